@@ -1,0 +1,93 @@
+import { laneOf } from "@holdfast/shared/lanes.ts";
+import { takePlaces } from "@holdfast/shared/line.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import { claimViews } from "@holdfast/shared/order-view.ts";
+import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import type { LaneQueue } from "@holdfast/shared/queues.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { coalesce } from "./coalesce.ts";
+import { Problem } from "./problems.ts";
+
+export interface AcceptParts {
+  readonly redis: RedisClient;
+  readonly keys: RedisKeys;
+  readonly lanes: readonly LaneQueue[];
+  readonly maxLine: number;
+}
+
+/** Puts an order in line; resolves when Redis has it, with the order as it stands. */
+export type AcceptOrder = (itemId: string, request: PurchaseRequest) => Promise<OrderRecord>;
+
+/** Orders for one item that arrive while an enqueue for it is in flight leave together in one purchase job. */
+export function orderAcceptor(parts: AcceptParts): AcceptOrder {
+  const accept = coalesce<PurchaseRequest, OrderRecord | Problem>(maxOrdersPerJob, (itemId, requests) =>
+    acceptBatch(parts, itemId, requests),
+  );
+  return async (itemId, request) => {
+    const accepted = await accept(itemId, request);
+    if (accepted instanceof Problem) throw accepted;
+    return accepted;
+  };
+}
+
+/**
+ * Accepts a batch in three steps, each of which Redis has on disk before the next: places in the line, the live views, the
+ * purchase job. Whatever stops in between leaves at most a view of an order that was never promised; the shopper's repeat
+ * finds it still queued and puts it in line again, and an order that is in line twice is decided once.
+ */
+async function acceptBatch(
+  { redis, keys, lanes, maxLine }: AcceptParts,
+  itemId: string,
+  requests: readonly PurchaseRequest[],
+): Promise<readonly (OrderRecord | Problem)[]> {
+  const lane = lanes[laneOf(itemId, lanes.length)] as LaneQueue;
+  const lastPlace = await takePlaces(redis, keys, lane.name, requests.length, maxLine);
+  if (lastPlace === null) return requests.map(() => busy());
+
+  const queued = requests.map((request, i) => queuedOrder(itemId, request, lastPlace - requests.length + 1 + i));
+  const known = await claimViews(redis, keys, queued);
+  const answers = queued.map((order, i) => reuseProblem(order, known[i] ?? null) ?? known[i] ?? order);
+
+  const inLine = new Map<string, PurchaseRequest>(); // by order id: repeats that came together are one
+  answers.forEach((answer, i) => {
+    const request = requests[i];
+    if (request && !(answer instanceof Problem) && answer.status === "queued") {
+      inLine.set(answer.id, { ...request, amountMinor: answer.amountMinor, placedAtMs: answer.placedAtMs });
+    }
+  });
+  if (inLine.size > 0) {
+    await lane.add("purchase", packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] }));
+  }
+  return answers;
+}
+
+function reuseProblem(order: OrderRecord, known: OrderRecord | null): Problem | null {
+  if (known === null || known.fingerprint === order.fingerprint) return null;
+  return new Problem("idempotency_key_reused", "The same Idempotency-Key came with another item, quantity or card.");
+}
+
+function busy(): Problem {
+  return new Problem("busy", "The line is full at the moment. Try again shortly.", { retryAfterSeconds: 5 });
+}
+
+function queuedOrder(itemId: string, request: PurchaseRequest, place: number): OrderRecord {
+  return {
+    id: request.orderId,
+    shopperId: request.shopperId,
+    itemId,
+    quantity: request.quantity,
+    amountMinor: request.amountMinor,
+    currency: request.currency,
+    status: "queued",
+    reason: null,
+    paymentStatus: null,
+    declineCode: null,
+    placedAtMs: request.placedAtMs,
+    reservedAtMs: null,
+    settledAtMs: null,
+    holdExpiresAtMs: null,
+    version: 0,
+    place,
+    fingerprint: request.fingerprint,
+  };
+}

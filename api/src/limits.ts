@@ -1,0 +1,47 @@
+import rateLimit from "@fastify/rate-limit";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { FastifyRequest } from "fastify";
+
+import type { App } from "./app.ts";
+import type { ApiConfig } from "./config.ts";
+import { Problem } from "./problems.ts";
+
+type Limit = (request: FastifyRequest) => Promise<void>;
+export interface Limits {
+  readonly perAddress: Limit;
+  /** Needs `request.shopperId`, so it comes after the token check. */
+  readonly perShopper: Limit;
+}
+
+const unlimited: Limit = async () => {};
+
+/**
+ * Limits per client address and per shopper, counted in Redis and so across all API servers. Where Redis is away nothing is
+ * counted: a purchase is refused then anyway.
+ */
+export async function registerLimits(
+  app: App,
+  redis: RedisClient,
+  keys: RedisKeys,
+  config: Pick<ApiConfig, "SHOPPER_RATE_PER_MINUTE" | "ADDRESS_RATE_PER_MINUTE">,
+): Promise<Limits> {
+  await app.register(rateLimit, {
+    global: false,
+    redis,
+    nameSpace: `${keys.queues}:rate:`,
+  });
+  const limit = (max: number, keyOf: (request: FastifyRequest) => string): Limit => {
+    if (max === 0) return unlimited;
+    const check = app.createRateLimit({ skipOnError: true, max, timeWindow: 60_000, keyGenerator: keyOf });
+    return async (request) => {
+      const result = await check(request);
+      if (!result.isAllowed && result.isExceeded) {
+        throw new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds: result.ttlInSeconds });
+      }
+    };
+  };
+  return {
+    perAddress: limit(config.ADDRESS_RATE_PER_MINUTE, (request) => `address:${request.ip}`),
+    perShopper: limit(config.SHOPPER_RATE_PER_MINUTE, (request) => `shopper:${request.shopperId}`),
+  };
+}

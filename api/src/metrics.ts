@@ -1,0 +1,38 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { App } from "./app.ts";
+
+export interface Metrics {
+  readonly registry: Registry;
+  readonly lineLength: Gauge<"lane">;
+}
+
+/** Counts every answer of the app by route and status, and how long it took. */
+export function registerMetrics(app: App): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: "holdfast_api_" });
+  const answers = new Counter({
+    name: "holdfast_http_answers_total",
+    help: "Answers by route and status",
+    labelNames: ["method", "route", "status"] as const,
+    registers: [registry],
+  });
+  const duration = new Histogram({
+    name: "holdfast_http_duration_seconds",
+    help: "From request to answer, by route",
+    labelNames: ["method", "route"] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+    registers: [registry],
+  });
+  const lineLength = new Gauge({
+    name: "holdfast_line_orders",
+    help: "Orders waiting in a lane",
+    labelNames: ["lane"] as const,
+    registers: [registry],
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const labels = { method: request.method, route: request.routeOptions.url ?? "none" };
+    answers.inc({ ...labels, status: reply.statusCode });
+    duration.observe(labels, reply.elapsedTime / 1000);
+  });
+  return { registry, lineLength };
+}

@@ -1,0 +1,38 @@
+import { createHash, randomFillSync } from "node:crypto";
+
+/** A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so it cannot be guessed. */
+export function newOrderId(nowMs: number): string {
+  const bytes = randomFillSync(Buffer.allocUnsafe(16));
+  bytes.writeUIntBE(nowMs, 0, 6);
+  return formatUuid(bytes, 7);
+}
+
+/**
+ * The id of the order a shopper places under an Idempotency-Key: the same every time, so that a repeat is the same order by
+ * construction. A UUIDv8 (RFC 9562, section 5.8) made of SHA-256; the length keeps ("a", "bc") and ("ab", "c") apart.
+ */
+export function orderIdForKey(shopperId: string, idempotencyKey: string): string {
+  const hash = createHash("sha256").update(`${shopperId.length}:${shopperId}:${idempotencyKey}`).digest();
+  return formatUuid(hash.subarray(0, 16), 8);
+}
+
+/** Tells a repeat under the same key from a reuse of the key for something else. 48 bits do: it is compared per key only. */
+export function requestFingerprint(itemId: string, quantity: number, paymentMethod: string): string {
+  return createHash("sha256")
+    .update(JSON.stringify([itemId, quantity, paymentMethod]))
+    .digest("base64url")
+    .slice(0, 8);
+}
+
+function formatUuid(bytes: Buffer, version: number): string {
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | (version << 4), 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = bytes.toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function isOrderId(value: string): boolean {
+  return uuidPattern.test(value);
+}

@@ -1,0 +1,70 @@
+import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import { laneOf, laneQueueName } from "@holdfast/shared/lanes.ts";
+import { seeLine } from "@holdfast/shared/line.ts";
+import type { LineSight, OrderRecord } from "@holdfast/shared/order.ts";
+import { readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
+import { isOutage } from "@holdfast/shared/outage.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+
+export interface OrderReaderParts {
+  readonly db: Database;
+  readonly redis: RedisClient;
+  readonly keys: RedisKeys;
+  readonly laneCount: number;
+}
+
+/** What a queued order sees of its line. */
+export type ReadLine = (order: OrderRecord) => Promise<LineSight>;
+
+export function lineReader({ redis, keys, laneCount }: OrderReaderParts): ReadLine {
+  return ({ itemId }) => seeLine(redis, keys, laneQueueName(laneOf(itemId, laneCount)), itemId);
+}
+
+/**
+ * One of a shopper's orders: from the live view, or from the record where Redis has no view of it or is away. Null where neither
+ * knows it. An order in line is only in Redis, so with Redis away the record's silence means nothing: that is an outage.
+ */
+export async function readOrder(
+  parts: OrderReaderParts,
+  shopperId: string,
+  orderId: string,
+): Promise<OrderRecord | null> {
+  let outage: unknown = null;
+  try {
+    const view = await readView(parts.redis, parts.keys, shopperId, orderId);
+    if (view) return view;
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    outage = error;
+  }
+  const row = await parts.db
+    .selectFrom("orders")
+    .select(orderColumns)
+    .where("id", "=", orderId)
+    .where("shopper_id", "=", shopperId)
+    .executeTakeFirst();
+  if (row) return orderFromRow(row);
+  if (outage !== null) throw outage;
+  return null;
+}
+
+const maxListedOrders = 100; // a page of one's own orders; nobody has bought more in one sale
+
+/** A shopper's own orders, newest first: those in line from Redis, the decided ones from the record. */
+export async function listOrders(parts: OrderReaderParts, shopperId: string): Promise<OrderRecord[]> {
+  const [queued, rows] = await Promise.all([
+    readQueuedViews(parts.redis, parts.keys, shopperId),
+    parts.db
+      .selectFrom("orders")
+      .select(orderColumns)
+      .where("shopper_id", "=", shopperId)
+      .orderBy("placed_at", "desc")
+      .limit(maxListedOrders)
+      .execute(),
+  ]);
+  const decided = rows.map(orderFromRow);
+  const decidedIds = new Set(decided.map((order) => order.id));
+  return [...queued.filter((order) => !decidedIds.has(order.id)), ...decided]
+    .sort((a, b) => b.placedAtMs - a.placedAtMs)
+    .slice(0, maxListedOrders);
+}

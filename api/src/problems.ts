@@ -1,0 +1,112 @@
+import { isOutage } from "@holdfast/shared/outage.ts";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+
+/**
+ * Every refusal there is, in one catalogue: code → status and title. Answers are RFC 9457 problem details; `code` is what
+ * programs go by and never changes.
+ */
+export const problems = {
+  unauthenticated: { status: 401, title: "Sign in first" },
+  order_not_found: { status: 404, title: "Order not found" },
+  item_not_found: { status: 404, title: "Item not found" },
+  route_not_found: { status: 404, title: "There is nothing here" },
+  out_of_stock: { status: 409, title: "Out of stock" },
+  sale_not_open: { status: 409, title: "The sale is not open yet" },
+  sale_ended: { status: 409, title: "The sale is over" },
+  insufficient_inventory: { status: 409, title: "Fewer units are unsold" },
+  invalid_request: { status: 400, title: "The request does not fit" },
+  payload_too_large: { status: 413, title: "The body is too large" },
+  unsupported_media_type: { status: 415, title: "The body must be application/json" },
+  idempotency_key_reused: { status: 422, title: "This Idempotency-Key was used for another purchase" },
+  rate_limited: { status: 429, title: "Too many requests" },
+  busy: { status: 503, title: "Too many are in line" },
+  unavailable: { status: 503, title: "Not available at the moment" },
+  internal: { status: 500, title: "Something went wrong on our side" },
+} as const;
+
+export type ProblemCode = keyof typeof problems;
+
+export interface FieldError {
+  /** Where: `body/quantity`, `headers/idempotency-key`. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** A refusal on its way out. Thrown by routes and hooks, answered by `answerProblem`. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly fields: readonly FieldError[];
+  readonly retryAfterSeconds: number | null;
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number } = {},
+  ) {
+    super(detail);
+    this.name = "Problem";
+    this.code = code;
+    this.fields = more.fields ?? [];
+    this.retryAfterSeconds = more.retryAfterSeconds ?? null;
+  }
+}
+
+/** Redis, or Postgres for what needs it, is away. */
+export function unavailable(): Problem {
+  return new Problem("unavailable", "A part of the shop does not answer; nothing was lost. Try again in a moment.", {
+    retryAfterSeconds: 2,
+  });
+}
+
+/** Turns whatever was thrown into a problem answer. Only the unforeseen is logged as an error, and nothing of it is shown. */
+export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = toProblem(error);
+  if (problem.code === "internal") request.log.error({ err: error }, "unforeseen error");
+  if (problem.code === "unavailable") request.log.warn({ err: error }, "refused: a part is away");
+  const { status, title } = problems[problem.code];
+  if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
+  if (problem.code === "unauthenticated" && !reply.hasHeader("www-authenticate"))
+    reply.header("www-authenticate", "Bearer");
+  return reply
+    .code(status)
+    .type("application/problem+json")
+    .send({
+      type: `urn:holdfast:problem:${problem.code}`,
+      title,
+      status,
+      detail: problem.message,
+      code: problem.code,
+      ...(problem.fields.length > 0 && { errors: problem.fields }),
+      ...(problem.code === "internal" && { requestId: request.id }),
+    });
+}
+
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (isOutage(error)) return unavailable();
+  const { code, statusCode, validation, message } = error as Partial<FastifyError>;
+  if (validation) {
+    const context = (error as FastifyError).validationContext ?? "body";
+    const fields = validation.map((v) => fieldError(context, v.instancePath, v.params, v.message));
+    const detail = fields.map((f) => `${f.field} ${f.message}`).join("; ");
+    return new Problem("invalid_request", detail, { fields });
+  }
+  if (statusCode === 401) return new Problem("unauthenticated", "Sign in as operations.");
+  if (statusCode === 413) return new Problem("payload_too_large", "The body is larger than this route takes.");
+  if (statusCode === 415) return new Problem("unsupported_media_type", "Send the body as application/json.");
+  if (code === "FST_ERR_BAD_URL") return new Problem("invalid_request", "The address is not a well-formed URL.");
+  if (statusCode === 400 && message) return new Problem("invalid_request", message);
+  return new Problem("internal", "The error was noted; the request id helps us find it.");
+}
+
+function fieldError(
+  context: string,
+  path: string,
+  params: Record<string, unknown>,
+  message = "does not fit",
+): FieldError {
+  const missing = params.missingProperty ?? params.additionalProperty;
+  const field = `${context}${path}${typeof missing === "string" ? `/${missing}` : ""}`;
+  if (params.missingProperty !== undefined) return { field, message: "is missing" };
+  if (params.additionalProperty !== undefined) return { field, message: "is not known here" };
+  return { field, message };
+}

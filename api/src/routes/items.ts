@@ -1,0 +1,34 @@
+import { Type } from "typebox";
+import type { App } from "../app.ts";
+import type { ItemCatalog } from "../item-catalog.ts";
+import { Problem } from "../problems.ts";
+import { itemBody, refusals } from "../schemas.ts";
+import { showItem } from "../show-item.ts";
+
+/** `GET /items` and `GET /items/:itemId`: what is on sale, and what is left of it. */
+export function itemRoutes(app: App, items: ItemCatalog): void {
+  app.get(
+    "/items",
+    {
+      schema: { summary: "What is on sale", tags: ["anyone"], response: { 200: Type.Array(itemBody), ...refusals() } },
+    },
+    async () => items.list().map((item) => showItem(item, Date.now())),
+  );
+
+  app.get(
+    "/items/:itemId",
+    {
+      schema: {
+        summary: "One item",
+        tags: ["anyone"],
+        params: Type.Object({ itemId: Type.String() }),
+        response: { 200: itemBody, ...refusals(404, 503) },
+      },
+    },
+    async (request) => {
+      const item = await items.find(request.params.itemId);
+      if (item === null) throw new Problem("item_not_found", "There is no item with this id.");
+      return showItem(item, Date.now());
+    },
+  );
+}

@@ -1,0 +1,158 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createBullBoard } from "@bull-board/api";
+import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
+import { FastifyAdapter } from "@bull-board/fastify";
+import basicAuth from "@fastify/basic-auth";
+import type { Database } from "@holdfast/shared/database.ts";
+import { type Item, isItemId } from "@holdfast/shared/item.ts";
+import { announceItem } from "@holdfast/shared/item-changes.ts";
+import type { ChargeQueue, LaneQueue } from "@holdfast/shared/queues.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { Type } from "typebox";
+import type { App } from "../app.ts";
+import type { ItemCatalog } from "../item-catalog.ts";
+import { putItem, restockItem } from "../ops-items.ts";
+import { Problem } from "../problems.ts";
+import { booksBody, opsItemBody, opsItemRequest, refusals, restockRequest } from "../schemas.ts";
+import { showItem } from "../show-item.ts";
+
+export interface OpsParts {
+  readonly db: Database;
+  readonly redis: RedisClient;
+  readonly keys: RedisKeys;
+  readonly lanes: readonly LaneQueue[];
+  readonly charges: ChargeQueue;
+  readonly items: ItemCatalog;
+  readonly password: string;
+}
+
+const itemParams = Type.Object({ itemId: Type.String() });
+const security = [{ operations: [] }];
+
+/** Everything under `/ops`: for operations, behind HTTP Basic. */
+export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
+  await app.register(basicAuth, { validate: operationsCheck(parts.password), authenticate: { realm: "holdfast" } });
+  app.addHook("onRequest", app.basicAuth);
+  itemRoutes(app, parts);
+  booksRoute(app, parts.db);
+
+  const dashboard = new FastifyAdapter();
+  dashboard.setBasePath("/ops/queues");
+  createBullBoard({
+    queues: [...parts.lanes, parts.charges].map((queue) => new BullMQAdapter(queue)),
+    serverAdapter: dashboard,
+    options: { uiConfig: { boardTitle: "Holdfast" } },
+  });
+  await app.register(dashboard.registerPlugin(), { prefix: "/ops/queues" });
+}
+
+/** Compares digests in constant time, so that the time taken tells nothing of how much was right. */
+function operationsCheck(password: string) {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  const expected = digest(`ops:${password}`);
+  return async (username: string, given: string) => {
+    if (timingSafeEqual(digest(`${username}:${given}`), expected)) return;
+    throw new Problem("unauthenticated", "Sign in as operations.");
+  };
+}
+
+function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
+  const changed = async (item: Item) => {
+    items.note(item);
+    // A lost announcement only delays the other servers: they read the record again.
+    await announceItem(redis, keys, item).catch(() => {});
+  };
+
+  app.put(
+    "/ops/api/items/:itemId",
+    {
+      schema: {
+        summary: "Put an item on sale, or change it",
+        tags: ["operations"],
+        security,
+        params: itemParams,
+        body: opsItemRequest,
+        response: { 200: opsItemBody, 201: opsItemBody, ...refusals(400, 401, 503) },
+      },
+    },
+    async (request, reply) => {
+      const { itemId } = request.params;
+      if (!isItemId(itemId)) throw badItemId();
+      const { opensAt, closesAt } = request.body;
+      if (opensAt && closesAt && Date.parse(opensAt) >= Date.parse(closesAt)) {
+        const message = "must be later than opensAt";
+        throw new Problem("invalid_request", `body/closesAt ${message}`, {
+          fields: [{ field: "body/closesAt", message }],
+        });
+      }
+      const { item, created } = await putItem(db, itemId, request.body);
+      await changed(item);
+      return reply.code(created ? 201 : 200).send(showOpsItem(item));
+    },
+  );
+
+  app.post(
+    "/ops/api/items/:itemId/restock",
+    {
+      schema: {
+        summary: "Add units, or withdraw unsold ones",
+        tags: ["operations"],
+        security,
+        params: itemParams,
+        body: restockRequest,
+        response: { 200: opsItemBody, ...refusals(400, 401, 404, 409, 503) },
+      },
+    },
+    async (request) => {
+      const { itemId } = request.params;
+      if (!isItemId(itemId)) throw noSuchItem();
+      const result = await restockItem(db, itemId, request.body.units);
+      switch (result.kind) {
+        case "item_not_found":
+          throw noSuchItem();
+        case "insufficient_inventory":
+          throw new Problem("insufficient_inventory", `Only ${result.inventory} units are unsold.`);
+        case "restocked":
+          await changed(result.item);
+          return showOpsItem(result.item);
+      }
+    },
+  );
+}
+
+function booksRoute(app: App, db: Database): void {
+  app.get(
+    "/ops/api/items/:itemId/books",
+    {
+      schema: {
+        summary: "The books of an item",
+        tags: ["operations"],
+        security,
+        params: itemParams,
+        response: { 200: booksBody, ...refusals(401, 404, 503) },
+      },
+    },
+    async (request) => {
+      const { itemId } = request.params;
+      if (!isItemId(itemId)) throw noSuchItem();
+      const row = await db.selectFrom("item_books").selectAll().where("item_id", "=", itemId).executeTakeFirst();
+      if (!row) throw noSuchItem();
+      const { item_id, ...books } = row;
+      return { itemId: item_id, ...books };
+    },
+  );
+}
+
+function noSuchItem(): Problem {
+  return new Problem("item_not_found", "There is no item with this id.");
+}
+
+function badItemId(): Problem {
+  const message = "must be 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit";
+  return new Problem("invalid_request", `params/itemId ${message}`, { fields: [{ field: "params/itemId", message }] });
+}
+
+function showOpsItem(item: Item) {
+  const { stocked, holdSeconds, paymentRetries, maxPerShopper } = item;
+  return { ...showItem(item, Date.now()), stocked, holdSeconds, paymentRetries, maxPerShopper };
+}

@@ -1,0 +1,54 @@
+import { isFinal, type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
+import { Type } from "typebox";
+import type { App } from "../app.ts";
+import { isOrderId } from "../order-id.ts";
+import { listOrders, type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
+import { Problem } from "../problems.ts";
+import { orderBody, refusals } from "../schemas.ts";
+import type { IdentifyShopper } from "../shopper.ts";
+
+export interface OrdersParts {
+  readonly reader: OrderReaderParts;
+  readonly readLine: ReadLine;
+  readonly identify: IdentifyShopper;
+}
+
+/** `GET /orders/:id` and `GET /orders`: where a shopper's own orders stand. */
+export function orderRoutes(app: App, { reader, readLine, identify }: OrdersParts): void {
+  const show = async (order: OrderRecord) => showOrder(order, order.status === "queued" ? await readLine(order) : null);
+
+  app.get(
+    "/orders/:id",
+    {
+      schema: {
+        summary: "Where an order stands",
+        tags: ["shopper"],
+        security: [{ shopper: [] }],
+        params: Type.Object({ id: Type.String() }),
+        response: { 200: orderBody, ...refusals(401, 404, 503) },
+      },
+    },
+    async (request, reply) => {
+      const shopperId = await identify(request);
+      const { id } = request.params;
+      const order = isOrderId(id) ? await readOrder(reader, shopperId, id) : null;
+      // Somebody else's order and one that does not exist look alike.
+      if (order === null) throw new Problem("order_not_found", "You have no order with this id.");
+      if (!isFinal(order.status)) reply.header("retry-after", 1);
+      return show(order);
+    },
+  );
+
+  app.get(
+    "/orders",
+    {
+      schema: {
+        summary: "One's own orders, newest first",
+        tags: ["shopper"],
+        security: [{ shopper: [] }],
+        response: { 200: Type.Array(orderBody), ...refusals(401, 503) },
+      },
+    },
+    async (request) => Promise.all((await listOrders(reader, await identify(request))).map(show)),
+  );
+}

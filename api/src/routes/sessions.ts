@@ -1,0 +1,16 @@
+import type { App } from "../app.ts";
+import type { Limits } from "../limits.ts";
+import { refusals, sessionBody } from "../schemas.ts";
+import { createGuestSession } from "../shopper.ts";
+
+/** `POST /sessions`: makes whoever asks a guest shopper. Registered only where guest sessions are on. */
+export function sessionRoute(app: App, limits: Limits, secret: string): void {
+  app.post(
+    "/sessions",
+    {
+      schema: { summary: "Become a guest shopper", tags: ["anyone"], response: { 201: sessionBody, ...refusals(429) } },
+      onRequest: limits.perAddress,
+    },
+    async (_request, reply) => reply.code(201).send(await createGuestSession(secret, Date.now())),
+  );
+}

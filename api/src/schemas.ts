@@ -1,0 +1,147 @@
+import { cancelReasons, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
+import { type TSchema, Type } from "typebox";
+import { problems } from "./problems.ts";
+
+/** The bodies of the HTTP contract. Requests are checked against these without coercion; /docs is generated from them. */
+
+const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const oneOf = (values: readonly string[]) => Type.String({ enum: [...values] });
+const instant = Type.String({ format: "date-time", description: "ISO 8601, UTC" });
+const amount = Type.Integer({ description: "in the currency's minor unit" });
+
+/** More than a shopper ever buys of one item, and few enough that price × quantity stays exact. */
+export const maxQuantity = 1_000;
+/** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
+export const maxAmountMinor = 99_999_999;
+
+export const itemBody = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.String(),
+    price: amount,
+    currency: Type.String(),
+    available: Type.Integer({ description: "units left to reserve" }),
+    status: oneOf(["scheduled", "available", "out_of_stock", "ended"]),
+    opensAt: nullable(instant),
+    closesAt: nullable(instant),
+  },
+  { title: "Item" },
+);
+
+export const orderBody = Type.Object(
+  {
+    id: Type.String({ format: "uuid" }),
+    itemId: Type.String(),
+    quantity: Type.Integer(),
+    amount,
+    currency: Type.String(),
+    status: oneOf(orderStatuses),
+    reason: nullable(oneOf([...rejectReasons, ...cancelReasons])),
+    message: Type.String({ description: "what to tell the shopper" }),
+    position: nullable(Type.Integer({ description: "place in line while queued, 1 is next" })),
+    payment: Type.Object({
+      status: nullable(oneOf(paymentStatuses)),
+      clientSecret: nullable(Type.String()),
+      declineCode: nullable(Type.String()),
+    }),
+    placedAt: instant,
+    reservedAt: nullable(instant),
+    settledAt: nullable(instant),
+    holdExpiresAt: nullable(instant),
+  },
+  { title: "Order" },
+);
+
+export const purchaseBody = Type.Object(
+  {
+    quantity: Type.Optional(Type.Integer({ minimum: 1, maximum: maxQuantity, default: 1 })),
+    paymentMethod: Type.String({
+      pattern: "^pm_[A-Za-z0-9_]{1,250}$",
+      description: "a payment method of the provider, pm_…",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export const purchaseHeaders = Type.Object({
+  "idempotency-key": Type.Optional(
+    Type.String({
+      pattern: "^[\\x21-\\x7e]{1,255}$",
+      description: "1 to 255 visible ASCII characters; a repeat is the same order",
+    }),
+  ),
+});
+
+export const sessionBody = Type.Object({ token: Type.String(), shopperId: Type.String(), expiresAt: instant });
+
+export const opsItemRequest = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 200, pattern: "^\\P{Cc}*$" }),
+    price: Type.Integer({ minimum: 1, maximum: maxAmountMinor, description: "per unit, in the currency's minor unit" }),
+    currency: Type.String({ pattern: "^[a-z]{3}$", description: "ISO 4217, lower case" }),
+    units: Type.Integer({
+      minimum: 0,
+      maximum: 10_000_000,
+      description: "put on sale when the item is new; never changed here",
+    }),
+    opensAt: Type.Optional(nullable(instant)),
+    closesAt: Type.Optional(nullable(instant)),
+    holdSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 604_800, default: 600 })),
+    paymentRetries: Type.Optional(Type.Integer({ minimum: 0, maximum: 20, default: 0 })),
+    maxPerShopper: Type.Optional(nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }))),
+  },
+  { additionalProperties: false },
+);
+
+export const opsItemBody = Type.Object(
+  {
+    ...itemBody.properties,
+    stocked: Type.Integer({ description: "all units ever placed on sale, less those withdrawn" }),
+    holdSeconds: Type.Integer(),
+    paymentRetries: Type.Integer(),
+    maxPerShopper: nullable(Type.Integer()),
+  },
+  { title: "ItemForOperations" },
+);
+
+export const restockRequest = Type.Object(
+  {
+    units: Type.Integer({
+      minimum: -10_000_000,
+      maximum: 10_000_000,
+      not: { const: 0 },
+      description: "negative withdraws",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export const booksBody = Type.Object(
+  {
+    itemId: Type.String(),
+    stocked: Type.Integer(),
+    inventory: Type.Integer(),
+    reserved: Type.Integer(),
+    confirmed: Type.Integer(),
+    balanced: Type.Boolean(),
+  },
+  { title: "Books" },
+);
+
+export const problemBody = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: oneOf(Object.keys(problems)),
+    errors: Type.Optional(Type.Array(Type.Object({ field: Type.String(), message: Type.String() }))),
+    requestId: Type.Optional(Type.String()),
+  },
+  { title: "Problem", description: "RFC 9457" },
+);
+
+/** The refusals a route may answer, as its OpenAPI responses. */
+export function refusals(...statuses: number[]): Record<number, TSchema> {
+  return Object.fromEntries([...statuses, 500].map((status) => [status, problemBody]));
+}

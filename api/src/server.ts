@@ -1,0 +1,58 @@
+import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
+import type { Logger } from "@holdfast/shared/log.ts";
+import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { buildApp } from "./app.ts";
+import type { ApiConfig } from "./config.ts";
+import { openItemCatalog } from "./item-catalog.ts";
+
+export interface RunningServer {
+  /** Where it listens, such as http://127.0.0.1:3000. */
+  readonly address: string;
+  /** Answers what is in hand, then gives back its connections. */
+  close(): Promise<void>;
+}
+
+const databaseConnections = 10; // the API reads one row at a time, and only what Redis does not know
+const weakSecretBytes = 32; // RFC 7518, section 3.2: an HS256 key is at least as long as its hash
+
+/** Wires an API server out of its configuration and listens. Rejects where Postgres or Redis is away. */
+export async function startServer(config: ApiConfig, log: Logger): Promise<RunningServer> {
+  if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < weakSecretBytes) {
+    log.warn(`JWT_SECRET is shorter than ${weakSecretBytes} bytes: too easy to guess for anything but a trial`);
+  }
+  const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
+  const db = openDatabase(config.DATABASE_URL, databaseConnections, (error) => {
+    log.warn({ err: error }, "Postgres connection lost");
+  });
+  const redis = connectRedis(config.REDIS_URL, "failing", onRedisError);
+  const subscriber = connectRedis(config.REDIS_URL, "waiting", onRedisError);
+  const disconnect = async () => {
+    redis.disconnect();
+    subscriber.disconnect();
+    await db.destroy();
+  };
+  try {
+    await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(subscriber)]);
+    const keys = redisKeys(config.REDIS_PREFIX);
+    const items = await openItemCatalog(db, subscriber, keys, log);
+    const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
+    const charges = openChargeQueue(redis, keys);
+    for (const queue of [...lanes, charges]) queue.on("error", onRedisError);
+    const app = await buildApp({ config, db, redis, keys, lanes, charges, items, log });
+    const address = await app.listen({ host: config.HOST, port: config.PORT });
+    log.info({ address }, "api is listening");
+    return {
+      address,
+      async close() {
+        await app.close();
+        items.close();
+        await Promise.all([...lanes, charges].map((queue) => queue.close()));
+        await disconnect();
+      },
+    };
+  } catch (error) {
+    await disconnect();
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import type { LocalServer } from "./postgres.ts";
+import { childEnded, endProcess, freePort, isRunning, waitUntil } from "./processes.ts";
+import { findRedisServer } from "./redis-server.ts";
+
+/**
+ * The settings a purchase needs of Redis: every accepted order is on disk before its 202 (`appendfsync always`), nothing is
+ * thrown away when memory runs short (`noeviction`).
+ */
+const redisSettings = {
+  appendonly: "yes",
+  appendfsync: "always",
+  "maxmemory-policy": "noeviction",
+  save: "",
+};
+
+/**
+ * Starts a Redis on a free port of the loopback interface, its data in `directory`. A server that an earlier, killed run left
+ * there is ended first; its data is kept.
+ */
+export async function startRedis(directory: string, onInstall: (text: string) => void): Promise<LocalServer> {
+  const program = await findRedisServer(onInstall);
+  await mkdir(directory, { recursive: true });
+  const pidFile = join(directory, "redis.pid");
+  const orphan = Number(await readFile(pidFile, "utf8").catch(() => "0"));
+  if (orphan > 0 && (await isRunning(orphan, "redis"))) await endProcess(orphan, "SIGTERM");
+
+  const port = await freePort();
+  const settings = { bind: "127.0.0.1", port: String(port), dir: directory, ...redisSettings };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [server.stdout, server.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-4_000);
+    });
+  }
+  await writeFile(pidFile, String(server.pid));
+  const url = `redis://127.0.0.1:${port}`;
+  await waitUntil(30_000, "Redis to start", async () => {
+    if (server.exitCode !== null) throw new Error(`Redis ended at start: ${output.trim()}`);
+    return answers(url);
+  });
+  return {
+    url,
+    process: server,
+    async stop() {
+      server.kill("SIGTERM");
+      await childEnded(server, 10_000);
+      await rm(pidFile, { force: true });
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000 });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return (await client.ping()) === "PONG";
+  } catch {
+    return false; // not listening yet, or still loading its data
+  } finally {
+    client.disconnect();
+  }
+}

@@ -1,0 +1,176 @@
+import { type Generated, type GeneratedAlways, Kysely, PostgresDialect, type Selectable, sql } from "kysely";
+import pg from "pg";
+import type { Item } from "./item.ts";
+import type { OrderReason, OrderRecord, OrderStatus, PaymentStatus } from "./order.ts";
+
+/** The tables as Kysely sees them; `migrations/sql` is where they are made and explained. */
+export interface Tables {
+  items: ItemTable;
+  orders: OrderTable;
+  order_events: OrderEventTable;
+  item_books: ItemBooks;
+  legal_transitions: { from_status: OrderStatus; to_status: OrderStatus };
+}
+
+interface ItemTable {
+  id: string;
+  name: string;
+  price_minor: number;
+  currency: string;
+  stocked: number;
+  inventory: number;
+  opens_at: Date | null;
+  closes_at: Date | null;
+  hold_seconds: number;
+  payment_retries: number;
+  max_per_shopper: number | null;
+  version: Generated<number>;
+}
+
+interface OrderTable {
+  id: string;
+  shopper_id: string;
+  item_id: string;
+  quantity: number;
+  amount_minor: number;
+  currency: string;
+  status: OrderStatus;
+  reason: OrderReason | null;
+  payment_method: string;
+  payment_status: PaymentStatus | null;
+  payment_attempt: Generated<number>;
+  payment_intent_id: string | null;
+  decline_code: string | null;
+  fingerprint: string | null;
+  placed_at: Date;
+  reserved_at: Date | null;
+  settled_at: Date | null;
+  hold_expires_at: Date | null;
+  version: Generated<number>;
+}
+
+interface OrderEventTable {
+  id: GeneratedAlways<number>;
+  order_id: string;
+  event: string;
+  from_status: OrderStatus;
+  to_status: OrderStatus;
+  detail: Generated<Record<string, unknown>>;
+  at: Generated<Date>;
+}
+
+interface ItemBooks {
+  item_id: string;
+  stocked: number;
+  inventory: number;
+  reserved: number;
+  confirmed: number;
+  balanced: boolean;
+}
+
+export type Database = Kysely<Tables>;
+
+// Money and counts fit a double exactly (the columns' CHECKs keep them below 2^53), so bigint comes as a number.
+const types = new pg.TypeOverrides();
+types.setTypeParser(pg.types.builtins.INT8, Number);
+
+/**
+ * A pool on the database. Nothing is connected until the first query.
+ * @param maxConnections how many at most; more only queue up inside Postgres on the same two or four cores
+ */
+export function openDatabase(url: string, maxConnections: number, onError: (error: Error) => void): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: maxConnections,
+    types,
+    keepAlive: true,
+    // Every wait can end: an outage is noticed within seconds, and a stuck statement gives its locks back.
+    connectionTimeoutMillis: 3_000,
+    query_timeout: 12_000,
+    statement_timeout: 10_000,
+    lock_timeout: 5_000,
+    idle_in_transaction_session_timeout: 10_000,
+  });
+  // An idle connection that breaks is reported here; without a listener it would end the process.
+  pool.on("error", onError);
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+export const orderColumns = [
+  "id",
+  "shopper_id",
+  "item_id",
+  "quantity",
+  "amount_minor",
+  "currency",
+  "status",
+  "reason",
+  "payment_status",
+  "decline_code",
+  "fingerprint",
+  "placed_at",
+  "reserved_at",
+  "settled_at",
+  "hold_expires_at",
+  "version",
+] as const;
+
+type OrderRow = Pick<Selectable<OrderTable>, (typeof orderColumns)[number]>;
+
+/** A row of `orders` in the words of the program. */
+export function orderFromRow(row: OrderRow): OrderRecord {
+  return {
+    id: row.id,
+    shopperId: row.shopper_id,
+    itemId: row.item_id,
+    quantity: row.quantity,
+    amountMinor: row.amount_minor,
+    currency: row.currency,
+    status: row.status,
+    reason: row.reason,
+    paymentStatus: row.payment_status,
+    declineCode: row.decline_code,
+    placedAtMs: row.placed_at.getTime(),
+    reservedAtMs: row.reserved_at?.getTime() ?? null,
+    settledAtMs: row.settled_at?.getTime() ?? null,
+    holdExpiresAtMs: row.hold_expires_at?.getTime() ?? null,
+    version: row.version,
+    place: null,
+    fingerprint: row.fingerprint,
+  };
+}
+
+/** A row of `items` in the words of the program. */
+export function itemFromRow(row: Selectable<ItemTable>): Item {
+  return {
+    id: row.id,
+    name: row.name,
+    priceMinor: row.price_minor,
+    currency: row.currency,
+    stocked: row.stocked,
+    inventory: row.inventory,
+    opensAtMs: row.opens_at?.getTime() ?? null,
+    closesAtMs: row.closes_at?.getTime() ?? null,
+    holdSeconds: row.hold_seconds,
+    paymentRetries: row.payment_retries,
+    maxPerShopper: row.max_per_shopper,
+    version: row.version,
+  };
+}
+
+/** The order with this id. @throws where there is none */
+export async function findOrder(db: Database, orderId: string): Promise<OrderRecord> {
+  const row = await db.selectFrom("orders").select(orderColumns).where("id", "=", orderId).executeTakeFirstOrThrow();
+  return orderFromRow(row);
+}
+
+/** Makes sure at start that Postgres answers and has the schema. @throws one clear line where not */
+export async function requirePostgres(db: Database): Promise<void> {
+  try {
+    await sql`select 1 from orders limit 1`.execute(db);
+  } catch (error) {
+    const missing = (error as { code?: string }).code === "42P01";
+    const message = missing ? "The database has no schema yet: run the migrations first" : "Postgres cannot be reached";
+    throw new Error(message, { cause: error });
+  }
+}

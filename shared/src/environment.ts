@@ -1,0 +1,71 @@
+import { type Static, type TObject, Type } from "typebox";
+import { Clean, Convert, Default, Errors } from "typebox/value";
+
+/** The environment does not fit: one line per problem, without any value, since a value may be a secret. */
+export class EnvironmentError extends Error {
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "EnvironmentError";
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads the variables a schema names: defaults filled in, text converted to numbers, everything checked, the result
+ * frozen. An empty variable counts as absent. `check` adds what a schema cannot say, one line per problem.
+ * @throws EnvironmentError naming every variable that is missing or wrong
+ */
+export function readEnvironment<S extends TObject>(
+  schema: S,
+  env: Readonly<Record<string, string | undefined>>,
+  check: (config: Static<S>) => string[] = () => [],
+): Readonly<Static<S>> {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+  const config = Convert(schema, Default(schema, Clean(schema, present)));
+  const problems = Errors(schema, config).flatMap((error) => describe(error, schema));
+  if (problems.length === 0) problems.push(...check(config as Static<S>));
+  if (problems.length > 0) throw new EnvironmentError([...new Set(problems)]);
+  return Object.freeze(config as Static<S>);
+}
+
+function describe(
+  error: { keyword: string; instancePath: string; message: string; params: object },
+  schema: TObject,
+): string[] {
+  if (error.keyword === "required") {
+    const missing = (error.params as { requiredProperties?: string[] }).requiredProperties ?? [];
+    return missing.map((name) => `${name} is missing: ${meaning(schema, name)}`);
+  }
+  const name = error.instancePath.slice(1);
+  return [`${name} does not fit: ${meaning(schema, name)}`];
+}
+
+function meaning(schema: TObject, name: string): string {
+  return (schema.properties[name] as { description?: string } | undefined)?.description ?? "see the README";
+}
+
+/** The variables that more than one process reads. */
+export const databaseUrl = Type.String({
+  pattern: "^postgres(ql)?://",
+  description: "where Postgres is, postgres://…",
+});
+export const redisUrl = Type.String({
+  pattern: "^rediss?://[^,]+(,\\s*rediss?://[^,]+)*$",
+  description: "where Redis is, redis://…; several comma-separated addresses for a Redis Cluster",
+});
+export const redisPrefix = Type.String({
+  default: "",
+  pattern: "^[^{}]*$",
+  description: "put before every key in Redis",
+});
+export const purchaseLanes = Type.Integer({
+  default: 4,
+  minimum: 1,
+  maximum: 256,
+  description: "how many lanes, a number from 1 to 256, the same in every process",
+});
+export const logLevel = Type.Union(
+  ["fatal", "error", "warn", "info", "debug", "trace", "silent"].map((level) => Type.Literal(level)),
+  { default: "info", description: "fatal, error, warn, info, debug, trace or silent" },
+);

@@ -1,0 +1,37 @@
+/** An item on sale, as the record holds it and as the API keeps it in mind. */
+export interface Item {
+  readonly id: string;
+  readonly name: string;
+  /** Per unit, in the currency's minor unit. */
+  readonly priceMinor: number;
+  readonly currency: string;
+  /** All units ever placed on sale, less those withdrawn. */
+  readonly stocked: number;
+  /** Units left to reserve. */
+  readonly inventory: number;
+  readonly opensAtMs: number | null;
+  readonly closesAtMs: number | null;
+  readonly holdSeconds: number;
+  /** How many more cards may be tried after a decline. */
+  readonly paymentRetries: number;
+  /** Units one shopper may hold or own; null for no limit. */
+  readonly maxPerShopper: number | null;
+  /** Counted up by the database at every change: a higher one is newer. */
+  readonly version: number;
+}
+
+export type SaleStatus = "scheduled" | "available" | "out_of_stock" | "ended";
+
+/** Where the sale of an item stands at a moment. */
+export function saleStatus(item: Item, nowMs: number): SaleStatus {
+  if (item.opensAtMs !== null && nowMs < item.opensAtMs) return "scheduled";
+  if (item.closesAtMs !== null && nowMs >= item.closesAtMs) return "ended";
+  return item.inventory > 0 ? "available" : "out_of_stock";
+}
+
+/** Ids go into URLs, Redis keys and logs: letters, digits, dot, dash, underscore; at most 64. */
+const itemIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+export function isItemId(value: string): boolean {
+  return itemIdPattern.test(value);
+}

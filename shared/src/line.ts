@@ -1,0 +1,75 @@
+import type { LineSight } from "./order.ts";
+import type { RedisClient, RedisKeys } from "./redis.ts";
+
+/**
+ * The line of a lane, in two running numbers: how many places were given out, and the last place decided. A place is
+ * only for telling shoppers where they stand and for bounding the line; who is served when is the queue's order.
+ */
+
+// Gives out n places and returns the last, or -1 where the line would grow longer than allowed.
+const takePlacesScript = `
+local accepted = tonumber(redis.call("HGET", KEYS[1], "accepted") or "0")
+local decided = tonumber(redis.call("HGET", KEYS[1], "decided") or "0")
+if accepted - decided + tonumber(ARGV[1]) > tonumber(ARGV[2]) then return -1 end
+return redis.call("HINCRBY", KEYS[1], "accepted", ARGV[1])`;
+
+// Moves the line on, never back: a job that runs twice changes nothing.
+const advanceScript = `
+local decided = tonumber(redis.call("HGET", KEYS[1], "decided") or "0")
+if tonumber(ARGV[1]) > decided then redis.call("HSET", KEYS[1], "decided", ARGV[1]) end
+return 0`;
+
+interface LineCommands {
+  takePlaces(key: string, count: number, maxLine: number): Promise<number>;
+  advanceLine(key: string, place: number): Promise<number>;
+}
+
+function withCommands(redis: RedisClient): RedisClient & LineCommands {
+  if (!("takePlaces" in redis)) {
+    redis.defineCommand("takePlaces", { lua: takePlacesScript, numberOfKeys: 1 });
+    redis.defineCommand("advanceLine", { lua: advanceScript, numberOfKeys: 1 });
+  }
+  return redis as RedisClient & LineCommands;
+}
+
+/** Takes the next `count` places of a lane; returns the last of them, or null where the line is full. */
+export async function takePlaces(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queueName: string,
+  count: number,
+  maxLine: number,
+): Promise<number | null> {
+  const last = await withCommands(redis).takePlaces(keys.line(queueName), count, maxLine);
+  return last < 0 ? null : last;
+}
+
+/** Notes that everything up to a place of the lane is decided. */
+export async function advanceLine(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queueName: string,
+  place: number,
+): Promise<void> {
+  await withCommands(redis).advanceLine(keys.line(queueName), place);
+}
+
+/** How many orders are in a lane's line. */
+export async function lineLength(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<number> {
+  const [accepted, decided] = await redis.hmget(keys.line(queueName), "accepted", "decided");
+  return Math.max(0, Number(accepted ?? 0) - Number(decided ?? 0));
+}
+
+/** What an order of an item sees of the line it is in. */
+export async function seeLine(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queueName: string,
+  itemId: string,
+): Promise<LineSight> {
+  const [decided, locked] = await Promise.all([
+    redis.hget(keys.line(queueName), "decided"),
+    redis.exists(keys.itemLock(itemId)),
+  ]);
+  return { decidedPlace: Number(decided ?? 0), itemLocked: locked === 1 };
+}

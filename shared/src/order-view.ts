@@ -1,0 +1,188 @@
+import { Cluster } from "ioredis";
+import { invariant } from "./invariant.ts";
+import type { OrderReason, OrderRecord, OrderStatus, PaymentStatus } from "./order.ts";
+import type { RedisClient, RedisKeys } from "./redis.ts";
+
+/**
+ * The live view of orders in Redis: one hash per shopper, one field per order. It answers the shoppers' polls; the record
+ * is Postgres. A view is replaced only by a newer version of the same order.
+ *
+ * One line of text per view, not JSON: a queued order's fits the 64 bytes up to which Redis keeps a small hash in one
+ * compact block, which halves what a million queued orders cost.
+ */
+
+/** How long the views of a shopper outlive their last change: as long as an Idempotency-Key is remembered. */
+export const viewTtlMs = 24 * 3600 * 1000;
+
+/** Views kept per shopper; whoever has more finds the older decided ones in Postgres. */
+const maxViewsPerShopper = 100;
+
+const time = (ms: number | null) => ms?.toString(36) ?? "";
+const parseTime = (text: string) => Number.parseInt(text, 36);
+const orNull = <T>(text: string | undefined, parse: (text: string) => T) =>
+  text === undefined || text === "" ? null : parse(text);
+
+export function encodeView(order: OrderRecord): string {
+  const fields = [
+    order.version,
+    order.status,
+    order.itemId,
+    order.quantity,
+    order.amountMinor,
+    order.currency,
+    time(order.placedAtMs),
+    time(order.place),
+    order.fingerprint ?? "",
+    order.reason ?? "",
+    order.paymentStatus ?? "",
+    order.declineCode ?? "",
+    time(order.reservedAtMs),
+    time(order.settledAtMs),
+    time(order.holdExpiresAtMs),
+  ];
+  return fields.join("|").replace(/\|+$/, "");
+}
+
+export function decodeView(shopperId: string, orderId: string, text: string): OrderRecord {
+  const [
+    version,
+    status,
+    itemId,
+    quantity,
+    amount,
+    currency,
+    placed,
+    place,
+    fingerprint,
+    reason,
+    payment,
+    decline,
+    ...times
+  ] = text.split("|");
+  invariant(itemId !== undefined && placed !== undefined, "a view has at least the fields of a queued order");
+  return {
+    id: orderId,
+    shopperId,
+    itemId,
+    quantity: Number(quantity),
+    amountMinor: Number(amount),
+    currency: currency ?? "",
+    status: status as OrderStatus,
+    reason: orNull(reason, (text) => text as OrderReason),
+    paymentStatus: orNull(payment, (text) => text as PaymentStatus),
+    declineCode: orNull(decline, String),
+    placedAtMs: parseTime(placed),
+    reservedAtMs: orNull(times[0], parseTime),
+    settledAtMs: orNull(times[1], parseTime),
+    holdExpiresAtMs: orNull(times[2], parseTime),
+    version: Number(version),
+    place: orNull(place, parseTime),
+    fingerprint: orNull(fingerprint, String),
+  };
+}
+
+// For each order: leaves a view that is there alone and returns it, otherwise writes this one and returns false.
+const claimScript = `
+local seen = {}
+for i, key in ipairs(KEYS) do
+  local id, view = ARGV[i * 2], ARGV[i * 2 + 1]
+  if redis.call("HSETNX", key, id, view) == 1 then
+    redis.call("PEXPIRE", key, ARGV[1])
+    seen[i] = false
+  else
+    seen[i] = redis.call("HGET", key, id)
+  end
+end
+return seen`;
+
+// For each order: writes the view unless the one that is there is as new or newer.
+const replaceScript = `
+for i, key in ipairs(KEYS) do
+  local id, view = ARGV[i * 2 + 1], ARGV[i * 2 + 2]
+  local known = redis.call("HGET", key, id)
+  if not known or tonumber(string.match(known, "^%d+")) < tonumber(string.match(view, "^%d+")) then
+    redis.call("HSET", key, id, view)
+    redis.call("PEXPIRE", key, ARGV[1])
+    if redis.call("HLEN", key) > tonumber(ARGV[2]) then redis.call("HDEL", key, id) end
+  end
+end
+return 0`;
+
+interface ViewCommands {
+  claimViews(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(string | null)[]>;
+  replaceViews(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<number>;
+}
+
+function withCommands(redis: RedisClient): RedisClient & ViewCommands {
+  if (!("claimViews" in redis)) {
+    redis.defineCommand("claimViews", { lua: claimScript });
+    redis.defineCommand("replaceViews", { lua: replaceScript });
+  }
+  return redis as RedisClient & ViewCommands;
+}
+
+/** A script may touch one slot of a Cluster, and every shopper has their own; a single Redis takes all at once. */
+function perCall(redis: RedisClient, orders: readonly OrderRecord[]): readonly (readonly OrderRecord[])[] {
+  return redis instanceof Cluster ? orders.map((order) => [order]) : [orders];
+}
+
+/**
+ * Writes the views of newly accepted orders, never over one that is there.
+ * @returns for each order null where it is new, or what was known under its id before
+ */
+export async function claimViews(
+  redis: RedisClient,
+  keys: RedisKeys,
+  orders: readonly OrderRecord[],
+): Promise<(OrderRecord | null)[]> {
+  const answers = await Promise.all(
+    perCall(redis, orders).map((part) =>
+      withCommands(redis).claimViews(
+        part.length,
+        ...part.map((order) => keys.shopperOrders(order.shopperId)),
+        viewTtlMs,
+        ...part.flatMap((order) => [order.id, encodeView(order)]),
+      ),
+    ),
+  );
+  return answers.flat().map((known, i) => {
+    const order = orders[i];
+    invariant(order, "one answer per order");
+    return known === null ? null : decodeView(order.shopperId, order.id, known);
+  });
+}
+
+/** Publishes what has become of orders. Older news than what is there changes nothing. */
+export async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonly OrderRecord[]): Promise<void> {
+  if (orders.length === 0) return;
+  await Promise.all(
+    perCall(redis, orders).map((part) =>
+      withCommands(redis).replaceViews(
+        part.length,
+        ...part.map((order) => keys.shopperOrders(order.shopperId)),
+        viewTtlMs,
+        maxViewsPerShopper,
+        ...part.flatMap((order) => [order.id, encodeView(order)]),
+      ),
+    ),
+  );
+}
+
+/** The live view of one of a shopper's orders, or null where Redis has none. */
+export async function readView(
+  redis: RedisClient,
+  keys: RedisKeys,
+  shopperId: string,
+  orderId: string,
+): Promise<OrderRecord | null> {
+  const text = await redis.hget(keys.shopperOrders(shopperId), orderId);
+  return text === null ? null : decodeView(shopperId, orderId, text);
+}
+
+/** The live views of a shopper's orders that are still in line. */
+export async function readQueuedViews(redis: RedisClient, keys: RedisKeys, shopperId: string): Promise<OrderRecord[]> {
+  const views = await redis.hgetall(keys.shopperOrders(shopperId));
+  return Object.entries(views)
+    .map(([orderId, text]) => decodeView(shopperId, orderId, text))
+    .filter((order) => order.status === "queued");
+}

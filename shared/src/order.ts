@@ -1,0 +1,157 @@
+/**
+ * The order: its states, the legal transitions between them, and what a shopper is shown of it.
+ *
+ * This file is the one place in TypeScript that knows the transitions. The table `legal_transitions` holds
+ * the same set for the database, which refuses every other one; a test compares the two.
+ */
+
+export const orderStatuses = [
+  "queued",
+  "waitlisted",
+  "reserved",
+  "confirmed",
+  "cancelled",
+  "out_of_stock",
+  "rejected",
+] as const;
+export type OrderStatus = (typeof orderStatuses)[number];
+
+export const rejectReasons = ["limit_exceeded", "sale_not_open", "item_not_found"] as const;
+export type RejectReason = (typeof rejectReasons)[number];
+
+export const cancelReasons = ["payment_failed", "hold_expired", "by_shopper"] as const;
+export type CancelReason = (typeof cancelReasons)[number];
+
+export type OrderReason = RejectReason | CancelReason;
+
+export const paymentStatuses = [
+  "pending",
+  "requires_action",
+  "processing",
+  "succeeded",
+  "declined",
+  "unknown",
+  "refunded",
+] as const;
+export type PaymentStatus = (typeof paymentStatuses)[number];
+
+/** From each state, the states an order may go to. A state without any is final. */
+export const legalTransitions: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
+  queued: ["waitlisted", "reserved", "out_of_stock", "rejected", "cancelled"],
+  waitlisted: ["reserved", "out_of_stock", "cancelled"],
+  reserved: ["confirmed", "cancelled"],
+  confirmed: [],
+  cancelled: [],
+  out_of_stock: [],
+  rejected: [],
+};
+
+export function isFinal(status: OrderStatus): boolean {
+  return legalTransitions[status].length === 0;
+}
+
+/**
+ * What is known of one order, as both the record (Postgres) and the live view (Redis) hold it.
+ * Times are milliseconds since 1970, money is in the currency's minor unit.
+ */
+export interface OrderRecord {
+  readonly id: string;
+  readonly shopperId: string;
+  readonly itemId: string;
+  readonly quantity: number;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly status: OrderStatus;
+  readonly reason: OrderReason | null;
+  readonly paymentStatus: PaymentStatus | null;
+  readonly declineCode: string | null;
+  readonly placedAtMs: number;
+  readonly reservedAtMs: number | null;
+  readonly settledAtMs: number | null;
+  readonly holdExpiresAtMs: number | null;
+  /** 0 while queued, then counted up by the database at every change: a higher one is newer. */
+  readonly version: number;
+  /** The lane's running number the order got when it was accepted; null once it is decided. */
+  readonly place: number | null;
+  /** What was asked under an Idempotency-Key, to tell a repeat from a reuse; null without a key. */
+  readonly fingerprint: string | null;
+}
+
+/** The order as `GET /orders/:id` shows it. Absent values are null, times ISO 8601 UTC. */
+export interface Order {
+  id: string;
+  itemId: string;
+  quantity: number;
+  amount: number;
+  currency: string;
+  status: OrderStatus;
+  reason: OrderReason | null;
+  message: string;
+  position: number | null;
+  payment: { status: PaymentStatus | null; clientSecret: string | null; declineCode: string | null };
+  placedAt: string;
+  reservedAt: string | null;
+  settledAt: string | null;
+  holdExpiresAt: string | null;
+}
+
+/** What the line looked like when a queued order was read. */
+export interface LineSight {
+  /** The last place the lane has decided. */
+  readonly decidedPlace: number;
+  /** Whether the item's lock is held for those further ahead. */
+  readonly itemLocked: boolean;
+}
+
+/** The order as its shopper sees it. `line` matters only while it is queued. */
+export function showOrder(record: OrderRecord, line: LineSight | null): Order {
+  const queued = record.status === "queued";
+  return {
+    id: record.id,
+    itemId: record.itemId,
+    quantity: record.quantity,
+    amount: record.amountMinor,
+    currency: record.currency,
+    status: record.status,
+    reason: record.reason,
+    message: messageFor(record, line?.itemLocked ?? false),
+    // The count can lag a moment behind the worker; whoever is still queued is at least next.
+    position: queued && line && record.place !== null ? Math.max(1, record.place - line.decidedPlace) : null,
+    payment: { status: record.paymentStatus, clientSecret: null, declineCode: record.declineCode },
+    placedAt: toIso(record.placedAtMs),
+    reservedAt: record.reservedAtMs === null ? null : toIso(record.reservedAtMs),
+    settledAt: record.settledAtMs === null ? null : toIso(record.settledAtMs),
+    holdExpiresAt: record.holdExpiresAtMs === null ? null : toIso(record.holdExpiresAtMs),
+  };
+}
+
+function toIso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+const reasonMessages: Readonly<Record<OrderReason, string>> = {
+  limit_exceeded: "Limit per shopper exceeded",
+  sale_not_open: "The sale is not open",
+  item_not_found: "Item not found",
+  payment_failed: "Payment failed",
+  hold_expired: "Not paid in time",
+  by_shopper: "Cancelled",
+};
+
+function messageFor(record: OrderRecord, itemLocked: boolean): string {
+  switch (record.status) {
+    case "queued":
+      return itemLocked ? "Currently being purchased" : "Waiting in line";
+    case "waitlisted":
+      return "On the waiting list";
+    case "reserved":
+      return record.paymentStatus === "unknown" ? "Reserved, checking the payment" : "Reserved, payment under way";
+    case "confirmed":
+      return "Success";
+    case "out_of_stock":
+      return "Out of stock";
+    case "cancelled":
+    case "rejected":
+      return record.reason === null ? "Cancelled" : reasonMessages[record.reason];
+  }
+}

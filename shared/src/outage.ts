@@ -1,0 +1,33 @@
+/**
+ * Errors by their consequence. An outage passes by itself: whoever meets one waits and tries the same thing again, and no
+ * order fails for it. Anything else is a surprise that the same try would meet again.
+ */
+
+// https://www.postgresql.org/docs/current/errcodes-appendix.html: classes whose errors pass by themselves.
+const transientSqlClasses = ["08", "53", "57", "58"];
+// serialization_failure, deadlock_detected, lock_not_available, read_only_sql_transaction (a failover under way),
+// unique_violation (another worker wrote the same order a moment ago: the next try finds it)
+const transientSqlStates = ["40001", "40P01", "55P03", "25006", "23505"];
+const transientSystemCodes = [
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+];
+const transientMessages =
+  /connection (terminated|ended|is closed)|timeout (exceeded )?when trying to connect|query read timeout|connection timeout|client has encountered a connection error|not queryable|max retries per request|stream isn't writeable|command timed out|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|OOM)\b/i;
+
+/** Whether an error says that Postgres or Redis is away or busy, rather than that something is wrong with the work. */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof AggregateError) return error.errors.every(isOutage);
+  const { code } = error as { code?: unknown };
+  if (typeof code === "string") {
+    if (transientSystemCodes.includes(code) || transientSqlStates.includes(code)) return true;
+    if (code.length === 5 && transientSqlClasses.includes(code.slice(0, 2))) return true;
+  }
+  return transientMessages.test(error.message) || (error.cause !== undefined && isOutage(error.cause));
+}

@@ -1,0 +1,73 @@
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+
+export type RedisClient = Redis | Cluster;
+
+/**
+ * How a connection meets an outage of Redis.
+ * - `failing`: a command fails within two seconds, so that a request can be refused (the API).
+ * - `waiting`: a command waits until Redis is back, so that work in hand is not lost (the workers; BullMQ wants it so).
+ */
+export type RedisPatience = "failing" | "waiting";
+
+const commandTimeoutMs = 2_000; // a healthy Redis answers in one; a frozen one must not hold requests for longer
+const reconnectDelayMs = (attempt: number) => Math.min(50 * attempt, 500); // back within half a second of Redis' return
+
+/** Connects to Redis, or to a Redis Cluster where the URL names several addresses. Starts connecting at once. */
+export function connectRedis(url: string, patience: RedisPatience, onError: (error: Error) => void): RedisClient {
+  const waiting = patience === "waiting";
+  const common = {
+    maxRetriesPerRequest: waiting ? null : 0,
+    enableOfflineQueue: waiting,
+    ...(waiting ? {} : { commandTimeout: commandTimeoutMs }),
+    connectTimeout: 3_000,
+    retryStrategy: reconnectDelayMs,
+  } satisfies RedisOptions;
+  const urls = url.split(",").map((part) => part.trim());
+  const first = urls[0] ?? "";
+  const client =
+    urls.length === 1
+      ? new Redis(first, common)
+      : new Cluster(urls, {
+          redisOptions: common,
+          enableOfflineQueue: waiting,
+          clusterRetryStrategy: reconnectDelayMs,
+        });
+  // Each failed reconnect is reported here; without a listener it would be printed raw.
+  client.on("error", onError);
+  return client;
+}
+
+/** Makes sure at start that Redis answers. @throws one clear line where it does not within five seconds */
+export async function requireRedis(client: RedisClient): Promise<void> {
+  if (client.status === "ready") return;
+  const ready = Promise.withResolvers<void>();
+  const onReady = () => ready.resolve();
+  const timer = setTimeout(() => ready.reject(new Error("Redis cannot be reached")), 5_000);
+  client.once("ready", onReady);
+  try {
+    await ready.promise;
+  } finally {
+    clearTimeout(timer);
+    client.off("ready", onReady);
+  }
+}
+
+/**
+ * The names of everything Holdfast keeps in Redis beside BullMQ's own keys.
+ * @param prefix put before every key, so that several installations can share one Redis
+ */
+export function redisKeys(prefix: string) {
+  return {
+    /** Held by the worker that is deciding the item's orders. */
+    itemLock: (itemId: string) => `${prefix}purchase:${itemId}`,
+    /** A hash with the live view of each of a shopper's orders, field: order id. */
+    shopperOrders: (shopperId: string) => `${prefix}orders:${shopperId}`,
+    /** A hash with the running numbers of a lane: `accepted` and `decided`. */
+    line: (queueName: string) => `${prefix}line:${queueName}`,
+    /** The channel on which changed items are announced. */
+    itemChanges: `${prefix}items`,
+    /** BullMQ's prefix. */
+    queues: `${prefix}holdfast`,
+  };
+}
+export type RedisKeys = ReturnType<typeof redisKeys>;

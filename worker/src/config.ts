@@ -1,0 +1,43 @@
+import {
+  databaseUrl,
+  logLevel,
+  purchaseLanes,
+  readEnvironment,
+  redisPrefix,
+  redisUrl,
+} from "@holdfast/shared/environment.ts";
+import { Type } from "typebox";
+
+const variables = Type.Object({
+  DATABASE_URL: databaseUrl,
+  REDIS_URL: redisUrl,
+  REDIS_PREFIX: redisPrefix,
+  PURCHASE_LANES: purchaseLanes,
+  STRIPE_SECRET_KEY: Type.String({ minLength: 1, description: "Stripe's secret key, sk_…" }),
+  STRIPE_API_BASE: Type.Optional(
+    Type.String({
+      pattern: "^https?://[^/]+/?$",
+      description: "another base address than Stripe's own, http://host:port",
+    }),
+  ),
+  CHARGE_CONCURRENCY: Type.Integer({
+    default: 50,
+    minimum: 1,
+    maximum: 1_000,
+    description: "charges under way at a time in one worker, a number from 1 to 1000",
+  }),
+  CHARGE_RATE_PER_SECOND: Type.Integer({
+    default: 25,
+    minimum: 1,
+    maximum: 10_000,
+    description: "charges started per second in the whole fleet, a number from 1 to 10000",
+  }),
+  LOG_LEVEL: logLevel,
+});
+
+export type WorkerConfig = ReturnType<typeof readWorkerConfig>;
+
+/** @throws EnvironmentError naming every variable that is missing or wrong */
+export function readWorkerConfig(env: NodeJS.ProcessEnv) {
+  return readEnvironment(variables, env);
+}

@@ -1,0 +1,52 @@
+import { type ChargeJob, chargeJobId } from "@holdfast/shared/charge-job.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import { announceItem } from "@holdfast/shared/item-changes.ts";
+import { advanceLine } from "@holdfast/shared/line.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import { replaceViews } from "@holdfast/shared/order-view.ts";
+import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { takeItemLock } from "./item-lock.ts";
+import { reserveOrders } from "./reserve-orders.ts";
+
+export interface DecideParts {
+  readonly db: Database;
+  readonly redis: RedisClient;
+  readonly keys: RedisKeys;
+  readonly charges: ChargeQueue;
+}
+
+/**
+ * The reserve step, from top to bottom: lock the item, decide all orders of the job in one transaction, tell the shoppers, send
+ * the reserved ones to be charged, give the lock back. It may stop anywhere and run again: the transaction decides nothing
+ * twice, and everything after it is told again.
+ * @returns whether it was decided, or has to wait because someone else holds the item's lock
+ */
+export async function decidePurchase(
+  parts: DecideParts,
+  laneName: string,
+  job: PurchaseJob,
+): Promise<"decided" | "item_locked"> {
+  const { db, redis, keys } = parts;
+  const lock = await takeItemLock(redis, keys.itemLock(job.itemId));
+  if (lock === null) return "item_locked";
+  try {
+    const { orders, item } = await reserveOrders(db, job, lock.signal);
+    await replaceViews(redis, keys, orders);
+    if (item) await announceItem(redis, keys, item);
+    await enqueueCharges(parts.charges, orders);
+    await advanceLine(redis, keys, laneName, job.lastPlace);
+    return "decided";
+  } finally {
+    await lock.release();
+  }
+}
+
+/** A job for every order that waits for its first charge. One that is known already is not added again. */
+async function enqueueCharges(charges: ChargeQueue, orders: readonly OrderRecord[]): Promise<void> {
+  const unpaid = orders.filter((order) => order.status === "reserved" && order.paymentStatus === "pending");
+  if (unpaid.length === 0) return;
+  const jobs = unpaid.map(({ id }): ChargeJob => ({ orderId: id, attempt: 1 }));
+  await charges.addBulk(jobs.map((data) => ({ name: "charge", data, opts: { jobId: chargeJobId(data) } })));
+}

@@ -1,0 +1,19 @@
+import { createLog } from "@holdfast/shared/log.ts";
+import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
+import closeWithGrace from "close-with-grace";
+import { readWorkerConfig } from "./config.ts";
+import { startWorker } from "./worker.ts";
+
+try {
+  const config = readWorkerConfig(process.env);
+  const log = createLog("worker", config.LOG_LEVEL);
+  const worker = await startWorker(config, log);
+  // Less than the 10 s a platform waits before it kills; a second signal ends the process at once.
+  closeWithGrace({ delay: 9_000 }, async ({ signal, err }) => {
+    if (err) log.error({ err }, "worker ends on an unforeseen error");
+    else log.info({ signal }, "worker finishes what is in hand");
+    await worker.close();
+  });
+} catch (error) {
+  reportStartFailure("worker", error);
+}

@@ -1,0 +1,158 @@
+import { type Database, itemFromRow, orderColumns, orderFromRow, type Tables } from "@holdfast/shared/database.ts";
+import { invariant } from "@holdfast/shared/invariant.ts";
+import type { Item } from "@holdfast/shared/item.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+import { sql, type Transaction } from "kysely";
+import { allocate, type Decision } from "./allocate.ts";
+
+export interface ReservedBatch {
+  /** Every order of the job as the record has it now, those of an earlier run included. */
+  readonly orders: readonly OrderRecord[];
+  /** The item after the batch; null where there is none. */
+  readonly item: Item | null;
+}
+
+/**
+ * Decides all orders of a purchase job in ONE transaction: locks the item, allocates, takes the units, writes the orders and
+ * their events. Orders that are there already, from an earlier run of the same job or a repeat, are left as they are.
+ * @param signal aborted when the item's lock is lost; then nothing is committed
+ */
+export async function reserveOrders(db: Database, job: PurchaseJob, signal: AbortSignal): Promise<ReservedBatch> {
+  return db.transaction().execute(async (trx) => {
+    const item = await lockItem(trx, job.itemId);
+    const known = await findOrders(trx, job.requests);
+    const fresh = withoutKnown(job.requests, known);
+    const supply = item && { ...item, unitsOfShopper: await countUnits(trx, item, fresh) };
+    const decisions = allocate(supply, fresh);
+
+    const remaining = item && (await takeUnits(trx, item, decisions));
+    const written = await writeOrders(trx, decisions, job.itemId, item?.holdSeconds ?? 0);
+    signal.throwIfAborted();
+    return { orders: [...known, ...written], item: remaining };
+  });
+}
+
+/** The row lock is what makes the decision safe: whoever comes second sees what the first one left. */
+async function lockItem(trx: Transaction<Tables>, itemId: string): Promise<Item | null> {
+  const row = await trx.selectFrom("items").selectAll().where("id", "=", itemId).forUpdate().executeTakeFirst();
+  return row ? itemFromRow(row) : null;
+}
+
+async function findOrders(trx: Transaction<Tables>, requests: readonly PurchaseRequest[]): Promise<OrderRecord[]> {
+  const ids = requests.map((request) => request.orderId);
+  const rows = await trx
+    .selectFrom("orders")
+    .select(orderColumns)
+    .where("id", "=", sql<string>`any(${ids}::uuid[])`)
+    .execute();
+  return rows.map(orderFromRow);
+}
+
+function withoutKnown(requests: readonly PurchaseRequest[], known: readonly OrderRecord[]): PurchaseRequest[] {
+  const seen = new Set(known.map((order) => order.id));
+  return requests.filter((request) => !seen.has(request.orderId) && seen.add(request.orderId));
+}
+
+async function countUnits(
+  trx: Transaction<Tables>,
+  item: Item,
+  requests: readonly PurchaseRequest[],
+): Promise<Map<string, number>> {
+  if (item.maxPerShopper === null) return new Map();
+  const shoppers = requests.map((request) => request.shopperId);
+  const { rows } = await sql<{ shopper_id: string; units: number }>`
+    select shopper_id, sum(quantity) as units from orders
+    where item_id = ${item.id} and shopper_id = any(${shoppers}::text[]) and status in ('reserved', 'confirmed')
+    group by shopper_id`.execute(trx);
+  return new Map(rows.map((row) => [row.shopper_id, row.units]));
+}
+
+async function takeUnits(trx: Transaction<Tables>, item: Item, decisions: readonly Decision[]): Promise<Item> {
+  const units = decisions.reduce((sum, d) => sum + (d.status === "reserved" ? d.request.quantity : 0), 0);
+  if (units === 0) return item;
+  // The condition repeats what allocate decided: were it ever wrong, nothing would be taken.
+  const { rows } = await sql<{ inventory: number; version: number }>`
+    update items set inventory = inventory - ${units} where id = ${item.id} and inventory >= ${units}
+    returning inventory, version`.execute(trx);
+  const taken = rows[0];
+  invariant(taken, `allocate gave out ${units} units of ${item.id}, of which there were ${item.inventory}`);
+  return { ...item, ...taken };
+}
+
+/** All orders and their events in one statement: the cost per order is what decides how fast a hot item sells. */
+async function writeOrders(
+  trx: Transaction<Tables>,
+  decisions: readonly Decision[],
+  itemId: string,
+  holdSeconds: number,
+): Promise<OrderRecord[]> {
+  if (decisions.length === 0) return [];
+  const column = <T>(value: (decision: Decision) => T) => decisions.map(value);
+  const { rows } = await sql<{ id: string; decided_at: Date }>`
+    with decided as (
+      insert into orders (
+        id, shopper_id, item_id, quantity, amount_minor, currency, payment_method, fingerprint, placed_at,
+        status, reason, payment_status, reserved_at, settled_at, hold_expires_at
+      )
+      select
+        d.id, d.shopper_id, ${itemId}, d.quantity, d.amount_minor, d.currency, d.payment_method, d.fingerprint, d.placed_at,
+        d.status, d.reason,
+        case when d.status = 'reserved' then 'pending' end,
+        case when d.status = 'reserved' then now() end,
+        case when d.status <> 'reserved' then now() end,
+        case when d.status = 'reserved' then now() + ${holdSeconds} * interval '1 second' end
+      from unnest(
+        ${column((d) => d.request.orderId)}::uuid[],
+        ${column((d) => d.request.shopperId)}::text[],
+        ${column((d) => d.request.quantity)}::integer[],
+        ${column((d) => d.request.amountMinor)}::bigint[],
+        ${column((d) => d.request.currency)}::text[],
+        ${column((d) => d.request.paymentMethod)}::text[],
+        ${column((d) => d.request.fingerprint)}::text[],
+        ${column((d) => new Date(d.request.placedAtMs).toISOString())}::timestamptz[],
+        ${column((d) => d.status)}::text[],
+        ${column((d) => d.reason)}::text[]
+      ) as d (
+        id, shopper_id, quantity, amount_minor, currency, payment_method, fingerprint, placed_at, status, reason
+      )
+      returning id, status, reason, amount_minor, currency
+    )
+    insert into order_events (order_id, event, from_status, to_status, detail)
+    select
+      id, status, 'queued', status,
+      case
+        when status = 'reserved' then jsonb_build_object('amount', amount_minor, 'currency', currency)
+        else jsonb_strip_nulls(jsonb_build_object('reason', reason))
+      end
+    from decided
+    returning order_id as id, at as decided_at`.execute(trx);
+  const decidedAtMs = rows[0]?.decided_at.getTime();
+  invariant(rows.length === decisions.length && decidedAtMs !== undefined, "every decision is written");
+  return decisions.map((decision) => decidedOrder(decision, itemId, decidedAtMs, holdSeconds));
+}
+
+/** The row as it was just written, without reading it back. */
+function decidedOrder(decision: Decision, itemId: string, decidedAtMs: number, holdSeconds: number): OrderRecord {
+  const { request, status, reason } = decision;
+  const reserved = status === "reserved";
+  return {
+    id: request.orderId,
+    shopperId: request.shopperId,
+    itemId,
+    quantity: request.quantity,
+    amountMinor: request.amountMinor,
+    currency: request.currency,
+    status,
+    reason,
+    paymentStatus: reserved ? "pending" : null,
+    declineCode: null,
+    placedAtMs: request.placedAtMs,
+    reservedAtMs: reserved ? decidedAtMs : null,
+    settledAtMs: reserved ? null : decidedAtMs,
+    holdExpiresAtMs: reserved ? decidedAtMs + holdSeconds * 1000 : null,
+    version: 1,
+    place: null,
+    fingerprint: request.fingerprint,
+  };
+}

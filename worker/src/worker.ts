@@ -1,0 +1,68 @@
+import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
+import type { Logger } from "@holdfast/shared/log.ts";
+import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import Stripe from "stripe";
+import type { WorkerConfig } from "./config.ts";
+import { serveCharges } from "./serve-charges.ts";
+import { serveLane } from "./serve-lane.ts";
+
+export interface RunningWorker {
+  /** Finishes the jobs in hand, gives back its locks and connections. */
+  close(): Promise<void>;
+}
+
+/** Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is away. */
+export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
+  // One connection per lane and a few for the charges: a charge holds one only while it reads and settles.
+  const connections = config.PURCHASE_LANES + 8;
+  const db = openDatabase(config.DATABASE_URL, connections, (error) =>
+    log.warn({ err: error }, "Postgres connection lost"),
+  );
+  const redis = connectRedis(config.REDIS_URL, "waiting", (error) => log.warn({ err: error }, "Redis connection lost"));
+  const keys = redisKeys(config.REDIS_PREFIX);
+  try {
+    await Promise.all([requirePostgres(db), requireRedis(redis)]);
+  } catch (error) {
+    redis.disconnect();
+    await db.destroy();
+    throw error;
+  }
+
+  const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
+  const charges = openChargeQueue(redis, keys);
+  const stripe = connectStripe(config);
+  const parts = { db, redis, keys, charges, stripe, log };
+  const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
+  workers.push(
+    serveCharges(charges, parts, {
+      concurrency: config.CHARGE_CONCURRENCY,
+      ratePerSecond: config.CHARGE_RATE_PER_SECOND,
+    }),
+  );
+  log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
+
+  return {
+    async close() {
+      await Promise.all(workers.map((worker) => worker.close()));
+      await Promise.all([...lanes, charges].map((queue) => queue.close()));
+      await db.destroy();
+      redis.disconnect();
+    },
+  };
+}
+
+/** The SDK with its bounds set on purpose; without STRIPE_API_BASE it talks to Stripe itself. */
+export function connectStripe(config: Pick<WorkerConfig, "STRIPE_SECRET_KEY" | "STRIPE_API_BASE">): Stripe {
+  const base = config.STRIPE_API_BASE ? new URL(config.STRIPE_API_BASE) : null;
+  return new Stripe(config.STRIPE_SECRET_KEY, {
+    timeout: 10_000, // a charge takes one to three seconds; longer is an unknown outcome, asked about again
+    maxNetworkRetries: 1, // a blink of the network; longer outages are the queue's to wait out, with backoff
+    telemetry: false,
+    ...(base && {
+      host: base.hostname,
+      port: base.port || (base.protocol === "https:" ? 443 : 80),
+      protocol: base.protocol === "https:" ? "https" : "http",
+    }),
+  });
+}
