@@ -1,0 +1,191 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
+import closeWithGrace from "close-with-grace";
+import { clearLastRun, forgetRun, noteRun } from "./run-file.ts";
+import { openStorage } from "./storage.ts";
+import { type Part, runMigrations, startPart } from "./system.ts";
+
+/**
+ * `npm start`: everything on this machine. Finds or starts Postgres and Redis, migrates, starts the payment simulator, an API and a
+ * worker as processes of their own, puts an item on sale, and stops all of it on Ctrl-C.
+ */
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const { values: options } = parseArgs({
+  options: {
+    fresh: { type: "boolean", default: false }, // empties the data of the servers started here
+    data: { type: "string", default: join(root, ".holdfast") }, // where they and the logs are kept
+  },
+});
+const directory = resolve(options.data);
+const logDirectory = join(directory, "log");
+const itemForSale = {
+  id: "item_123",
+  terms: { name: "Holdfast anniversary jacket", price: 4900, currency: "eur", units: 100 },
+};
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+const parts: Part[] = [];
+
+try {
+  await start(options.fresh);
+} catch (error) {
+  for (const part of parts.toReversed()) await part.stop();
+  reportStartFailure("start", error);
+}
+
+async function start(fresh: boolean): Promise<void> {
+  await clearLastRun(directory, root);
+  await noteRun(directory, []);
+  if (fresh) await emptyData();
+  await mkdir(directory, { recursive: true });
+  const secrets = await localSecrets();
+
+  const storage = await openStorage(directory, process.env, (text) => say(`  ${text}`));
+  for (const server of storage.servers) await keep({ name: "server", url: server.url, ...asPart(server) });
+  say(`  Postgres    ${storage.origin.postgres}`);
+  say(`  Redis       ${storage.origin.redis}`);
+  const env = { DATABASE_URL: storage.databaseUrl, REDIS_URL: storage.redisUrl };
+
+  await runMigrations(env, logDirectory);
+  say("  Migrations  done");
+  const simulator = await startPart("simulator", "stripe-simulator", { PORT: "0", HOST: "127.0.0.1" }, logDirectory);
+  await keep(simulator);
+  const stripe = { STRIPE_SECRET_KEY: "sk_test_simulator", STRIPE_API_BASE: simulator.url ?? "" };
+  await keep(await startPart("worker", "worker", { ...env, ...stripe }, logDirectory));
+  say("  Worker      serving");
+  const api = await startApi({ ...env, ...secrets });
+  await keep(api);
+  const url = api.url ?? "";
+  await putOnSale(url, secrets.OPS_PASSWORD);
+
+  say(`
+Holdfast is open.
+
+  Storefront  ${url}/
+  Queues      ${url}/ops/queues   user ops, password ${passwordHint(secrets.OPS_PASSWORD)}
+  API         ${url}/docs
+  Payments    ${simulator.url}/_simulator/ledger   (a simulator: no money moves)
+  Logs        ${logDirectory}
+
+Ctrl-C stops everything.`);
+  stopWithGrace();
+}
+
+/** One address cannot be told from a crowd on one machine, so nothing is limited per address unless asked for. */
+async function startApi(env: Record<string, string>): Promise<Part> {
+  const local = {
+    GUEST_SESSIONS: "on",
+    JWKS_URL: undefined,
+    ADDRESS_RATE_PER_MINUTE: process.env.ADDRESS_RATE_PER_MINUTE || "0",
+    ...env,
+  };
+  if (process.env.PORT) return startPart("api", "api", local, logDirectory);
+  try {
+    return await startPart("api", "api", { ...local, PORT: "3000" }, logDirectory);
+  } catch (error) {
+    if (!String(error).includes("EADDRINUSE")) throw error;
+    say("  API         port 3000 is taken, so it gets a free one (PORT says which one it shall be)");
+    return startPart("api", "api", { ...local, PORT: "0" }, logDirectory);
+  }
+}
+
+async function putOnSale(url: string, opsPassword: string): Promise<void> {
+  const known = await fetch(`${url}/items/${itemForSale.id}`);
+  if (known.ok) return;
+  const response = await fetch(`${url}/ops/api/items/${itemForSale.id}`, {
+    method: "PUT",
+    headers: {
+      authorization: `Basic ${Buffer.from(`ops:${opsPassword}`).toString("base64")}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify(itemForSale.terms),
+  });
+  if (!response.ok) throw new Error(`The item could not be put on sale: ${await response.text()}`);
+}
+
+function asPart(server: Awaited<ReturnType<typeof openStorage>>["servers"][number]) {
+  if (!server.process) throw new Error("A started server has a process");
+  return { process: server.process, stop: () => server.stop() };
+}
+
+/** Takes a started process into our care: it is stopped with us, or by the next run if we are killed. */
+async function keep(part: Part): Promise<void> {
+  parts.push(part);
+  const pids = parts.map(({ process: child }) => child.pid).filter((pid) => pid !== undefined);
+  await noteRun(directory, pids);
+}
+
+/** Secrets for this machine alone, kept so that a shopper's token outlives a restart; given ones come first. */
+async function localSecrets(): Promise<{ JWT_SECRET: string; OPS_PASSWORD: string }> {
+  const file = join(directory, "secrets.json");
+  const kept = await readFile(file, "utf8").then(
+    (text) => JSON.parse(text) as { JWT_SECRET: string; OPS_PASSWORD: string },
+    () => ({ JWT_SECRET: randomBytes(32).toString("hex"), OPS_PASSWORD: randomBytes(6).toString("hex") }),
+  );
+  await writeFile(file, JSON.stringify(kept), { mode: 0o600 });
+  return {
+    JWT_SECRET: process.env.JWT_SECRET || kept.JWT_SECRET,
+    OPS_PASSWORD: process.env.OPS_PASSWORD || kept.OPS_PASSWORD,
+  };
+}
+
+/** A password made up here is shown, since nobody could know it otherwise; a given one is not. */
+function passwordHint(password: string): string {
+  return process.env.OPS_PASSWORD ? "as in OPS_PASSWORD" : password;
+}
+
+async function emptyData(): Promise<void> {
+  if (process.env.DATABASE_URL || process.env.REDIS_URL) {
+    say(
+      "  --fresh empties only what this program keeps itself; what DATABASE_URL and REDIS_URL point to stays as it is",
+    );
+  }
+  for (const name of ["postgres", "redis"]) await rm(join(directory, name), { recursive: true, force: true });
+}
+
+/** The shell that runs this script and the npm above it, as far as the system tells. */
+function parentProcesses(): string {
+  let grandparent = "";
+  try {
+    grandparent = /\) \S (\d+)/.exec(readFileSync(`/proc/${process.ppid}/stat`, "utf8"))?.[1] ?? "";
+  } catch {
+    // no /proc on this system: the parent alone has to do
+  }
+  return `${process.ppid} ${grandparent}`;
+}
+
+function stopWithGrace(): void {
+  let stopping = false;
+  const stopAll = async () => {
+    stopping = true;
+    say("\nStopping …");
+    for (const part of parts.toReversed()) await part.stop();
+    await forgetRun(directory);
+    say("Everything has stopped.");
+  };
+  const { close } = closeWithGrace({ delay: 30_000, logger: false }, stopAll);
+  for (const part of parts) {
+    part.process.once("exit", (code, signal) => {
+      if (stopping) return;
+      say(`${part.name} ended by itself (${signal ?? code}); see ${logDirectory}`);
+      process.exitCode = 1;
+      close();
+    });
+  }
+  // Whoever started us (npm, a shell) may be killed without passing it on; nobody should be left running then.
+  const parents = parentProcesses();
+  setInterval(() => {
+    if (parentProcesses() !== parents && !stopping) close();
+  }, 1_000).unref();
+  // The last resort, after a second Ctrl-C: what still runs is killed.
+  process.on("exit", () => {
+    for (const { process: child } of parts)
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+  });
+}

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { childEnded } from "./processes.ts";
+
+/** One of Holdfast's processes, running by itself as it would on a server. */
+export interface Part {
+  readonly name: string;
+  readonly process: ChildProcess;
+  /** Where it listens, for those that do. */
+  readonly url: string | null;
+  /** SIGTERM, and SIGKILL where that takes more than 12 s. */
+  stop(): Promise<void>;
+}
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const startTimeoutMs = 30_000; // Node and its modules load in one to two seconds on a busy machine
+
+const programs = {
+  simulator: { file: "infra/stripe-simulator/main.ts", started: /listening on (http:\S+)/ },
+  api: { file: "api/src/main.ts", started: /"address":"(http:[^"]+)","msg":"api is listening"/ },
+  worker: { file: "worker/src/main.ts", started: /"msg":"(worker is serving)"/ },
+  migrations: { file: "migrations/src/main.ts", started: null },
+} as const;
+
+/**
+ * Starts one process, configured by environment alone, and waits until it says that it is serving. What it prints goes to
+ * `<logDirectory>/<name>.log`, made anew. @throws with its last words where it ends instead
+ */
+export async function startPart(
+  program: Exclude<keyof typeof programs, "migrations">,
+  name: string,
+  env: Readonly<Record<string, string | undefined>>,
+  logDirectory: string,
+): Promise<Part> {
+  const { file, started } = programs[program];
+  const { child, lines, lastWords } = await launch(file, name, env, logDirectory);
+  const serving = Promise.withResolvers<string>();
+  lines.on("line", (line: string) => {
+    const match = started.exec(line);
+    if (match?.[1]) serving.resolve(match[1]);
+  });
+  child.once("exit", () => serving.reject(new Error(`${name} ended at start: ${lastWords()}`)));
+  const timer = setTimeout(() => serving.reject(new Error(`${name} did not start in time`)), startTimeoutMs);
+  try {
+    const address = await serving.promise;
+    return {
+      name,
+      process: child,
+      url: address.startsWith("http") ? address : null,
+      async stop() {
+        child.kill("SIGTERM");
+        await childEnded(child, 12_000);
+      },
+    };
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Brings the database to the newest schema, in a process of its own. */
+export async function runMigrations(
+  env: Readonly<Record<string, string | undefined>>,
+  logDirectory: string,
+): Promise<void> {
+  const { child, lastWords } = await launch(programs.migrations.file, "migrations", env, logDirectory);
+  await childEnded(child, 60_000);
+  if (child.exitCode !== 0) throw new Error(`The migrations failed: ${lastWords()}`);
+}
+
+async function launch(
+  file: string,
+  name: string,
+  env: Readonly<Record<string, string | undefined>>,
+  logDirectory: string,
+) {
+  await mkdir(logDirectory, { recursive: true });
+  const log = createWriteStream(join(logDirectory, `${name}.log`));
+  // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts in their order.
+  const child = spawn(process.execPath, [join(root, file)], {
+    env: { ...process.env, ...env, LOG_LEVEL: atLeastInfo(env.LOG_LEVEL ?? process.env.LOG_LEVEL) },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let recent = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.pipe(log, { end: false });
+    stream.on("data", (chunk: Buffer) => {
+      recent = (recent + chunk.toString()).slice(-2_000);
+    });
+  }
+  child.once("close", () => log.end());
+  return { child, lines: createInterface({ input: child.stdout }), lastWords: () => recent.trim() };
+}
+
+/** A part says on level info that it is serving, and we wait for that; the log goes to a file anyway. */
+function atLeastInfo(level: string | undefined): string {
+  return level === "debug" || level === "trace" ? level : "info";
+}
