@@ -1,4 +1,5 @@
 import { EnvironmentError } from "./environment.ts";
+import { withoutCredentials } from "./log.ts";
 
 /**
  * Says on stderr, in one line per problem, why a process cannot start, and ends it with exit code 1. Never prints a
@@ -14,5 +15,5 @@ function reason(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
   const text = error instanceof Error ? error.message || error.name : String(error);
   const firstLine = text.split("\n")[0] ?? "";
-  return firstLine.replace(/\/\/[^@\s/]*@/g, "//");
+  return withoutCredentials(firstLine);
 }

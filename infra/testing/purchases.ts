@@ -1,0 +1,26 @@
+import { randomUUID } from "node:crypto";
+import type { PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+
+/** A purchase as an API server would put it in line; a test names only what it is about. */
+export function purchaseRequest(more: Partial<PurchaseRequest> = {}): PurchaseRequest {
+  const quantity = more.quantity ?? 1;
+  return {
+    orderId: randomUUID(),
+    shopperId: `shopper-${randomUUID()}`,
+    quantity,
+    amountMinor: 1_999 * quantity,
+    currency: "eur",
+    paymentMethod: "pm_card_visa",
+    placedAtMs: Date.now(),
+    fingerprint: null,
+    ...more,
+  };
+}
+
+export function purchaseJob(
+  itemId: string,
+  requests: readonly PurchaseRequest[],
+  lastPlace = requests.length,
+): PurchaseJob {
+  return { itemId, lastPlace, requests };
+}

@@ -1,0 +1,107 @@
+import { randomBytes } from "node:crypto";
+import { migrate } from "@holdfast/migrations/migrate.ts";
+import { type Database, openDatabase } from "@holdfast/shared/database.ts";
+import { connectRedis, type RedisClient, type RedisKeys, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { sql } from "kysely";
+import { inject } from "vitest";
+
+/** A database and a corner of Redis of one's own: nothing another test does is seen here. */
+export interface World {
+  readonly db: Database;
+  readonly databaseUrl: string;
+  readonly redis: RedisClient;
+  readonly redisUrl: string;
+  readonly redisPrefix: string;
+  readonly keys: RedisKeys;
+  /** For a process of the product: where its Postgres and Redis are. */
+  readonly env: { DATABASE_URL: string; REDIS_URL: string; REDIS_PREFIX: string };
+  close(): Promise<void>;
+}
+
+const ignoreError = () => {};
+
+/** @param schema whether the migrations are run */
+export async function createWorld({ schema = true } = {}): Promise<World> {
+  const name = `test_${randomBytes(6).toString("hex")}`;
+  const url = new URL(inject("databaseUrl"));
+  const admin = openDatabase(url.href, 1, ignoreError);
+  await sql`create database ${sql.id(name)}`.execute(admin);
+  url.pathname = `/${name}`;
+
+  const db = openDatabase(url.href, 10, ignoreError);
+  if (schema) await migrate(db);
+  const redisUrl = inject("redisUrl");
+  const redis = connectRedis(redisUrl, "waiting", ignoreError);
+  await requireRedis(redis);
+  const redisPrefix = `${name}:`;
+  return {
+    db,
+    databaseUrl: url.href,
+    redis,
+    redisUrl,
+    redisPrefix,
+    keys: redisKeys(redisPrefix),
+    env: { DATABASE_URL: url.href, REDIS_URL: redisUrl, REDIS_PREFIX: redisPrefix },
+    async close() {
+      await deleteKeys(redis, redisPrefix);
+      redis.disconnect();
+      await db.destroy();
+      await sql`drop database ${sql.id(name)} with (force)`.execute(admin);
+      await admin.destroy();
+    },
+  };
+}
+
+async function deleteKeys(redis: RedisClient, prefix: string): Promise<void> {
+  let cursor = "0";
+  do {
+    const [next, keys] = await redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", 1_000);
+    if (keys.length > 0) await redis.unlink(...keys);
+    cursor = next;
+  } while (cursor !== "0");
+}
+
+/** Puts an item on sale, straight into the record. */
+export async function addItem(
+  db: Database,
+  id: string,
+  units: number,
+  terms: Partial<{
+    price_minor: number;
+    opens_at: Date;
+    closes_at: Date;
+    hold_seconds: number;
+    payment_retries: number;
+    max_per_shopper: number;
+  }> = {},
+): Promise<void> {
+  const defaults = { price_minor: 1_999, hold_seconds: 600, payment_retries: 0, max_per_shopper: null };
+  await db
+    .insertInto("items")
+    .values({
+      id,
+      name: id,
+      currency: "eur",
+      stocked: units,
+      inventory: units,
+      ...defaults,
+      opens_at: null,
+      closes_at: null,
+      ...terms,
+    })
+    .execute();
+}
+
+/** The books of an item, as everybody reads them. */
+export async function booksOf(db: Database, itemId: string) {
+  return db.selectFrom("item_books").selectAll().where("item_id", "=", itemId).executeTakeFirstOrThrow();
+}
+
+/** Asks until the answer is true; a test that waits for something says for what. */
+export async function eventually(what: string, ask: () => Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await ask())) {
+    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs / 1000} s in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

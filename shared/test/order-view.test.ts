@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { cancelReasons, type OrderRecord, orderStatuses, paymentStatuses } from "../src/order.ts";
+import { decodeView, encodeView } from "../src/order-view.ts";
+
+const time = fc.option(fc.integer({ min: 0, max: Date.UTC(2100, 0, 1) }));
+const order: fc.Arbitrary<OrderRecord> = fc.record({
+  id: fc.uuid(),
+  shopperId: fc.string({ minLength: 1 }),
+  itemId: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+  quantity: fc.integer({ min: 1, max: 1_000 }),
+  amountMinor: fc.integer({ min: 1, max: 99_999_999 }),
+  currency: fc.stringMatching(/^[a-z]{3}$/),
+  status: fc.constantFrom(...orderStatuses),
+  reason: fc.option(fc.constantFrom(...cancelReasons)),
+  paymentStatus: fc.option(fc.constantFrom(...paymentStatuses)),
+  declineCode: fc.option(fc.constantFrom("generic_decline", "insufficient_funds")),
+  placedAtMs: fc.integer({ min: 0, max: Date.UTC(2100, 0, 1) }),
+  reservedAtMs: time,
+  settledAtMs: time,
+  holdExpiresAtMs: time,
+  version: fc.nat(),
+  place: fc.option(fc.integer({ min: 1 })),
+  fingerprint: fc.option(fc.stringMatching(/^[\w-]{8}$/)),
+});
+
+test("a view reads as it was written", () => {
+  fc.assert(
+    fc.property(order, (o) => {
+      expect(decodeView(o.shopperId, o.id, encodeView(o))).toEqual(o);
+    }),
+  );
+});
+
+test("a queued order's view fits the 64 bytes up to which Redis stores a small hash compactly", () => {
+  const queued: OrderRecord = {
+    id: "018f0000-0000-7000-8000-000000000000",
+    shopperId: "shopper-1",
+    itemId: "item_1234567890",
+    quantity: 10,
+    amountMinor: 199_900,
+    currency: "eur",
+    status: "queued",
+    reason: null,
+    paymentStatus: null,
+    declineCode: null,
+    placedAtMs: Date.UTC(2030, 0, 1),
+    reservedAtMs: null,
+    settledAtMs: null,
+    holdExpiresAtMs: null,
+    version: 0,
+    place: 99_999_999,
+    fingerprint: "abcdefgh",
+  };
+  expect(encodeView(queued).length).toBeLessThanOrEqual(64);
+});

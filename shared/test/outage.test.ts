@@ -1,0 +1,32 @@
+import { describe, expect, test } from "vitest";
+import { isOutage } from "../src/outage.ts";
+
+const withCode = (code: string) => Object.assign(new Error("said the server"), { code });
+
+describe("an outage passes by itself", () => {
+  test.each(["ECONNREFUSED", "ECONNRESET", "57P01", "57P03", "08006", "53300", "40001", "40P01", "55P03", "25006"])(
+    "%s",
+    (code) => expect(isOutage(withCode(code))).toBe(true),
+  );
+  test.each([
+    "Connection is closed.",
+    "Connection terminated unexpectedly",
+    "timeout exceeded when trying to connect",
+    "Query read timeout",
+    "Stream isn't writeable and enableOfflineQueue options is false",
+    'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
+    "Command timed out",
+    "LOADING Redis is loading the dataset in memory",
+    "MISCONF Redis is configured to save RDB snapshots",
+  ])("%s", (message) => expect(isOutage(new Error(message))).toBe(true));
+  test("one that another error was caused by, or several at once", () => {
+    expect(isOutage(new Error("cannot be reached", { cause: withCode("ECONNREFUSED") }))).toBe(true);
+    expect(isOutage(new AggregateError([withCode("ECONNREFUSED"), withCode("ECONNREFUSED")]))).toBe(true);
+  });
+});
+
+describe("anything else is a surprise", () => {
+  test.each(["23514", "22P02", "42P01"])("%s", (code) => expect(isOutage(withCode(code))).toBe(false));
+  test("a bug", () => expect(isOutage(new TypeError("x is not a function"))).toBe(false));
+  test("what is no error", () => expect(isOutage("ECONNREFUSED")).toBe(false));
+});

@@ -1,0 +1,40 @@
+import { defineConfig } from "vitest/config";
+
+// `unit` needs nothing but Node and takes seconds; `integration` runs on real Postgres and Redis (infra/testing/servers.ts);
+// `e2e` starts whole systems as processes of their own, so its files run one after the other.
+const servers = "infra/testing/servers.ts";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["*/test/**/*.test.ts"],
+          exclude: ["**/*.integration.test.ts", "**/*.e2e.test.ts", "**/node_modules/**"],
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: ["*/test/**/*.integration.test.ts"],
+          globalSetup: servers,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["*/test/**/*.e2e.test.ts"],
+          globalSetup: servers,
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
