@@ -6,13 +6,7 @@ import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
 import { startPostgres } from "../local/postgres.ts";
 import { startRedis } from "../local/redis.ts";
-
-declare module "vitest" {
-  interface ProvidedContext {
-    databaseUrl: string;
-    redisUrl: string;
-  }
-}
+import type {} from "./provided.ts";
 
 interface TestServer {
   readonly url: string;

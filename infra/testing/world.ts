@@ -4,6 +4,7 @@ import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { connectRedis, type RedisClient, type RedisKeys, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
 import { inject } from "vitest";
+import type {} from "./provided.ts";
 
 /** A database and a corner of Redis of one's own: nothing another test does is seen here. */
 export interface World {

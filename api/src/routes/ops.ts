@@ -12,7 +12,7 @@ import { Type } from "typebox";
 import type { App } from "../app.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
 import { putItem, restockItem } from "../ops-items.ts";
-import { Problem } from "../problems.ts";
+import { answerProblem, Problem } from "../problems.ts";
 import { booksBody, opsItemBody, opsItemRequest, refusals, restockRequest } from "../schemas.ts";
 import { showItem } from "../show-item.ts";
 
@@ -32,7 +32,10 @@ const security = [{ operations: [] }];
 /** Everything under `/ops`: for operations, behind HTTP Basic. */
 export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
   await app.register(basicAuth, { validate: operationsCheck(parts.password), authenticate: { realm: "holdfast" } });
-  app.addHook("onRequest", app.basicAuth);
+  app.addHook("onRequest", (request, reply, done) => {
+    // Answered here, not thrown: the dashboard below has an error handler of its own.
+    app.basicAuth(request, reply, (error) => (error ? void answerProblem(error, request, reply) : done()));
+  });
   itemRoutes(app, parts);
   booksRoute(app, parts.db);
 

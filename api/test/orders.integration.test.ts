@@ -1,0 +1,115 @@
+import { randomUUID } from "node:crypto";
+import type { Order } from "@holdfast/shared/order.ts";
+import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
+import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { addItem, createWorld, type World } from "../../infra/testing/world.ts";
+import { reserveOrders } from "../../worker/src/reserve-orders.ts";
+
+describe("following an order", () => {
+  let world: World;
+  let api: TestApi;
+  let ann: string;
+  let ben: string;
+  beforeAll(async () => {
+    world = await createWorld();
+    await addItem(world.db, "item_1", 2);
+    api = await createTestApi(world);
+    [ann, ben] = (await Promise.all(["ann", "ben"].map((shopper) => shopperAuthorization(shopper)))) as [
+      string,
+      string,
+    ];
+  });
+  afterAll(async () => {
+    await api.close();
+    await world.close();
+  });
+  const get = (url: string, authorization: string) => api.app.inject({ url, headers: { authorization } });
+  const buy = async (authorization: string) => {
+    const response = await api.app.inject({
+      method: "POST",
+      url: "/purchase/item_1",
+      headers: { authorization },
+      payload: { paymentMethod: "pm_card_visa" },
+    });
+    return response.json<Order>();
+  };
+  const reserve = async (shopperId: string) => {
+    const request = purchaseRequest({ shopperId });
+    const { orders } = await reserveOrders(world.db, purchaseJob("item_1", [request]), new AbortController().signal);
+    return { id: request.orderId, orders };
+  };
+
+  test("a queued order is shown from Redis alone, with its place and Retry-After", async () => {
+    const { id } = await buy(ann);
+    const response = await get(`/orders/${id}`, ann);
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({
+      id,
+      status: "queued",
+      message: "Waiting in line",
+      position: expect.any(Number),
+    });
+    expect(response.headers["retry-after"]).toBe("1");
+  });
+
+  test('while its item is locked for those before it, it is "Currently being purchased"', async () => {
+    const { id } = await buy(ann);
+    await world.redis.set(world.keys.itemLock("item_1"), "a worker");
+    expect((await get(`/orders/${id}`, ann)).json<Order>().message).toBe("Currently being purchased");
+    await world.redis.del(world.keys.itemLock("item_1"));
+    expect((await get(`/orders/${id}`, ann)).json<Order>().message).toBe("Waiting in line");
+  });
+
+  test("a decided order without a live view is shown from the record, the same as with one", async () => {
+    const { id, orders } = await reserve("ann");
+    const fromRecord = (await get(`/orders/${id}`, ann)).json<Order>();
+    await replaceViews(world.redis, world.keys, orders);
+    const fromView = (await get(`/orders/${id}`, ann)).json<Order>();
+    expect(fromRecord).toMatchObject({ id, status: "reserved", position: null, payment: { status: "pending" } });
+    expect(fromView).toEqual(fromRecord);
+  });
+
+  test("a final order has no Retry-After", async () => {
+    await reserve("ben");
+    const { id, orders } = await reserve("ben");
+    expect(orders[0]?.status).toBe("out_of_stock");
+    const response = await get(`/orders/${id}`, ben);
+    expect(response.json()).toMatchObject({
+      status: "out_of_stock",
+      message: "Out of stock",
+      settledAt: expect.any(String),
+    });
+    expect(response.headers["retry-after"]).toBeUndefined();
+  });
+
+  test("somebody else's order is 404, exactly as one that does not exist", async () => {
+    const { id } = await buy(ann);
+    const recorded = await reserve("ann");
+    const answers = [
+      await get(`/orders/${id}`, ben),
+      await get(`/orders/${recorded.id}`, ben),
+      await get(`/orders/${randomUUID()}`, ben),
+    ];
+    for (const answer of answers) expect(answer.statusCode).toBe(404);
+    expect(new Set(answers.map((answer) => answer.body)).size).toBe(1);
+    expect(answers[0]?.json()).toMatchObject({ code: "order_not_found" });
+  });
+
+  test.each(["1", "%27", "a%00b", "%F0%9F%92%A5", "a%2Fb", "00000000-0000-0000-0000-00000000000g"])(
+    "the id %s is 404, never a 500",
+    async (id) => {
+      expect((await get(`/orders/${id}`, ann)).json()).toMatchObject({ code: "order_not_found" });
+    },
+  );
+
+  test("GET /orders lists one's own, newest first, those in line too, and nobody else's", async () => {
+    const eve = await shopperAuthorization("eve");
+    const older = await buy(eve);
+    const newer = await buy(eve);
+    await buy(ann);
+    const listed = (await get("/orders", eve)).json<Order[]>();
+    expect(listed.map((order) => order.id)).toEqual([newer.id, older.id]);
+  });
+});

@@ -1,0 +1,85 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createWorld, type World } from "../testing/world.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const nowhere = { postgres: "postgres://user:s3cret@127.0.0.1:9/db", redis: "redis://:s3cret@127.0.0.1:9" };
+
+/** Runs one process until it ends; none of these is supposed to stay. */
+function runToEnd(
+  file: string,
+  env: Record<string, string>,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const bare = { PATH: process.env.PATH ?? "", ...env };
+    const child = execFile(
+      process.execPath,
+      [file],
+      { cwd: root, env: bare, timeout: 30_000 },
+      (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+describe("a process that cannot start", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await createWorld();
+  });
+  afterAll(() => world.close());
+
+  const api = "api/src/main.ts";
+  const worker = "worker/src/main.ts";
+  const migrations = "migrations/src/main.ts";
+  const full = (env: Record<string, string>) => ({
+    ...world.env,
+    JWT_SECRET: "s3cret",
+    STRIPE_SECRET_KEY: "s3cret",
+    PORT: "0",
+    ...env,
+  });
+
+  test.each([
+    [api, /^api: DATABASE_URL is missing.*\napi: REDIS_URL is missing.*\n$/],
+    [
+      worker,
+      /^worker: DATABASE_URL is missing.*\nworker: REDIS_URL is missing.*\nworker: STRIPE_SECRET_KEY is missing.*\n$/,
+    ],
+    [migrations, /^migrations: DATABASE_URL is missing.*\n$/],
+  ])("%s without its environment: one line per problem, exit code 1", async (file, lines) => {
+    const { code, stderr } = await runToEnd(file, {});
+    expect(stderr).toMatch(lines);
+    expect(code).toBe(1);
+  });
+
+  test.each([
+    [api, "DATABASE_URL", nowhere.postgres, "api: Postgres cannot be reached"],
+    [api, "REDIS_URL", nowhere.redis, "api: Redis cannot be reached"],
+    [worker, "DATABASE_URL", nowhere.postgres, "worker: Postgres cannot be reached"],
+    [worker, "REDIS_URL", nowhere.redis, "worker: Redis cannot be reached"],
+    [migrations, "DATABASE_URL", nowhere.postgres, "migrations: "],
+  ])("%s with %s leading nowhere: one clear line, exit code 1, no secret", async (file, name, url, line) => {
+    const { code, stdout, stderr } = await runToEnd(file, full({ [name]: url }));
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toContain(line);
+    expect(stdout + stderr).not.toContain("s3cret");
+    expect(code).toBe(1);
+  });
+
+  test.each([api, worker])("%s on a database without a schema says what to do", async (file) => {
+    const empty = await createWorld({ schema: false });
+    const { code, stderr } = await runToEnd(file, full({ DATABASE_URL: empty.databaseUrl }));
+    expect(stderr).toContain("run the migrations first");
+    expect(code).toBe(1);
+    await empty.close();
+  });
+
+  test("the migrations run as a process of their own, twice", async () => {
+    const empty = await createWorld({ schema: false });
+    const env = { DATABASE_URL: empty.databaseUrl };
+    expect((await runToEnd(migrations, env)).stdout).toContain("schema brought up to date");
+    expect((await runToEnd(migrations, env)).stdout).toContain("schema is up to date");
+    await empty.close();
+  });
+});

@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Order } from "@holdfast/shared/order.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { childEnded, freePort, isRunning } from "../local/processes.ts";
+import { eventually } from "../testing/world.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+describe("npm start", () => {
+  let data: string;
+  let port: number;
+  const launchers: ChildProcess[] = [];
+  beforeEach(async () => {
+    data = await mkdtemp(join(tmpdir(), "holdfast-start-"));
+    port = await freePort();
+  });
+  afterEach(async () => {
+    for (const child of launchers.splice(0)) {
+      child.kill("SIGTERM");
+      await childEnded(child, 30_000);
+    }
+    await rm(data, { recursive: true, force: true });
+  });
+
+  /** As on a machine where nothing is set: Postgres and Redis are its own. */
+  const start = async (...args: string[]) => {
+    const env = { PATH: process.env.PATH ?? "", PORT: String(port) };
+    const child = spawn(process.execPath, ["infra/local/start.ts", "--data", data, ...args], { cwd: root, env });
+    launchers.push(child);
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    await eventually(
+      "it is open or has ended",
+      async () => output.includes("Ctrl-C stops") || child.exitCode !== null,
+      60_000,
+    );
+    return { child, output: () => output };
+  };
+  const url = (path: string) => `http://127.0.0.1:${port}${path}`;
+  const partsOf = async () => (JSON.parse(await readFile(join(data, "run.json"), "utf8")) as { parts: number[] }).parts;
+  const buy = async () => {
+    const { token } = (await (await fetch(url("/sessions"), { method: "POST" })).json()) as { token: string };
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const body = JSON.stringify({ paymentMethod: "pm_card_visa" });
+    const placed = await fetch(url("/purchase/item_123"), { method: "POST", headers, body });
+    const { id } = (await placed.json()) as Order;
+    const see = async () => (await (await fetch(url(`/orders/${id}`), { headers })).json()) as Order;
+    await eventually("the order is confirmed", async () => (await see()).status === "confirmed");
+  };
+  const available = async () =>
+    ((await (await fetch(url("/items/item_123"))).json()) as { available: number }).available;
+
+  test("sells on a bare machine, ends without a trace, and finds its data again; --fresh empties it", async () => {
+    const first = await start();
+    expect(first.output()).toContain(`http://127.0.0.1:${port}/`);
+    await buy();
+    expect(await available()).toBe(99);
+    const parts = await partsOf();
+    first.child.kill("SIGINT");
+    await childEnded(first.child, 30_000);
+    expect(first.child.exitCode).toBe(0);
+    for (const pid of parts) expect(await isRunning(pid, "")).toBe(false);
+
+    const second = await start();
+    expect(await available()).toBe(99);
+    second.child.kill("SIGINT");
+    await childEnded(second.child, 30_000);
+
+    await start("--fresh");
+    expect(await available()).toBe(100);
+  });
+
+  test("clears up after a run that was killed, and does not start twice in one folder", async () => {
+    const killed = await start();
+    await buy();
+    const orphans = await partsOf();
+    killed.child.kill("SIGKILL");
+    await childEnded(killed.child, 5_000);
+
+    await start();
+    for (const pid of orphans) expect(await isRunning(pid, "")).toBe(false);
+    expect(await available()).toBe(99);
+
+    const twice = await start();
+    expect(twice.child.exitCode).toBe(1);
+    expect(twice.output()).toMatch(/start: Holdfast is already running here/);
+  });
+});

@@ -1,0 +1,61 @@
+import { createLog } from "@holdfast/shared/log.ts";
+import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
+import { SignJWT } from "jose";
+import { type App, buildApp } from "../../api/src/app.ts";
+import { readApiConfig } from "../../api/src/config.ts";
+import { openItemCatalog } from "../../api/src/item-catalog.ts";
+import type { World } from "./world.ts";
+
+export const testJwtSecret = "a secret of thirty-two bytes, just for tests";
+export const testOpsPassword = "ops-password-for-tests";
+export const opsAuthorization = `Basic ${Buffer.from(`ops:${testOpsPassword}`).toString("base64")}`;
+
+export interface TestApi {
+  readonly app: App;
+  close(): Promise<void>;
+}
+
+/** An API server of one's own, built but not listening, wired as `server.ts` does it. */
+export async function createTestApi(world: World, env: Record<string, string> = {}): Promise<TestApi> {
+  const config = readApiConfig({
+    ...world.env,
+    JWT_SECRET: testJwtSecret,
+    OPS_PASSWORD: testOpsPassword,
+    GUEST_SESSIONS: "on",
+    SHOPPER_RATE_PER_MINUTE: "0",
+    ADDRESS_RATE_PER_MINUTE: "0",
+    ...env,
+  });
+  const ignore = () => {};
+  const redis = connectRedis(config.REDIS_URL, "failing", ignore);
+  const subscriber = connectRedis(config.REDIS_URL, "waiting", ignore);
+  await Promise.all([requireRedis(redis), requireRedis(subscriber)]);
+  const log = createLog("api", "silent");
+  const { db, keys } = world;
+  const items = await openItemCatalog(db, subscriber, keys, log);
+  const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
+  const charges = openChargeQueue(redis, keys);
+  for (const queue of [...lanes, charges]) queue.on("error", ignore);
+  const app = await buildApp({ config, db, redis, keys, lanes, charges, items, log });
+  return {
+    app,
+    async close() {
+      await app.close();
+      items.close();
+      await Promise.all([...lanes, charges].map((queue) => queue.close()));
+      redis.disconnect();
+      subscriber.disconnect();
+    },
+  };
+}
+
+/** The Authorization header of a shopper. */
+export async function shopperAuthorization(shopperId: string, secret = testJwtSecret): Promise<string> {
+  const token = await new SignJWT()
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject(shopperId)
+    .setExpirationTime("1h")
+    .sign(new TextEncoder().encode(secret));
+  return `Bearer ${token}`;
+}

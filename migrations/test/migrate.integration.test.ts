@@ -1,0 +1,177 @@
+import { randomUUID } from "node:crypto";
+import { openDatabase } from "@holdfast/shared/database.ts";
+import { legalTransitions } from "@holdfast/shared/order.ts";
+import { sql } from "kysely";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addItem, booksOf, createWorld, type World } from "../../infra/testing/world.ts";
+import { migrate } from "../src/migrate.ts";
+
+describe("migrating", () => {
+  test("brings an empty database up, and a second time changes nothing", async () => {
+    const world = await createWorld({ schema: false });
+    expect(await migrate(world.db)).toEqual(["001_orders"]);
+    expect(await migrate(world.db)).toEqual([]);
+    await world.close();
+  });
+
+  test("from several machines at once applies everything once", async () => {
+    const world = await createWorld({ schema: false });
+    const others = [1, 2, 3].map(() => openDatabase(world.databaseUrl, 2, () => {}));
+    const applied = await Promise.all([world.db, ...others].map(migrate));
+    expect(applied.flat()).toEqual(["001_orders"]);
+    await Promise.all(others.map((db) => db.destroy()));
+    await world.close();
+  });
+});
+
+describe("the database is the referee", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await createWorld();
+    await addItem(world.db, "item_1", 10);
+  });
+  afterAll(() => world.close());
+
+  /** A row as no worker would write it; each test spoils one thing. */
+  const insertOrder = (more: Record<string, unknown> = {}) => {
+    const row = {
+      id: randomUUID(),
+      shopper_id: "ann",
+      item_id: "item_1",
+      quantity: 1,
+      amount_minor: 1999,
+      currency: "eur",
+      status: "reserved",
+      payment_method: "pm_card_visa",
+      payment_status: "pending",
+      placed_at: new Date(),
+      reserved_at: new Date(),
+      hold_expires_at: new Date(),
+      ...more,
+    };
+    return world.db
+      .insertInto("orders")
+      .values(row as never)
+      .returning("id")
+      .executeTakeFirstOrThrow();
+  };
+  const settled = { settled_at: new Date(), payment_status: null, reserved_at: null, hold_expires_at: null };
+
+  test("knows the same transitions as order.ts", async () => {
+    const rows = await world.db.selectFrom("legal_transitions").selectAll().execute();
+    const inDatabase = rows.map((row) => `${row.from_status} → ${row.to_status}`).sort();
+    const inProgram = Object.entries(legalTransitions).flatMap(([from, tos]) => tos.map((to) => `${from} → ${to}`));
+    expect(inDatabase).toEqual(inProgram.sort());
+  });
+
+  test("lets no inventory go below zero, or above what is stocked", async () => {
+    const take = (units: number) =>
+      sql`update items set inventory = inventory - ${units} where id = 'item_1'`.execute(world.db);
+    await expect(take(11)).rejects.toThrow(/items_inventory_check/);
+    await expect(take(-1)).rejects.toThrow(/inventory_within_stock/);
+  });
+
+  test("takes no second order under one id", async () => {
+    const { id } = await insertOrder();
+    await expect(insertOrder({ id })).rejects.toThrow(/orders_pkey/);
+  });
+
+  test("lets no order start in a state that queued does not lead to", async () => {
+    await expect(
+      insertOrder({ status: "confirmed", payment_status: "succeeded", settled_at: new Date() }),
+    ).rejects.toThrow(/cannot go from queued to confirmed/);
+  });
+
+  test.each([
+    ["out_of_stock", "reserved"],
+    ["out_of_stock", "confirmed"],
+    ["rejected", "reserved"],
+  ])("refuses %s → %s", async (from, to) => {
+    const { id } = await insertOrder({
+      ...settled,
+      status: from,
+      reason: from === "rejected" ? "limit_exceeded" : null,
+    });
+    const change = { status: to, reason: null, payment_status: "succeeded" } as never;
+    await expect(world.db.updateTable("orders").set(change).where("id", "=", id).execute()).rejects.toThrow(
+      new RegExp(`cannot go from ${from} to ${to}`),
+    );
+  });
+
+  test("a cancelled order stays cancelled", async () => {
+    const { id } = await insertOrder();
+    const orders = world.db.updateTable("orders").where("id", "=", id);
+    const now = new Date();
+    await orders
+      .set({ status: "cancelled", reason: "payment_failed", payment_status: "declined", settled_at: now })
+      .execute();
+    await expect(
+      orders.set({ status: "confirmed", reason: null, payment_status: "succeeded" }).execute(),
+    ).rejects.toThrow(/cannot go from cancelled to confirmed/);
+  });
+
+  test("no order is confirmed unpaid", async () => {
+    const { id } = await insertOrder();
+    const change = { status: "confirmed", settled_at: new Date() } as const;
+    await expect(world.db.updateTable("orders").set(change).where("id", "=", id).execute()).rejects.toThrow(
+      /confirmed_is_paid/,
+    );
+  });
+
+  test("no two orders have one payment", async () => {
+    await insertOrder({ payment_intent_id: "pi_1" });
+    await expect(insertOrder({ payment_intent_id: "pi_1" })).rejects.toThrow(/one_order_per_payment/);
+  });
+
+  test.each([{ amount_minor: 1 }, { quantity: 2 }, { shopper_id: "eve" }, { currency: "usd" }])(
+    "what was ordered never changes: %o",
+    async (change) => {
+      const { id } = await insertOrder();
+      await expect(world.db.updateTable("orders").set(change).where("id", "=", id).execute()).rejects.toThrow(
+        /only added to/,
+      );
+    },
+  );
+
+  test("orders and events are never deleted, events never rewritten", async () => {
+    const { id } = await insertOrder();
+    const event = { order_id: id, event: "reserved", from_status: "queued", to_status: "reserved" } as const;
+    await world.db.insertInto("order_events").values(event).execute();
+    await expect(world.db.deleteFrom("orders").execute()).rejects.toThrow(/only added to/);
+    await expect(world.db.deleteFrom("order_events").execute()).rejects.toThrow(/only added to/);
+    await expect(world.db.updateTable("order_events").set({ event: "x" }).execute()).rejects.toThrow(/only added to/);
+  });
+
+  test("an order names a real item, unless it was rejected because there is none", async () => {
+    await expect(insertOrder({ item_id: "nothing" })).rejects.toThrow(/foreign key/);
+    await insertOrder({ ...settled, item_id: "nothing", status: "rejected", reason: "item_not_found" });
+  });
+
+  test.each([
+    { status: "rejected" },
+    { status: "rejected", reason: "payment_failed" },
+    { status: "out_of_stock", reason: "limit_exceeded" },
+  ])("a reason fits its state: %o is refused", async (change) => {
+    await expect(insertOrder({ ...settled, ...change })).rejects.toThrow(/reason_fits_status/);
+  });
+
+  test("every change of a row counts its version up", async () => {
+    const { id } = await insertOrder();
+    await world.db.updateTable("orders").set({ payment_status: "unknown" }).where("id", "=", id).execute();
+    const { version } = await world.db
+      .selectFrom("orders")
+      .select("version")
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
+    expect(version).toBe(2);
+  });
+
+  test("the books show a unit that was taken without being sold", async () => {
+    await addItem(world.db, "item_2", 5);
+    expect(await booksOf(world.db, "item_2")).toMatchObject({ stocked: 5, inventory: 5, balanced: true });
+    await sql`update items set inventory = 4 where id = 'item_2'`.execute(world.db);
+    expect(await booksOf(world.db, "item_2")).toMatchObject({ inventory: 4, reserved: 0, balanced: false });
+    await insertOrder({ item_id: "item_2" });
+    expect(await booksOf(world.db, "item_2")).toMatchObject({ reserved: 1, confirmed: 0, balanced: true });
+  });
+});

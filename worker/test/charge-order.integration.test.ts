@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
+import { addItem, booksOf, createWorld, type World } from "../../infra/testing/world.ts";
+import { chargeOrder, PaymentOutcomeUnknown } from "../src/charge-order.ts";
+import { reserveOrders } from "../src/reserve-orders.ts";
+import { connectStripe } from "../src/worker.ts";
+
+describe("the charge step", () => {
+  let world: World;
+  let simulator: TestSimulator;
+  let itemId = "";
+  beforeAll(async () => {
+    [world, simulator] = await Promise.all([createWorld(), startTestSimulator()]);
+  });
+  afterAll(async () => {
+    await simulator.close();
+    await world.close();
+  });
+  beforeEach(async () => {
+    itemId = `item-${Math.random().toString(36).slice(2)}`;
+    await addItem(world.db, itemId, 5);
+  });
+
+  const reserve = async (paymentMethod: string, quantity = 1) => {
+    const request = purchaseRequest({ paymentMethod, quantity });
+    await reserveOrders(world.db, purchaseJob(itemId, [request]), new AbortController().signal);
+    return request.orderId;
+  };
+  const payments = async (orderId: string) => (await simulator.ledger()).filter((entry) => entry.orderId === orderId);
+  const events = async (orderId: string) =>
+    (
+      await world.db.selectFrom("order_events").select("event").where("order_id", "=", orderId).orderBy("id").execute()
+    ).map((row) => row.event);
+
+  test("a paid order is confirmed, with one payment of its amount", async () => {
+    const orderId = await reserve("pm_card_visa", 2);
+    const { order, item } = await chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    expect(order).toMatchObject({ status: "confirmed", paymentStatus: "succeeded" });
+    expect(item).toBeNull();
+    expect(await payments(orderId)).toMatchObject([{ status: "succeeded", amountReceived: 3_998, itemId }]);
+    expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 3, confirmed: 2, reserved: 0, balanced: true });
+    expect(await events(orderId)).toEqual(["reserved", "confirmed"]);
+  });
+
+  test.each([
+    ["pm_card_chargeDeclined", "generic_decline"],
+    ["pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds"],
+    ["pm_card_chargeDeclinedExpiredCard", "expired_card"],
+    ["pm_that_does_not_exist", "resource_missing"],
+  ])("a declined card returns the units to the item: %s", async (paymentMethod, declineCode) => {
+    const orderId = await reserve(paymentMethod, 2);
+    const { order, item } = await chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    expect(order).toMatchObject({
+      status: "cancelled",
+      reason: "payment_failed",
+      paymentStatus: "declined",
+      declineCode,
+    });
+    expect(item?.inventory).toBe(5);
+    expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 5, reserved: 0, balanced: true });
+    expect(await events(orderId)).toEqual(["reserved", "cancelled"]);
+  });
+
+  test("run again at any point, it charges once and settles once", async () => {
+    const orderId = await reserve("pm_card_visa");
+    const charge = () => chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    await Promise.allSettled([charge(), charge(), charge()]);
+    const { order } = await charge();
+    expect(order.status).toBe("confirmed");
+    expect(await payments(orderId)).toHaveLength(1);
+    expect(await events(orderId)).toEqual(["reserved", "confirmed"]);
+  });
+
+  test("a decline that is seen twice returns the units once", async () => {
+    const orderId = await reserve("pm_card_chargeDeclined");
+    const charge = () => chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    await Promise.allSettled([charge(), charge()]);
+    await charge();
+    expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 5, balanced: true });
+  });
+
+  test("when the provider cannot be reached, nothing is released and the same key is good for the next try", async () => {
+    const orderId = await reserve("pm_card_visa");
+    const away = connectStripe({ STRIPE_SECRET_KEY: "sk_test_x", STRIPE_API_BASE: "http://127.0.0.1:9" });
+    await expect(chargeOrder(world.db, away, { orderId, attempt: 1 })).rejects.toThrow(PaymentOutcomeUnknown);
+    expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 4, reserved: 1, balanced: true });
+    const { order } = await chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    expect(order.status).toBe("confirmed");
+  });
+
+  test("a job of another attempt than the order's charges nothing", async () => {
+    const orderId = await reserve("pm_card_visa");
+    const { order } = await chargeOrder(world.db, simulator.stripe, { orderId, attempt: 2 });
+    expect(order.status).toBe("reserved");
+    expect(await payments(orderId)).toHaveLength(0);
+  });
+});

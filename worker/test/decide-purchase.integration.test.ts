@@ -1,0 +1,76 @@
+import { advanceLine, lineLength, takePlaces } from "@holdfast/shared/line.ts";
+import { readView } from "@holdfast/shared/order-view.ts";
+import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { addItem, booksOf, createWorld, type World } from "../../infra/testing/world.ts";
+import { type DecideParts, decidePurchase } from "../src/decide-purchase.ts";
+
+describe("the reserve step", () => {
+  let world: World;
+  let charges: ChargeQueue;
+  let parts: DecideParts;
+  beforeAll(async () => {
+    world = await createWorld();
+    charges = openChargeQueue(world.redis, world.keys);
+    parts = { db: world.db, redis: world.redis, keys: world.keys, charges };
+  });
+  afterAll(async () => {
+    await charges.close();
+    await world.close();
+  });
+
+  test("tells the shoppers, enqueues a charge for each reserved order, moves the line on, and gives the lock back", async () => {
+    await addItem(world.db, "told", 1);
+    const requests = [purchaseRequest(), purchaseRequest()];
+    const place = await takePlaces(world.redis, world.keys, "{lane-0}", 2, 1_000);
+    expect(await decidePurchase(parts, "{lane-0}", purchaseJob("told", requests, place ?? 0))).toBe("decided");
+
+    const views = requests.map((r) => readView(world.redis, world.keys, r.shopperId, r.orderId));
+    expect((await Promise.all(views)).map((view) => view?.status)).toEqual(["reserved", "out_of_stock"]);
+    const jobs = await charges.getJobs(["waiting", "active"]);
+    expect(jobs.map((job) => job.data)).toEqual([{ orderId: requests[0]?.orderId, attempt: 1 }]);
+    expect(await lineLength(world.redis, world.keys, "{lane-0}")).toBe(0);
+    expect(await world.redis.exists(world.keys.itemLock("told"))).toBe(0);
+  });
+
+  test("waits where the item is locked elsewhere, and has changed nothing", async () => {
+    await addItem(world.db, "locked", 5);
+    await world.redis.set(world.keys.itemLock("locked"), "somebody else");
+    expect(await decidePurchase(parts, "{lane-0}", purchaseJob("locked", [purchaseRequest()]))).toBe("item_locked");
+    expect(await booksOf(world.db, "locked")).toMatchObject({ inventory: 5, reserved: 0 });
+  });
+
+  test("run again after a crash behind the commit, it still tells and still enqueues the missing charges", async () => {
+    await addItem(world.db, "crashed", 5);
+    const request = purchaseRequest();
+    const job = purchaseJob("crashed", [request]);
+    const silent = { ...parts, charges: { addBulk: () => Promise.reject(new Error("the process died here")) } };
+    await expect(decidePurchase(silent as unknown as DecideParts, "{lane-0}", job)).rejects.toThrow("died here");
+    expect(await booksOf(world.db, "crashed")).toMatchObject({ reserved: 1 });
+
+    await decidePurchase(parts, "{lane-0}", job);
+    await decidePurchase(parts, "{lane-0}", job);
+    const jobs = await charges.getJobs(["waiting", "active"]);
+    expect(jobs.filter((j) => j.data.orderId === request.orderId)).toHaveLength(1);
+    expect(await booksOf(world.db, "crashed")).toMatchObject({ inventory: 4, reserved: 1, balanced: true });
+  });
+
+  test("a job that runs again late does not put a settled order's view back", async () => {
+    await addItem(world.db, "late", 5);
+    const request = purchaseRequest();
+    const job = purchaseJob("late", [request]);
+    await decidePurchase(parts, "{lane-0}", job);
+    const change = { status: "confirmed", payment_status: "succeeded", settled_at: new Date() } as const;
+    await world.db.updateTable("orders").set(change).where("id", "=", request.orderId).execute();
+    await decidePurchase(parts, "{lane-0}", job);
+    const view = await readView(world.redis, world.keys, request.shopperId, request.orderId);
+    expect(view?.status).toBe("confirmed");
+  });
+
+  test("the line only ever moves on", async () => {
+    await advanceLine(world.redis, world.keys, "{lane-9}", 10);
+    await advanceLine(world.redis, world.keys, "{lane-9}", 4);
+    expect(await world.redis.hget(world.keys.line("{lane-9}"), "decided")).toBe("10");
+  });
+});

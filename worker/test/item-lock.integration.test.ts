@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createWorld, type World } from "../../infra/testing/world.ts";
+import { takeItemLock } from "../src/item-lock.ts";
+
+describe("the item lock", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await createWorld();
+  });
+  afterAll(() => world.close());
+  const key = (name: string) => world.keys.itemLock(name);
+
+  test("is purchase:<itemId>, holds a random token, and is gone in five seconds by itself", async () => {
+    expect(key("item_123")).toBe(`${world.redisPrefix}purchase:item_123`);
+    const lock = await takeItemLock(world.redis, key("item_123"));
+    expect(await world.redis.get(key("item_123"))).toMatch(/^[0-9a-f-]{36}$/);
+    const ttlMs = await world.redis.pttl(key("item_123"));
+    expect(ttlMs).toBeGreaterThan(4_000);
+    expect(ttlMs).toBeLessThanOrEqual(5_000);
+    await lock?.release();
+  });
+
+  test("is held by one at a time, and free again after its release", async () => {
+    const [first, second] = await Promise.all([1, 2].map(() => takeItemLock(world.redis, key("one"))));
+    const held = first ?? second;
+    expect([first, second].filter((lock) => lock !== null)).toHaveLength(1);
+    await held?.release();
+    const third = await takeItemLock(world.redis, key("one"));
+    expect(third).not.toBeNull();
+    await third?.release();
+  });
+
+  test("is renewed as long as the work goes on", async () => {
+    const lock = await takeItemLock(world.redis, key("long"), 300);
+    await sleep(900);
+    expect(await world.redis.exists(key("long"))).toBe(1);
+    expect(lock?.signal.aborted).toBe(false);
+    await lock?.release();
+  });
+
+  test("somebody else's is never released: only its owner gives it back", async () => {
+    const lock = await takeItemLock(world.redis, key("other"), 60_000);
+    await world.redis.set(key("other"), "somebody else");
+    await lock?.release();
+    expect(await world.redis.get(key("other"))).toBe("somebody else");
+  });
+
+  test("a lost lock says so, so that the work is given up", async () => {
+    const lock = await takeItemLock(world.redis, key("gone"), 300);
+    await world.redis.set(key("gone"), "somebody else");
+    await sleep(200);
+    expect(lock?.signal.aborted).toBe(true);
+    await lock?.release();
+  });
+});

@@ -1,0 +1,112 @@
+import { openDatabase } from "@holdfast/shared/database.ts";
+import { createLog } from "@holdfast/shared/log.ts";
+import { packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { connectRedis, type RedisClient } from "@holdfast/shared/redis.ts";
+import type { Worker } from "bullmq";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
+import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { addItem, booksOf, createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { serveLane } from "../src/serve-lane.ts";
+
+describe("a lane", () => {
+  let world: World;
+  let lane: LaneQueue;
+  let charges: ChargeQueue;
+  let workers: Worker[];
+  let connections: RedisClient[];
+
+  beforeEach(async () => {
+    world = await createWorld();
+    [lane] = openLanes(world.redis, world.keys, 1) as [LaneQueue];
+    charges = openChargeQueue(world.redis, world.keys);
+    workers = [];
+    connections = [];
+  });
+  afterEach(async () => {
+    await Promise.all(workers.map((worker) => worker.close()));
+    await Promise.all([lane.close(), charges.close()]);
+    for (const redis of connections) redis.disconnect();
+    await world.close();
+  });
+
+  /** A worker process's lane part, on a connection of its own. */
+  const serve = async (db = world.db) => {
+    const redis = connectRedis(world.redisUrl, "waiting", () => {});
+    connections.push(redis);
+    const parts = { db, redis, keys: world.keys, charges, log: createLog("test", "silent") };
+    workers.push(await serveLane(lane, parts));
+  };
+  const enqueue = (itemId: string, count: number) => {
+    const requests = Array.from({ length: count }, () => purchaseRequest());
+    return lane.add("purchase", packPurchaseJob(purchaseJob(itemId, requests)));
+  };
+  const decided = async () =>
+    (
+      await world.db
+        .selectFrom("order_events")
+        .innerJoin("orders", "orders.id", "order_id")
+        .select("item_id")
+        .orderBy("order_events.id")
+        .execute()
+    ).map((row) => row.item_id);
+  const drained = () =>
+    eventually(
+      "the lane is empty",
+      async () => (await lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized")) === 0,
+    );
+
+  test("decides its jobs strictly in the order of arrival, with any number of workers", async () => {
+    const items = Array.from({ length: 12 }, (_, i) => `item-${i}`);
+    for (const item of items) await addItem(world.db, item, 1);
+    for (const item of items) await enqueue(item, 1);
+    await Promise.all([serve(), serve(), serve()]);
+    await drained();
+    expect(await decided()).toEqual(items);
+  });
+
+  test("a job whose item is locked elsewhere waits its turn without losing its place or a try", async () => {
+    for (const item of ["first", "locked", "third"]) await addItem(world.db, item, 1);
+    await world.redis.set(world.keys.itemLock("locked"), "somebody else");
+    await Promise.all([serve(), serve()]);
+    for (const item of ["first", "locked", "third"]) await enqueue(item, 1);
+    await eventually("the first is decided", async () => (await decided()).length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 700)); // several tries against the lock
+    expect(await decided()).toEqual(["first"]);
+    await world.redis.del(world.keys.itemLock("locked"));
+    await drained();
+    expect(await decided()).toEqual(["first", "locked", "third"]);
+    expect(await lane.getFailedCount()).toBe(0);
+  });
+
+  test("when Postgres is away, jobs keep their places, and none fails", async () => {
+    for (const item of ["first", "second"]) await addItem(world.db, item, 1);
+    const url = new URL(world.databaseUrl);
+    const proxy = await cuttableProxy(url.hostname, Number(url.port));
+    url.host = proxy.address;
+    const db = openDatabase(url.href, 2, () => {});
+    await proxy.cut();
+    await serve(db);
+    for (const item of ["first", "second"]) await enqueue(item, 1);
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // several tries against the outage
+    expect(await decided()).toEqual([]);
+    await proxy.mend();
+    await drained();
+    expect(await decided()).toEqual(["first", "second"]);
+    expect(await lane.getFailedCount()).toBe(0);
+    await db.destroy();
+    await proxy.close();
+  });
+
+  test("a job that can never succeed goes to the failed ones with its reason, and the lane goes on", async () => {
+    await addItem(world.db, "good", 1);
+    await serve();
+    await lane.add("purchase", { item: "good", last: 1, orders: "what is this" } as never);
+    await enqueue("good", 1);
+    await drained();
+    const [failed] = await lane.getFailed();
+    expect(failed?.failedReason).toBe("Not a purchase job");
+    expect(await booksOf(world.db, "good")).toMatchObject({ reserved: 1, balanced: true });
+  });
+});
