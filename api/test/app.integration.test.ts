@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem, createWorld, type World } from "../../infra/testing/world.ts";
+import { addItem } from "../../infra/testing/items.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
 import { problems } from "../src/problems.ts";
 
 describe("the API", () => {

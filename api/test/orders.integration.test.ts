@@ -3,8 +3,9 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { replaceViews } from "@holdfast/shared/order-view.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
+import { addItem } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { addItem, createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
 import { reserveOrders } from "../../worker/src/reserve-orders.ts";
 
 describe("following an order", () => {

@@ -3,7 +3,8 @@ import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem, createWorld, type World } from "../../infra/testing/world.ts";
+import { addItem } from "../../infra/testing/items.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
 
 describe("POST /purchase/:itemId", () => {
   let world: World;

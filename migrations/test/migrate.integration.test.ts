@@ -3,7 +3,8 @@ import { openDatabase } from "@holdfast/shared/database.ts";
 import { legalTransitions } from "@holdfast/shared/order.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addItem, booksOf, createWorld, type World } from "../../infra/testing/world.ts";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
 import { migrate } from "../src/migrate.ts";
 
 describe("migrating", () => {

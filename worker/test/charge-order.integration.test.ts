@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { addItem, booksOf, createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
 import { chargeOrder, PaymentOutcomeUnknown } from "../src/charge-order.ts";
 import { reserveOrders } from "../src/reserve-orders.ts";
 import { connectStripe } from "../src/worker.ts";

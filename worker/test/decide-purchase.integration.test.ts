@@ -2,8 +2,9 @@ import { advanceLine, lineLength, takePlaces } from "@holdfast/shared/line.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { addItem, booksOf, createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
 import { type DecideParts, decidePurchase } from "../src/decide-purchase.ts";
 
 describe("the reserve step", () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { addItem, booksOf, createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
 import { reserveOrders } from "../src/reserve-orders.ts";
 
 const never = new AbortController().signal;

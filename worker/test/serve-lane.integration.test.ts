@@ -6,8 +6,9 @@ import { connectRedis, type RedisClient } from "@holdfast/shared/redis.ts";
 import type { Worker } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { addItem, booksOf, createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { serveLane } from "../src/serve-lane.ts";
 
 describe("a lane", () => {

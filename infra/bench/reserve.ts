@@ -1,0 +1,176 @@
+import { randomUUID } from "node:crypto";
+import { type Database, openDatabase } from "@holdfast/shared/database.ts";
+import { createLog } from "@holdfast/shared/log.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { maxOrdersPerJob, type PurchaseJob, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { connectRedis, type RedisClient, redisKeys } from "@holdfast/shared/redis.ts";
+import { sql } from "kysely";
+import { type ItemLock, takeItemLock } from "../../worker/src/item-lock.ts";
+import { reserveOrders } from "../../worker/src/reserve-orders.ts";
+import { serveLane } from "../../worker/src/serve-lane.ts";
+import { addItem } from "../testing/items.ts";
+import { purchaseJob, purchaseRequest } from "../testing/purchases.ts";
+
+export interface Bench {
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+}
+
+/** Orders per second that one worker decides on one hot item, every order a row with its event in Postgres. */
+export interface Rate {
+  readonly orders: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+}
+
+/**
+ * The textbook way, one order after the other on one item: take the Redis lock, `SELECT … FOR UPDATE`, take the unit, insert order and
+ * event, commit, unlock. A second worker would only wait for the same lock.
+ * @param told whether the shopper's live view is written and the charge enqueued as well, as Holdfast's whole step does
+ */
+export async function reserveByTheBook(bench: Bench, orders: number, told: boolean): Promise<Rate> {
+  const parts = openParts(bench);
+  const { db, redis, keys, charges } = parts;
+  const itemId = await newItem(db, orders);
+  try {
+    return await measured(orders, async () => {
+      for (let i = 0; i < orders; i++) {
+        const lock = await takeFreeLock(redis, keys.itemLock(itemId));
+        const order = await reserveOne(db, itemId);
+        if (told) {
+          await replaceViews(redis, keys, [order]);
+          await charges.add("charge", { orderId: order.id, attempt: 1 });
+        }
+        await lock.release();
+      }
+    });
+  } finally {
+    await closeParts(parts);
+  }
+}
+
+async function reserveOne(db: Database, itemId: string): Promise<OrderRecord> {
+  const request = purchaseRequest();
+  await db.transaction().execute(async (trx) => {
+    await sql`select inventory from items where id = ${itemId} for update`.execute(trx);
+    await sql`update items set inventory = inventory - 1 where id = ${itemId} and inventory >= 1`.execute(trx);
+    await sql`
+      insert into orders (id, shopper_id, item_id, quantity, amount_minor, currency, payment_method, placed_at, status,
+        payment_status, reserved_at, hold_expires_at)
+      values (${request.orderId}, ${request.shopperId}, ${itemId}, 1, 1999, 'eur', 'pm_card_visa', now(), 'reserved',
+        'pending', now(), now() + interval '600 seconds')`.execute(trx);
+    await sql`
+      insert into order_events (order_id, event, from_status, to_status)
+      values (${request.orderId}, 'reserved', 'queued', 'reserved')`.execute(trx);
+  });
+  const nowMs = Date.now();
+  return {
+    ...request,
+    id: request.orderId,
+    itemId,
+    status: "reserved",
+    reason: null,
+    paymentStatus: "pending",
+    declineCode: null,
+    reservedAtMs: nowMs,
+    settledAtMs: null,
+    holdExpiresAtMs: nowMs + 600_000,
+    version: 1,
+    place: null,
+  };
+}
+
+/** Holdfast's reserving alone: lock, one transaction per job of 500, unlock. Every order finds a unit. */
+export async function reserveInJobs(bench: Bench, orders: number): Promise<Rate> {
+  const parts = openParts(bench);
+  const { db, redis, keys } = parts;
+  const itemId = await newItem(db, orders);
+  const jobs = purchaseJobs(itemId, orders);
+  try {
+    return await measured(orders, async () => {
+      for (const job of jobs) {
+        const lock = await takeFreeLock(redis, keys.itemLock(itemId));
+        await reserveOrders(db, job, lock.signal);
+        await lock.release();
+      }
+    });
+  } finally {
+    await closeParts(parts);
+  }
+}
+
+/**
+ * Holdfast's whole reserve step, from the lane on: BullMQ job, item lock, one transaction, live views, charge jobs. `share` of the orders
+ * finds a unit; in a flash sale that is a few in a hundred.
+ */
+export async function serveOneLane(bench: Bench, orders: number, share: number): Promise<Rate> {
+  const parts = openParts(bench);
+  const [lane] = openLanes(parts.redis, parts.keys, 1);
+  if (!lane) throw new Error("There is one lane");
+  const itemId = await newItem(parts.db, Math.floor(orders * share));
+  const jobs = purchaseJobs(itemId, orders);
+  for (const job of jobs) await lane.add("purchase", packPurchaseJob(job));
+  const allDone = Promise.withResolvers<void>();
+  let done = 0;
+  try {
+    return await measured(orders, async () => {
+      const worker = await serveLane(lane, { ...parts, log: createLog("bench", "silent") });
+      worker.on("completed", () => {
+        done += 1;
+        if (done === jobs.length) allDone.resolve();
+      });
+      worker.on("failed", (_job, error) => allDone.reject(error));
+      await allDone.promise;
+      void worker.close();
+    });
+  } finally {
+    await lane.obliterate({ force: true });
+    await lane.close();
+    await closeParts(parts);
+  }
+}
+
+function purchaseJobs(itemId: string, orders: number): PurchaseJob[] {
+  const jobs: PurchaseJob[] = [];
+  for (let sent = 0; sent < orders; sent += maxOrdersPerJob) {
+    const size = Math.min(maxOrdersPerJob, orders - sent);
+    const requests = Array.from({ length: size }, () => purchaseRequest());
+    jobs.push(purchaseJob(itemId, requests, sent + size));
+  }
+  return jobs;
+}
+
+function openParts({ databaseUrl, redisUrl }: Bench) {
+  const db = openDatabase(databaseUrl, 2, () => {});
+  const redis = connectRedis(redisUrl, "waiting", () => {});
+  const keys = redisKeys(`bench-${randomUUID()}:`);
+  return { db, redis, keys, charges: openChargeQueue(redis, keys) };
+}
+
+async function closeParts({ db, redis, charges }: ReturnType<typeof openParts>): Promise<void> {
+  await charges.obliterate({ force: true });
+  await charges.close();
+  redis.disconnect();
+  await db.destroy();
+}
+
+async function takeFreeLock(redis: RedisClient, key: string): Promise<ItemLock> {
+  const lock = await takeItemLock(redis, key);
+  if (!lock) throw new Error("Nobody else is here to hold the lock");
+  return lock;
+}
+
+async function newItem(db: Database, units: number): Promise<string> {
+  const itemId = `bench-${randomUUID()}`;
+  await addItem(db, itemId, units);
+  return itemId;
+}
+
+async function measured(orders: number, work: () => Promise<void>): Promise<Rate> {
+  const beganAtMs = performance.now();
+  await work();
+  const seconds = (performance.now() - beganAtMs) / 1000;
+  return { orders, seconds, perSecond: orders / seconds };
+}
