@@ -107,7 +107,7 @@ describe("POST /purchase/:itemId", () => {
       const headers = { "idempotency-key": "reused" };
       const bodies = [card, { ...card, quantity: 2 }, { paymentMethod: "pm_card_amex" }];
       const atOnce = await Promise.all(bodies.map((body) => purchase(body, { headers })));
-      expect(atOnce.map((a) => a.statusCode).sort()).toEqual([202, 422, 422]);
+      expect(atOnce.map((a) => a.statusCode).sort((a, b) => a - b)).toEqual([202, 422, 422]);
       const winner = bodies[atOnce.findIndex((a) => a.statusCode === 202)] ?? card;
       expect((await purchase(winner, { headers, api: second })).statusCode).toBe(202);
       const refused = await purchase({ ...card, quantity: 7 }, { headers, api: second });

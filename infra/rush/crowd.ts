@@ -99,14 +99,14 @@ async function shop(client: Client, options: CrowdOptions, shopper: number): Pro
     sentMs: bought.sentMs,
     answeredMs,
     orderId: null,
-    message: String(bought.body.title ?? ""),
+    message: bought.body.title ?? "",
   };
   if (bought.status !== 202) {
-    return { ...fare, outcome: String(bought.body.code ?? `status ${bought.status}`), settledMs: answeredMs };
+    return { ...fare, outcome: bought.body.code ?? `status ${bought.status}`, settledMs: answeredMs };
   }
-  const orderId = String(bought.body.id);
+  const orderId = bought.body.id ?? "";
   let order = bought.body;
-  while (!finalStates.has(String(order.status))) {
+  while (!finalStates.has(order.status ?? "")) {
     if (client.elapsedMs() > options.patienceMs)
       return { ...fare, orderId, outcome: "lost", settledMs: client.elapsedMs() };
     // Somewhere in the second that Retry-After asks for, so that the crowd does not poll as one.
@@ -117,10 +117,19 @@ async function shop(client: Client, options: CrowdOptions, shopper: number): Pro
   return {
     ...fare,
     orderId,
-    outcome: String(order.status),
-    message: String(order.message),
+    outcome: order.status ?? "",
+    message: order.message ?? "",
     settledMs: client.elapsedMs(),
   };
+}
+
+/** What is read of an answer: an order, or a problem. */
+interface AnswerBody {
+  id?: string;
+  status?: string;
+  message?: string;
+  title?: string;
+  code?: string;
 }
 
 async function ask(client: Client, method: Dispatcher.HttpMethod, path: string, body?: object) {
@@ -135,7 +144,7 @@ async function ask(client: Client, method: Dispatcher.HttpMethod, path: string, 
       headers: { authorization: `Bearer ${client.token}`, ...(body && { "content-type": "application/json" }) },
       ...(body && { body: JSON.stringify(body) }),
     });
-    return { sentMs, status: response.statusCode, body: (await response.body.json()) as Record<string, unknown> };
+    return { sentMs, status: response.statusCode, body: (await response.body.json()) as AnswerBody };
   } catch (error) {
     return {
       sentMs,

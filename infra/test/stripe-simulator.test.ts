@@ -124,7 +124,7 @@ describe("the payment simulator, to the official SDK", () => {
           body,
         });
       const answers = await Promise.all([send(), send()]);
-      expect(answers.map((a) => a.status).sort()).toEqual([200, 409]);
+      expect(answers.map((a) => a.status).sort((a, b) => a - b)).toEqual([200, 409]);
       await fetch(`${simulator.url}/_simulator/settings`, {
         method: "PUT",
         headers: { "content-type": "application/json" },

@@ -20,6 +20,6 @@ export async function startTestSimulator(): Promise<TestSimulator> {
       const response = await app.inject("/_simulator/ledger");
       return response.json<{ payments: LedgerEntry[] }>().payments;
     },
-    close: async () => void (await app.close()),
+    close: () => app.close(),
   };
 }
