@@ -88,6 +88,7 @@ function queuedOrder(itemId: string, request: PurchaseRequest, place: number): O
     holdExpiresAtMs: null,
     version: 0,
     place,
+    clientSecret: null,
     fingerprint: request.fingerprint,
   };
 }

@@ -41,7 +41,7 @@ export async function reserveByTheBook(bench: Bench, orders: number, told: boole
         const order = await reserveOne(db, itemId);
         if (told) {
           await replaceViews(redis, keys, [order]);
-          await charges.add("charge", { orderId: order.id, attempt: 1 });
+          await charges.add("charge", { kind: "charge", orderId: order.id, attempt: 1 });
         }
         await lock.release();
       }
@@ -79,6 +79,7 @@ async function reserveOne(db: Database, itemId: string): Promise<OrderRecord> {
     holdExpiresAtMs: nowMs + 600_000,
     version: 1,
     place: null,
+    clientSecret: null,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { LedgerEntry } from "../stripe-simulator/app.ts";
+import type { LedgerEntry } from "../stripe-simulator/provider.ts";
 import type { Fare } from "./crowd.ts";
 
 /** One check of the audit: what must hold, and whether it did. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SignJWT } from "jose";
-import type { LedgerEntry } from "../stripe-simulator/app.ts";
+import type { LedgerEntry } from "../stripe-simulator/provider.ts";
 import { type AuditInput, audit } from "./audit.ts";
 import { type Fare, runCrowd } from "./crowd.ts";
 import { makeReport, type Report } from "./report.ts";

@@ -9,10 +9,17 @@ export interface PaymentIntent {
   amount: number;
   amount_received: number;
   currency: string;
-  status: "requires_payment_method" | "requires_confirmation" | "succeeded" | "canceled";
+  status:
+    | "requires_payment_method"
+    | "requires_confirmation"
+    | "requires_action"
+    | "processing"
+    | "succeeded"
+    | "canceled";
   payment_method: string | null;
   latest_charge: string | null;
   last_payment_error: object | null;
+  next_action: object | null;
   canceled_at: number | null;
   cancellation_reason: string | null;
   client_secret: string;
@@ -71,42 +78,76 @@ export function createIntent(parameters: CreateParameters, nowMs: number): Payme
   };
 }
 
-/** Tries to collect the payment. @throws the 402 of a declined card; the intent then waits for another method */
+/**
+ * Tries to collect the payment; the intent then has succeeded, or waits for the shopper or the bank.
+ * @throws the 402 of a declined card; the intent then waits for another method
+ */
 export function confirmIntent(intent: PaymentIntent, paymentMethod: string | undefined): void {
-  if (intent.status === "succeeded" || intent.status === "canceled") throw unexpectedState(intent, "confirm");
+  if (["succeeded", "canceled", "processing"].includes(intent.status)) throw unexpectedState(intent, "confirm");
   const method = paymentMethod ?? intent.payment_method;
   if (!method) throw invalidRequest("You cannot confirm this PaymentIntent because it's missing a payment method.");
   const card = requireMethod(method);
   intent.payment_method = method;
-  intent.latest_charge = newId("ch");
+  intent.next_action = null;
   switch (card.kind) {
     case "succeeds":
-      intent.status = "succeeded";
-      intent.amount_received = intent.amount;
-      intent.last_payment_error = null;
+      succeedIntent(intent);
       return;
-    case "declines": {
-      const error = {
-        type: "card_error" as const,
-        code: card.code,
-        decline_code: card.declineCode,
-        message: "Your card was declined.",
-        payment_method: { id: method, object: "payment_method", type: "card" },
-      };
-      intent.status = "requires_payment_method";
-      intent.payment_method = null;
-      intent.last_payment_error = error;
-      throw new StripeApiError(402, { ...error, payment_intent: { ...intent } });
-    }
+    case "authenticates":
+      intent.status = "requires_action";
+      intent.next_action = { type: "use_stripe_sdk", use_stripe_sdk: { type: "three_d_secure_redirect" } };
+      return;
+    case "processes":
+      intent.status = "processing";
+      return;
+    case "declines":
+      throw failIntent(intent, card.code, card.declineCode, "Your card was declined.");
   }
+}
+
+/** What the shopper said to their bank, or the bank to Stripe, while the intent waited for it. */
+export function resolveIntent(intent: PaymentIntent, succeeded: boolean): void {
+  if (intent.status !== "requires_action" && intent.status !== "processing") throw unexpectedState(intent, "resolve");
+  if (succeeded) succeedIntent(intent);
+  else failIntent(intent, "payment_intent_authentication_failure", undefined, "The payment was not authenticated.");
+}
+
+function succeedIntent(intent: PaymentIntent): void {
+  intent.status = "succeeded";
+  intent.amount_received = intent.amount;
+  intent.latest_charge = newId("ch");
+  intent.last_payment_error = null;
+  intent.next_action = null;
+}
+
+function failIntent(
+  intent: PaymentIntent,
+  code: string,
+  declineCode: string | undefined,
+  message: string,
+): StripeApiError {
+  const error = {
+    type: "card_error" as const,
+    code,
+    ...(declineCode && { decline_code: declineCode }),
+    message,
+    payment_method: { id: intent.payment_method, object: "payment_method", type: "card" },
+  };
+  intent.status = "requires_payment_method";
+  intent.payment_method = null;
+  intent.next_action = null;
+  intent.latest_charge = newId("ch");
+  intent.last_payment_error = error;
+  return new StripeApiError(402, { ...error, payment_intent: structuredClone(intent) });
 }
 
 /** Calls a payment off. @throws 400 where it has succeeded or was canceled before */
 export function cancelIntent(intent: PaymentIntent, reason: string | undefined, nowMs: number): void {
-  if (intent.status === "succeeded" || intent.status === "canceled") throw unexpectedState(intent, "cancel");
+  if (["succeeded", "canceled", "processing"].includes(intent.status)) throw unexpectedState(intent, "cancel");
   intent.status = "canceled";
   intent.canceled_at = Math.floor(nowMs / 1000);
   intent.cancellation_reason = reason ?? null;
+  intent.next_action = null;
 }
 
 function requireMethod(paymentMethod: string) {

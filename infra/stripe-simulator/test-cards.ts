@@ -1,9 +1,12 @@
 /** What happens when a payment with this method is confirmed. */
 export type CardBehaviour =
   | { readonly kind: "succeeds" }
-  | { readonly kind: "declines"; readonly code: string; readonly declineCode: string };
+  | { readonly kind: "declines"; readonly code: string; readonly declineCode: string }
+  | { readonly kind: "authenticates" }
+  | { readonly kind: "processes" };
 
 const succeeds: CardBehaviour = { kind: "succeeds" };
+const authenticates: CardBehaviour = { kind: "authenticates" };
 const declines = (code: string, declineCode = code): CardBehaviour => ({ kind: "declines", code, declineCode });
 
 const cards: Readonly<Record<string, CardBehaviour>> = {
@@ -18,6 +21,11 @@ const cards: Readonly<Record<string, CardBehaviour>> = {
   pm_card_chargeDeclinedExpiredCard: declines("expired_card"),
   pm_card_chargeDeclinedIncorrectCvc: declines("incorrect_cvc"),
   pm_card_chargeDeclinedProcessingError: declines("processing_error"),
+  // 3-D Secure: the shopper has to say yes (or no) through /_simulator/authenticate.
+  pm_card_authenticationRequired: authenticates,
+  pm_card_threeDSecure2Required: authenticates,
+  // Ours, in Stripe's place of a slow bank debit: decided only through /_simulator/decide.
+  pm_simulator_processing: { kind: "processes" },
 };
 
 /**

@@ -55,13 +55,14 @@ describe("the payment simulator, to the official SDK", () => {
   });
 
   test("an unknown payment method, a bad amount, an unknown intent are invalid requests", async () => {
-    for (const promise of [
-      charge("pm_nope", "bad-1"),
-      charge("pm_card_visa", "bad-2", -5),
-      charge("pm_card_visa", "bad-3", 100_000_000),
-      stripe.paymentIntents.retrieve("pi_nope"),
-    ]) {
-      expect(await failure(promise)).toBeInstanceOf(Stripe.errors.StripeInvalidRequestError);
+    const requests = [
+      () => charge("pm_nope", "bad-1"),
+      () => charge("pm_card_visa", "bad-2", -5),
+      () => charge("pm_card_visa", "bad-3", 100_000_000),
+      () => stripe.paymentIntents.retrieve("pi_nope"),
+    ];
+    for (const request of requests) {
+      expect(await failure(request())).toBeInstanceOf(Stripe.errors.StripeInvalidRequestError);
     }
   });
 

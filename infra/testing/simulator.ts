@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { connectStripe } from "../../worker/src/worker.ts";
-import { buildSimulator, type LedgerEntry } from "../stripe-simulator/app.ts";
+import { buildSimulator } from "../stripe-simulator/app.ts";
+import type { LedgerEntry } from "../stripe-simulator/provider.ts";
 
 export interface TestSimulator {
   readonly url: string;

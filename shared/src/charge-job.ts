@@ -1,11 +1,28 @@
-/** One reserved order to be charged. What to charge is read from the record, never from the job. */
-export interface ChargeJob {
-  readonly orderId: string;
-  /** Which charge attempt, from 1: a new payment method is a new attempt, a network retry is not. */
-  readonly attempt: number;
-}
+/**
+ * What is to be done about one order's payment. All of it goes through one queue, since the provider's rate limit counts all of
+ * it. What to charge is read from the record, never from the job.
+ * - `charge`: send an attempt. A new payment method is a new attempt, a network retry is not.
+ * - `check`: ask the provider what became of the payment, and act on it.
+ * - `release`: give up the hold; the payment is called off first.
+ */
+export type ChargeJob =
+  | { readonly kind: "charge"; readonly orderId: string; readonly attempt: number }
+  | { readonly kind: "check"; readonly orderId: string }
+  | { readonly kind: "release"; readonly orderId: string; readonly reason: "hold_expired" | "by_shopper" };
 
-/** One charge job per attempt: adding it again while it is known changes nothing. */
-export function chargeJobId(job: ChargeJob): string {
-  return `charge-${job.orderId}-${job.attempt}`;
+/** How often a charge is tried before the sweeper takes over; with the pauses between, about half a minute. */
+const chargeTries = 6;
+
+/** The job as it is added to the queue. One that is in the queue under its id already is not added again. */
+export function chargeQueueEntry(data: ChargeJob) {
+  const jobId = data.kind === "charge" ? `charge-${data.orderId}-${data.attempt}` : `${data.kind}-${data.orderId}`;
+  const opts = {
+    jobId,
+    // A finished job must not keep a later one of the same id out: what was done is in the record.
+    removeOnComplete: true,
+    ...(data.kind === "charge"
+      ? { attempts: chargeTries, backoff: { type: "custom" }, removeOnFail: { count: 10_000 } }
+      : { attempts: 1, removeOnFail: true }), // the sweeper asks again
+  };
+  return { name: data.kind, data, opts };
 }

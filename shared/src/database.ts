@@ -9,6 +9,7 @@ export interface Tables {
   orders: OrderTable;
   order_events: OrderEventTable;
   item_books: ItemBooks;
+  webhook_events: WebhookEventTable;
   legal_transitions: { from_status: OrderStatus; to_status: OrderStatus };
 }
 
@@ -36,10 +37,14 @@ interface OrderTable {
   currency: string;
   status: OrderStatus;
   reason: OrderReason | null;
-  payment_method: string;
+  payment_method: string | null;
   payment_status: PaymentStatus | null;
   payment_attempt: Generated<number>;
+  payment_cards: Generated<number>;
   payment_intent_id: string | null;
+  payment_started_at: Date | null;
+  payment_checked_at: Date | null;
+  payment_closed_at: Date | null;
   decline_code: string | null;
   fingerprint: string | null;
   placed_at: Date;
@@ -57,6 +62,14 @@ interface OrderEventTable {
   to_status: OrderStatus;
   detail: Generated<Record<string, unknown>>;
   at: Generated<Date>;
+}
+
+interface WebhookEventTable {
+  id: string;
+  type: string;
+  payment_intent_id: string | null;
+  received_at: Generated<Date>;
+  processed_at: Date | null;
 }
 
 interface ItemBooks {
@@ -137,7 +150,23 @@ export function orderFromRow(row: OrderRow): OrderRecord {
     version: row.version,
     place: null,
     fingerprint: row.fingerprint,
+    clientSecret: null,
   };
+}
+
+/** Notes something that happened to an order, in the transaction that makes it happen. */
+export async function appendEvent(
+  db: Database,
+  orderId: string,
+  event: string,
+  change: { readonly from: OrderStatus; readonly to: OrderStatus },
+  detail: Record<string, unknown> = {},
+): Promise<void> {
+  const known = Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== null));
+  await db
+    .insertInto("order_events")
+    .values({ order_id: orderId, event, from_status: change.from, to_status: change.to, detail: known })
+    .execute();
 }
 
 /** A row of `items` in the words of the program. */

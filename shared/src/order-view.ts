@@ -39,6 +39,7 @@ export function encodeView(order: OrderRecord): string {
     time(order.reservedAtMs),
     time(order.settledAtMs),
     time(order.holdExpiresAtMs),
+    order.clientSecret ?? "",
   ];
   return fields.join("|").replace(/\|+$/, "");
 }
@@ -57,7 +58,7 @@ export function decodeView(shopperId: string, orderId: string, text: string): Or
     reason,
     payment,
     decline,
-    ...times
+    ...rest
   ] = text.split("|");
   invariant(itemId !== undefined && placed !== undefined, "a view has at least the fields of a queued order");
   return {
@@ -72,12 +73,13 @@ export function decodeView(shopperId: string, orderId: string, text: string): Or
     paymentStatus: orNull(payment, (text) => text as PaymentStatus),
     declineCode: orNull(decline, String),
     placedAtMs: parseTime(placed),
-    reservedAtMs: orNull(times[0], parseTime),
-    settledAtMs: orNull(times[1], parseTime),
-    holdExpiresAtMs: orNull(times[2], parseTime),
+    reservedAtMs: orNull(rest[0], parseTime),
+    settledAtMs: orNull(rest[1], parseTime),
+    holdExpiresAtMs: orNull(rest[2], parseTime),
     version: Number(version),
     place: orNull(place, parseTime),
     fingerprint: orNull(fingerprint, String),
+    clientSecret: orNull(rest[3], String),
   };
 }
 
@@ -95,12 +97,15 @@ for i, key in ipairs(KEYS) do
 end
 return seen`;
 
-// For each order: writes the view unless the one that is there is as new or newer.
+// For each order: writes the view unless the one that is there is newer, or of the same version and fuller: only the live view has a
+// client secret, and news without it must not wipe it out.
 const replaceScript = `
 for i, key in ipairs(KEYS) do
   local id, view = ARGV[i * 2 + 1], ARGV[i * 2 + 2]
   local known = redis.call("HGET", key, id)
-  if not known or tonumber(string.match(known, "^%d+")) < tonumber(string.match(view, "^%d+")) then
+  local known_version = known and tonumber(string.match(known, "^%d+")) or -1
+  local version = tonumber(string.match(view, "^%d+"))
+  if known_version < version or (known_version == version and #known < #view) then
     redis.call("HSET", key, id, view)
     redis.call("PEXPIRE", key, ARGV[1])
     if redis.call("HLEN", key) > tonumber(ARGV[2]) then redis.call("HDEL", key, id) end

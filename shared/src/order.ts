@@ -73,6 +73,8 @@ export interface OrderRecord {
   readonly version: number;
   /** The lane's running number the order got when it was accepted; null once it is decided. */
   readonly place: number | null;
+  /** What the shopper's browser needs to carry out 3-D Secure; only in the live view, never in the record. */
+  readonly clientSecret: string | null;
   /** What was asked under an Idempotency-Key, to tell a repeat from a reuse; null without a key. */
   readonly fingerprint: string | null;
 }
@@ -117,7 +119,7 @@ export function showOrder(record: OrderRecord, line: LineSight | null): Order {
     message: messageFor(record, line?.itemLocked ?? false),
     // The count can lag a moment behind the worker; whoever is still queued is at least next.
     position: queued && line && record.place !== null ? Math.max(1, record.place - line.decidedPlace) : null,
-    payment: { status: record.paymentStatus, clientSecret: null, declineCode: record.declineCode },
+    payment: { status: record.paymentStatus, clientSecret: record.clientSecret, declineCode: record.declineCode },
     placedAt: toIso(record.placedAtMs),
     reservedAt: record.reservedAtMs === null ? null : toIso(record.reservedAtMs),
     settledAt: record.settledAtMs === null ? null : toIso(record.settledAtMs),
@@ -138,6 +140,17 @@ const reasonMessages: Readonly<Record<OrderReason, string>> = {
   by_shopper: "Cancelled",
 };
 
+/** What happens with the money while the units are held. */
+const heldMessages: Readonly<Record<PaymentStatus, string>> = {
+  pending: "payment under way",
+  requires_action: "confirm the payment with your bank",
+  processing: "your bank is processing the payment",
+  succeeded: "payment received",
+  declined: "the card was declined, try another one",
+  unknown: "checking the payment",
+  refunded: "payment refunded",
+};
+
 function messageFor(record: OrderRecord, itemLocked: boolean): string {
   switch (record.status) {
     case "queued":
@@ -145,13 +158,15 @@ function messageFor(record: OrderRecord, itemLocked: boolean): string {
     case "waitlisted":
       return "On the waiting list";
     case "reserved":
-      return record.paymentStatus === "unknown" ? "Reserved, checking the payment" : "Reserved, payment under way";
+      return `Reserved, ${heldMessages[record.paymentStatus ?? "pending"]}`;
     case "confirmed":
       return "Success";
     case "out_of_stock":
       return "Out of stock";
     case "cancelled":
-    case "rejected":
-      return record.reason === null ? "Cancelled" : reasonMessages[record.reason];
+    case "rejected": {
+      const why = record.reason === null ? "Cancelled" : reasonMessages[record.reason];
+      return record.paymentStatus === "refunded" ? `${why}: the payment came too late and was refunded` : why;
+    }
   }
 }

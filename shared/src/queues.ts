@@ -5,7 +5,7 @@ import type { PackedPurchaseJob } from "./purchase-job.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 
 export type LaneQueue = Queue<PackedPurchaseJob, void, "purchase">;
-export type ChargeQueue = Queue<ChargeJob, void, "charge">;
+export type ChargeQueue = Queue<ChargeJob, void, ChargeJob["kind"]>;
 
 /**
  * The purchase queues, one per lane. A finished job says nothing that Postgres does not, so only a few are kept to look at;

@@ -22,6 +22,7 @@ const order: fc.Arbitrary<OrderRecord> = fc.record({
   version: fc.nat(),
   place: fc.option(fc.integer({ min: 1 })),
   fingerprint: fc.option(fc.stringMatching(/^[\w-]{8}$/)),
+  clientSecret: fc.option(fc.constant("pi_1_secret_2")),
 });
 
 test("a view reads as it was written", () => {
@@ -51,6 +52,7 @@ test("a queued order's view fits the 64 bytes up to which Redis stores a small h
     version: 0,
     place: 99_999_999,
     fingerprint: "abcdefgh",
+    clientSecret: null,
   };
   expect(encodeView(queued).length).toBeLessThanOrEqual(64);
 });

@@ -19,6 +19,7 @@ const queued: OrderRecord = {
   version: 0,
   place: 12,
   fingerprint: null,
+  clientSecret: null,
 };
 
 describe("the order's states", () => {

@@ -7,6 +7,7 @@ import Stripe from "stripe";
  * - `needs_shopper`: the shopper has to do something (3-D Secure): the hold goes on.
  * - `processing`: the provider has not decided yet.
  * - `canceled`: the payment was called off and can never be paid.
+ * - `never_made`: the provider has no such payment, and the key it was asked for under makes none any more.
  * - `unknown`: nobody can tell whether money was taken. Nothing may be released on it; ask again with the same key.
  */
 export type PaymentOutcome =
@@ -15,7 +16,8 @@ export type PaymentOutcome =
   | { readonly kind: "needs_shopper"; readonly paymentIntentId: string; readonly clientSecret: string | null }
   | { readonly kind: "processing"; readonly paymentIntentId: string }
   | { readonly kind: "canceled"; readonly paymentIntentId: string }
-  | { readonly kind: "unknown"; readonly why: string };
+  | { readonly kind: "never_made" }
+  | { readonly kind: "unknown"; readonly why: string; readonly keySpent: boolean };
 
 /** Reads a PaymentIntent: https://docs.stripe.com/payments/paymentintents/lifecycle */
 export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
@@ -34,29 +36,40 @@ export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
     case "requires_confirmation":
     case "requires_capture":
       // We create and confirm in one call and capture at once: neither should come, and neither says what will be.
-      return { kind: "unknown", why: `unexpected status ${intent.status}` };
+      return unknown(`unexpected status ${intent.status}`);
     default:
-      return { kind: "unknown", why: `status ${String(intent.status)}, which this version does not know` };
+      return unknown(`status ${String(intent.status)}, which this version does not know`);
   }
 }
 
-/** Reads what the SDK threw: https://docs.stripe.com/error-handling. Whatever is not a definite no is unknown. */
-export function classifyError(error: unknown): PaymentOutcome {
+/**
+ * Reads what the SDK threw: https://docs.stripe.com/error-handling. Whatever is not a definite no is unknown.
+ * @param asked whether a charge was sent, which an invalid request refuses for good, or something was asked about one that was
+ */
+export function classifyError(error: unknown, asked: "charge" | "question"): PaymentOutcome {
   if (error instanceof Stripe.errors.StripeCardError) {
     // 402: the bank or Stripe refused this card. https://docs.stripe.com/declines/codes
-    const intent = error.payment_intent;
-    return { kind: "declined", paymentIntentId: intent?.id ?? null, declineCode: declineCodeOf(error) };
+    return { kind: "declined", paymentIntentId: error.payment_intent?.id ?? null, declineCode: declineCodeOf(error) };
   }
   if (error instanceof Stripe.errors.StripeIdempotencyError) {
     // The key was used with other parameters: what the first request did is not known here.
-    return { kind: "unknown", why: "the idempotency key was used with other parameters" };
+    return unknown("the idempotency key was used with other parameters");
   }
   if (error instanceof Stripe.errors.StripeInvalidRequestError) {
+    // "You cannot cancel (or confirm) this PaymentIntent because it has a status of …": the status is the answer.
+    if (error.payment_intent) return classifyIntent(error.payment_intent);
     // 400 or 404, such as a payment method that does not exist: refused before anything was tried.
-    return { kind: "declined", paymentIntentId: null, declineCode: error.code ?? "invalid_request" };
+    if (asked === "charge")
+      return { kind: "declined", paymentIntentId: null, declineCode: error.code ?? "invalid_request" };
   }
   // Timeouts, lost connections, 5xx, 409, 429, a wrong key, and whatever else: nobody knows, or it can be mended.
-  return { kind: "unknown", why: error instanceof Error ? error.message : String(error) };
+  const replayed = (error as { headers?: Record<string, string> }).headers?.["idempotent-replayed"] === "true";
+  return unknown(error instanceof Error ? error.message : String(error), replayed);
+}
+
+/** @param keySpent whether the provider only repeats an answer it saved: asking under this key again is no use */
+function unknown(why: string, keySpent = false): PaymentOutcome {
+  return { kind: "unknown", why, keySpent };
 }
 
 function declineCodeOf(error: { decline_code?: string; code?: string } | null): string {

@@ -1,4 +1,4 @@
-import { type ChargeJob, chargeJobId } from "@holdfast/shared/charge-job.ts";
+import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import { announceItem } from "@holdfast/shared/item-changes.ts";
 import { advanceLine } from "@holdfast/shared/line.ts";
@@ -47,6 +47,5 @@ export async function decidePurchase(
 async function enqueueCharges(charges: ChargeQueue, orders: readonly OrderRecord[]): Promise<void> {
   const unpaid = orders.filter((order) => order.status === "reserved" && order.paymentStatus === "pending");
   if (unpaid.length === 0) return;
-  const jobs = unpaid.map(({ id }): ChargeJob => ({ orderId: id, attempt: 1 }));
-  await charges.addBulk(jobs.map((data) => ({ name: "charge", data, opts: { jobId: chargeJobId(data) } })));
+  await charges.addBulk(unpaid.map(({ id }) => chargeQueueEntry({ kind: "charge", orderId: id, attempt: 1 })));
 }

@@ -153,6 +153,7 @@ function decidedOrder(decision: Decision, itemId: string, decidedAtMs: number, h
     holdExpiresAtMs: reserved ? decidedAtMs + holdSeconds * 1000 : null,
     version: 1,
     place: null,
+    clientSecret: null,
     fingerprint: request.fingerprint,
   };
 }

@@ -1,51 +1,104 @@
-import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
+import { type ChargeJob, chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import { announceItem } from "@holdfast/shared/item-changes.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { isOutage } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { Worker } from "bullmq";
+import { DelayedError, type Job, Worker } from "bullmq";
 import type Stripe from "stripe";
-import { chargeOrder } from "./charge-order.ts";
+import { chargeOrder, checkPayment, releaseHold, type Settled } from "./charge-order.ts";
 import { jobLockMs, maxStalledCount, stalledCheckMs } from "./serve-lane.ts";
 
 export interface ChargeParts {
   readonly db: Database;
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
+  readonly charges: ChargeQueue;
   readonly stripe: Stripe;
   readonly log: Logger;
 }
 
-/** Charges reserved orders, `concurrency` at a time in this process and `ratePerSecond` in the whole fleet. */
+/** The outcome of a charge is not known: the job is to be tried again with the same key. */
+export class PaymentOutcomeUnknown extends Error {
+  constructor(orderId: string) {
+    super(`The payment of order ${orderId} is not decided yet`);
+    this.name = "PaymentOutcomeUnknown";
+  }
+}
+
+const outageRetryMs = 1_000; // keeps recovery within seconds of Postgres' return
+
+/** Serves the charge queue, `concurrency` jobs at a time in this process and `ratePerSecond` in the whole fleet. */
 export function serveCharges(
-  queue: ChargeQueue,
   parts: ChargeParts,
   limits: { readonly concurrency: number; readonly ratePerSecond: number },
 ): Worker<ChargeJob> {
-  const worker = new Worker<ChargeJob>(queue.name, (job) => runCharge(parts, job.data), {
+  const { charges, log } = parts;
+  const process = async (job: Job<ChargeJob>, token?: string) => {
+    try {
+      await runChargeJob(parts, job.data, job.attemptsMade + 1 >= (job.opts.attempts ?? 1));
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      // An outage of Postgres is nobody's failed try.
+      log.warn({ err: error, job: job.id }, "charge job waits for Postgres");
+      await job.moveToDelayed(Date.now() + outageRetryMs, token);
+      throw new DelayedError();
+    }
+  };
+  const worker = new Worker<ChargeJob>(charges.name, process, {
     connection: parts.redis,
     prefix: parts.keys.queues,
     concurrency: limits.concurrency,
-    limiter: { max: limits.ratePerSecond, duration: 1_000 },
+    limiter: evenly(limits.ratePerSecond),
     lockDuration: jobLockMs,
     stalledInterval: stalledCheckMs,
     maxStalledCount,
     settings: { backoffStrategy: chargeBackoffMs },
   });
-  worker.on("error", (error) => parts.log.warn({ err: error }, "charge queue connection in trouble"));
-  worker.on("failed", (job, error) =>
-    parts.log.warn({ err: error, order: job?.data.orderId, tries: job?.attemptsMade }, "charge to be tried again"),
-  );
+  worker.on("error", (error) => log.warn({ err: error }, "charge queue connection in trouble"));
+  worker.on("failed", (job, error) => {
+    const level = error instanceof PaymentOutcomeUnknown ? "info" : "error";
+    log[level]({ err: error, job: job?.id, tries: job?.attemptsMade }, "charge job did not succeed");
+  });
   return worker;
 }
 
-/** Charges, settles, and tells: the shopper what became of the order, and everyone what became of its units. */
-export async function runCharge(parts: ChargeParts, job: ChargeJob): Promise<void> {
-  const settlement = await chargeOrder(parts.db, parts.stripe, job);
-  await replaceViews(parts.redis, parts.keys, [settlement.order]);
-  if (settlement.item) await announceItem(parts.redis, parts.keys, settlement.item);
+/**
+ * Does what a job says and tells of it: the shopper what became of the order, and everyone what became of its units.
+ * @throws PaymentOutcomeUnknown where a charge is to be tried again; on the last try the sweeper is left to ask
+ */
+export async function runChargeJob(parts: ChargeParts, job: ChargeJob, lastTry: boolean): Promise<void> {
+  const { order, item, again } = await act(parts, job);
+  await replaceViews(parts.redis, parts.keys, [order]);
+  if (item) await announceItem(parts.redis, parts.keys, item);
+  if (again === "later") {
+    if (job.kind === "charge" && !lastTry) throw new PaymentOutcomeUnknown(order.id);
+  } else if (again !== null) {
+    const next = chargeQueueEntry({ kind: "charge", orderId: order.id, attempt: again.attempt });
+    await parts.charges.add(next.name, next.data, next.opts);
+  }
+}
+
+function act(parts: ChargeParts, job: ChargeJob): Promise<Settled> {
+  switch (job.kind) {
+    case "charge":
+      return chargeOrder(parts, job.orderId, job.attempt);
+    case "check":
+      return checkPayment(parts, job.orderId);
+    case "release":
+      return releaseHold(parts, job.orderId, job.reason);
+  }
+}
+
+/**
+ * The rate cut into small even portions: BullMQ counts in fixed windows, and with one-second windows two full ones could meet within
+ * a second.
+ */
+export function evenly(ratePerSecond: number): { max: number; duration: number } {
+  if (ratePerSecond <= 50) return { max: 1, duration: Math.ceil(1_000 / ratePerSecond) };
+  return { max: Math.floor(ratePerSecond / 50), duration: 20 };
 }
 
 /** 0.5 s, doubled each time up to 30 s, and up to half of it again at random, so that a crowd does not come back as one. */

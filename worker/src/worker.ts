@@ -35,7 +35,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const parts = { db, redis, keys, charges, stripe, log };
   const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
   workers.push(
-    serveCharges(charges, parts, {
+    serveCharges(parts, {
       concurrency: config.CHARGE_CONCURRENCY,
       ratePerSecond: config.CHARGE_RATE_PER_SECOND,
     }),
@@ -57,7 +57,8 @@ export function connectStripe(config: Pick<WorkerConfig, "STRIPE_SECRET_KEY" | "
   const base = config.STRIPE_API_BASE ? new URL(config.STRIPE_API_BASE) : null;
   return new Stripe(config.STRIPE_SECRET_KEY, {
     timeout: 10_000, // a charge takes one to three seconds; longer is an unknown outcome, asked about again
-    maxNetworkRetries: 1, // a blink of the network; longer outages are the queue's to wait out, with backoff
+    maxNetworkRetries: 0, // a repeat is the queue's to make, within the rate limit and with backoff
+    httpClient: withoutHiddenRetries(Stripe.createNodeHttpClient()),
     telemetry: false,
     ...(base && {
       host: base.hostname,
@@ -65,4 +66,17 @@ export function connectStripe(config: Pick<WorkerConfig, "STRIPE_SECRET_KEY" | "
       protocol: base.protocol === "https:" ? "https" : "http",
     }),
   });
+}
+
+type HttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
+
+/** The SDK repeats a request at once when its connection breaks, whatever `maxNetworkRetries` says, going by the error's code. */
+function withoutHiddenRetries(client: HttpClient): HttpClient {
+  const makeRequest = client.makeRequest.bind(client);
+  client.makeRequest = (...request) =>
+    makeRequest(...request).catch((error: Error & { code?: string }) => {
+      if (error.code !== "ECONNRESET" && error.code !== "EPIPE") throw error;
+      throw Object.assign(new Error(`The connection broke (${error.code})`), { code: "CONNECTION_BROKEN" });
+    });
+  return client;
 }

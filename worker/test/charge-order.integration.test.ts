@@ -3,7 +3,7 @@ import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
-import { chargeOrder, PaymentOutcomeUnknown } from "../src/charge-order.ts";
+import { chargeOrder } from "../src/charge-order.ts";
 import { reserveOrders } from "../src/reserve-orders.ts";
 import { connectStripe } from "../src/worker.ts";
 
@@ -36,12 +36,12 @@ describe("the charge step", () => {
 
   test("a paid order is confirmed, with one payment of its amount", async () => {
     const orderId = await reserve("pm_card_visa", 2);
-    const { order, item } = await chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    const { order, item } = await chargeOrder({ db: world.db, stripe: simulator.stripe }, orderId, 1);
     expect(order).toMatchObject({ status: "confirmed", paymentStatus: "succeeded" });
     expect(item).toBeNull();
     expect(await payments(orderId)).toMatchObject([{ status: "succeeded", amountReceived: 3_998, itemId }]);
     expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 3, confirmed: 2, reserved: 0, balanced: true });
-    expect(await events(orderId)).toEqual(["reserved", "confirmed"]);
+    expect(await events(orderId)).toEqual(["reserved", "charge_started", "confirmed"]);
   });
 
   test.each([
@@ -51,7 +51,7 @@ describe("the charge step", () => {
     ["pm_that_does_not_exist", "resource_missing"],
   ])("a declined card returns the units to the item: %s", async (paymentMethod, declineCode) => {
     const orderId = await reserve(paymentMethod, 2);
-    const { order, item } = await chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    const { order, item } = await chargeOrder({ db: world.db, stripe: simulator.stripe }, orderId, 1);
     expect(order).toMatchObject({
       status: "cancelled",
       reason: "payment_failed",
@@ -60,22 +60,22 @@ describe("the charge step", () => {
     });
     expect(item?.inventory).toBe(5);
     expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 5, reserved: 0, balanced: true });
-    expect(await events(orderId)).toEqual(["reserved", "cancelled"]);
+    expect(await events(orderId)).toEqual(["reserved", "charge_started", "cancelled"]);
   });
 
   test("run again at any point, it charges once and settles once", async () => {
     const orderId = await reserve("pm_card_visa");
-    const charge = () => chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    const charge = () => chargeOrder({ db: world.db, stripe: simulator.stripe }, orderId, 1);
     await Promise.allSettled([charge(), charge(), charge()]);
     const { order } = await charge();
     expect(order.status).toBe("confirmed");
     expect(await payments(orderId)).toHaveLength(1);
-    expect(await events(orderId)).toEqual(["reserved", "confirmed"]);
+    expect(await events(orderId)).toEqual(["reserved", "charge_started", "confirmed"]);
   });
 
   test("a decline that is seen twice returns the units once", async () => {
     const orderId = await reserve("pm_card_chargeDeclined");
-    const charge = () => chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    const charge = () => chargeOrder({ db: world.db, stripe: simulator.stripe }, orderId, 1);
     await Promise.allSettled([charge(), charge()]);
     await charge();
     expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 5, balanced: true });
@@ -84,15 +84,17 @@ describe("the charge step", () => {
   test("when the provider cannot be reached, nothing is released and the same key is good for the next try", async () => {
     const orderId = await reserve("pm_card_visa");
     const away = connectStripe({ STRIPE_SECRET_KEY: "sk_test_x", STRIPE_API_BASE: "http://127.0.0.1:9" });
-    await expect(chargeOrder(world.db, away, { orderId, attempt: 1 })).rejects.toThrow(PaymentOutcomeUnknown);
+    const { order: held, again } = await chargeOrder({ db: world.db, stripe: away }, orderId, 1);
+    expect(held).toMatchObject({ status: "reserved", paymentStatus: "unknown" });
+    expect(again).toBe("later");
     expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 4, reserved: 1, balanced: true });
-    const { order } = await chargeOrder(world.db, simulator.stripe, { orderId, attempt: 1 });
+    const { order } = await chargeOrder({ db: world.db, stripe: simulator.stripe }, orderId, 1);
     expect(order.status).toBe("confirmed");
   });
 
   test("a job of another attempt than the order's charges nothing", async () => {
     const orderId = await reserve("pm_card_visa");
-    const { order } = await chargeOrder(world.db, simulator.stripe, { orderId, attempt: 2 });
+    const { order } = await chargeOrder({ db: world.db, stripe: simulator.stripe }, orderId, 2);
     expect(order.status).toBe("reserved");
     expect(await payments(orderId)).toHaveLength(0);
   });

@@ -47,7 +47,7 @@ describe("an error by its class", () => {
     const error = new errors.StripeCardError(
       raw({ code: "card_declined", decline_code: "insufficient_funds", payment_intent: { id: "pi_1" } }),
     );
-    expect(classifyError(error)).toEqual({
+    expect(classifyError(error, "charge")).toEqual({
       kind: "declined",
       paymentIntentId: "pi_1",
       declineCode: "insufficient_funds",
@@ -55,13 +55,13 @@ describe("an error by its class", () => {
   });
 
   test("a card error without a bank's code has Stripe's", () => {
-    expect(classifyError(new errors.StripeCardError(raw({ code: "expired_card" })))).toMatchObject({
+    expect(classifyError(new errors.StripeCardError(raw({ code: "expired_card" })), "charge")).toMatchObject({
       declineCode: "expired_card",
     });
   });
 
   test("a request that Stripe finds invalid was refused before anything was tried", () => {
-    expect(classifyError(new errors.StripeInvalidRequestError(raw({ code: "resource_missing" })))).toEqual({
+    expect(classifyError(new errors.StripeInvalidRequestError(raw({ code: "resource_missing" })), "charge")).toEqual({
       kind: "declined",
       paymentIntentId: null,
       declineCode: "resource_missing",
@@ -78,6 +78,6 @@ describe("an error by its class", () => {
     ["a plain error", new Error("socket hang up")],
     ["no error at all", "what"],
   ])("%s leaves the outcome unknown: nothing may be released on it", (_name, error) => {
-    expect(classifyError(error).kind).toBe("unknown");
+    expect(classifyError(error, "charge").kind).toBe("unknown");
   });
 });

@@ -30,7 +30,7 @@ describe("the reserve step", () => {
     const views = requests.map((r) => readView(world.redis, world.keys, r.shopperId, r.orderId));
     expect((await Promise.all(views)).map((view) => view?.status)).toEqual(["reserved", "out_of_stock"]);
     const jobs = await charges.getJobs(["waiting", "active"]);
-    expect(jobs.map((job) => job.data)).toEqual([{ orderId: requests[0]?.orderId, attempt: 1 }]);
+    expect(jobs.map((job) => job.data)).toEqual([{ kind: "charge", orderId: requests[0]?.orderId, attempt: 1 }]);
     expect(await lineLength(world.redis, world.keys, "{lane-0}")).toBe(0);
     expect(await world.redis.exists(world.keys.itemLock("told"))).toBe(0);
   });
