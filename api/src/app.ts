@@ -5,7 +5,7 @@ import fastifySwaggerUi from "@fastify/swagger-ui";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
-import type { ChargeQueue, LaneQueue } from "@holdfast/shared/queues.ts";
+import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import Fastify, {
   type FastifyBaseLogger,
@@ -25,9 +25,11 @@ import { answerProblem, Problem } from "./problems.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { itemRoutes } from "./routes/items.ts";
 import { opsRoutes } from "./routes/ops.ts";
+import { orderChangeRoutes } from "./routes/order-changes.ts";
 import { orderRoutes } from "./routes/orders.ts";
 import { purchaseRoute } from "./routes/purchase.ts";
 import { sessionRoute } from "./routes/sessions.ts";
+import { webhookRoute } from "./routes/webhooks.ts";
 import { shopperIdentifier } from "./shopper.ts";
 
 export type App = FastifyInstance<
@@ -52,6 +54,7 @@ export interface AppParts {
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
   readonly charges: ChargeQueue;
+  readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly log: Logger;
 }
@@ -62,7 +65,7 @@ const webRoot = new URL("../web/", import.meta.url);
 
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
-  const { config, db, redis, keys, lanes, charges, items } = parts;
+  const { config, db, redis, keys, lanes, charges, webhooks, items } = parts;
   const log: FastifyBaseLogger = parts.log;
   const app: App = Fastify({
     loggerInstance: log,
@@ -84,7 +87,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   });
   app.decorateRequest("shopperId", "");
   const metrics = registerMetrics(app);
-  await registerPages(app);
+  await registerPages(app, config.STRIPE_SIMULATOR_URL ?? null);
   const limits = await registerLimits(app, redis, keys, config);
 
   const identify = shopperIdentifier(config);
@@ -94,22 +97,32 @@ export async function buildApp(parts: AppParts): Promise<App> {
   await app.register(async (scope) => {
     purchaseRoute(scope, { items, accept, readLine, identify, limits });
     orderRoutes(scope, { reader, readLine, identify });
+    orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items);
     healthRoutes(scope, { db, redis, keys, lanes, metrics });
     if (config.GUEST_SESSIONS === "on" && config.JWT_SECRET) sessionRoute(scope, limits, config.JWT_SECRET);
   });
+  const webhookSecret = config.STRIPE_WEBHOOK_SECRET;
+  if (webhookSecret !== undefined) await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret));
   const password = config.OPS_PASSWORD;
   if (password !== undefined) {
-    await app.register(async (scope) => opsRoutes(scope, { db, redis, keys, lanes, charges, items, password }));
+    await app.register(async (scope) =>
+      opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password }),
+    );
   }
   return app;
 }
 
 /** The storefront, the API description, and the headers every answer carries. */
-async function registerPages(app: App): Promise<void> {
+async function registerPages(app: App, simulatorUrl: string | null): Promise<void> {
   await app.register(fastifyHelmet, {
     contentSecurityPolicy: {
-      directives: { "default-src": ["'self'"], "img-src": ["'self'", "data:"], "upgrade-insecure-requests": null },
+      directives: {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "connect-src": ["'self'", ...(simulatorUrl ? [simulatorUrl] : [])],
+        "upgrade-insecure-requests": null,
+      },
     },
     strictTransportSecurity: false, // TLS ends before us; whoever ends it sets this
   });
@@ -130,6 +143,8 @@ async function registerPages(app: App): Promise<void> {
     },
   });
   await app.register(fastifySwaggerUi, { routePrefix: "/docs", staticCSP: true });
+  // What the page needs to know of this shop.
+  app.get("/storefront.json", { schema: { hide: true } }, async () => ({ simulatorUrl }));
   await app.register(fastifyStatic, { root: webRoot.pathname, cacheControl: true, maxAge: 60_000 });
 }
 

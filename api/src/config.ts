@@ -33,6 +33,15 @@ const variables = Type.Object({
   ),
   GUEST_SESSIONS: Type.Union([Type.Literal("on"), Type.Literal("off")], { default: "off", description: "on or off" }),
   OPS_PASSWORD: Type.Optional(Type.String({ description: "operations' password" })),
+  STRIPE_WEBHOOK_SECRET: Type.Optional(
+    Type.String({ description: "the secret that Stripe signs its webhooks with, whsec_…" }),
+  ),
+  STRIPE_SIMULATOR_URL: Type.Optional(
+    Type.String({
+      pattern: "^https?://[^/;,\\s]+$",
+      description: "where the storefront's page finds the payment simulator, for 3-D Secure, http://host:port",
+    }),
+  ),
   SHOPPER_RATE_PER_MINUTE: rate("shopper", 120),
   ADDRESS_RATE_PER_MINUTE: rate("client address", 1200),
   MAX_LINE: Type.Integer({

@@ -63,6 +63,11 @@ export const purchaseBody = Type.Object(
   { additionalProperties: false },
 );
 
+export const paymentBody = Type.Object(
+  { paymentMethod: purchaseBody.properties.paymentMethod },
+  { additionalProperties: false },
+);
+
 export const purchaseHeaders = Type.Object({
   "idempotency-key": Type.Optional(
     Type.String({

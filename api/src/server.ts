@@ -1,6 +1,6 @@
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
-import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
@@ -38,8 +38,9 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const items = await openItemCatalog(db, subscriber, keys, log);
     const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
     const charges = openChargeQueue(redis, keys);
-    for (const queue of [...lanes, charges]) queue.on("error", onRedisError);
-    const app = await buildApp({ config, db, redis, keys, lanes, charges, items, log });
+    const webhooks = openWebhookQueue(redis, keys);
+    for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
+    const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, log });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
     log.info({ address }, "api is listening");
     return {
@@ -47,7 +48,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       async close() {
         await app.close();
         items.close();
-        await Promise.all([...lanes, charges].map((queue) => queue.close()));
+        await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
         await disconnect();
       },
     };

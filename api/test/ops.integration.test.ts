@@ -145,6 +145,7 @@ describe("operations", () => {
       "{lane-1}",
       "{lane-2}",
       "{lane-3}",
+      "{webhook}",
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { createLog } from "@holdfast/shared/log.ts";
-import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
 import { SignJWT } from "jose";
 import { type App, buildApp } from "../../api/src/app.ts";
@@ -36,14 +36,15 @@ export async function createTestApi(world: World, env: Record<string, string> = 
   const items = await openItemCatalog(db, subscriber, keys, log);
   const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
   const charges = openChargeQueue(redis, keys);
-  for (const queue of [...lanes, charges]) queue.on("error", ignore);
-  const app = await buildApp({ config, db, redis, keys, lanes, charges, items, log });
+  const webhooks = openWebhookQueue(redis, keys);
+  for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
+  const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, log });
   return {
     app,
     async close() {
       await app.close();
       items.close();
-      await Promise.all([...lanes, charges].map((queue) => queue.close()));
+      await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
       redis.disconnect();
       subscriber.disconnect();
     },

@@ -29,3 +29,12 @@ create table webhook_events (
 );
 -- Old ones are swept out: a provider sends an event for three days at most.
 create index webhook_events_by_age on webhook_events (received_at);
+
+-- A look at a payment changes nothing that anybody is shown, so it makes no new version.
+drop trigger orders_version on orders;
+create trigger orders_version before update on orders for each row
+  when (
+    old.payment_checked_at is not distinct from new.payment_checked_at
+    or old.payment_started_at is distinct from new.payment_started_at
+  )
+  execute function count_version();

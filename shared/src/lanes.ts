@@ -14,5 +14,3 @@ export function laneOf(itemId: string, laneCount: number): number {
 export function laneQueueName(lane: number): string {
   return `{lane-${lane}}`;
 }
-
-export const chargeQueueName = "{charge}";

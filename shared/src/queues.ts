@@ -1,37 +1,48 @@
 import { Queue } from "bullmq";
 import type { ChargeJob } from "./charge-job.ts";
-import { chargeQueueName, laneQueueName } from "./lanes.ts";
+import { laneQueueName } from "./lanes.ts";
 import type { PackedPurchaseJob } from "./purchase-job.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
+import type { WebhookJob } from "./webhook-job.ts";
 
 export type LaneQueue = Queue<PackedPurchaseJob, void, "purchase">;
+export type WebhookQueue = Queue<WebhookJob, void, "webhook">;
+export type SweepQueue = Queue<Record<string, never>, void, "sweep" | "books" | "reconcile">;
 export type ChargeQueue = Queue<ChargeJob, void, ChargeJob["kind"]>;
 
-/**
- * The purchase queues, one per lane. A finished job says nothing that Postgres does not, so only a few are kept to look at;
- * failed ones stay for operations to look at and replay.
- */
+/** The purchase queues, one per lane. */
 export function openLanes(redis: RedisClient, keys: RedisKeys, laneCount: number): LaneQueue[] {
-  return Array.from(
-    { length: laneCount },
-    (_, lane) =>
-      new Queue(laneQueueName(lane), {
-        connection: redis,
-        prefix: keys.queues,
-        skipWaitingForReady: true,
-        streams: { events: { maxLen: 1_000 } },
-        defaultJobOptions: { removeOnComplete: { count: 10 }, removeOnFail: { count: 10_000 }, stackTraceLimit: 3 },
-      }),
-  );
+  return Array.from({ length: laneCount }, (_, lane) => new Queue(laneQueueName(lane), queueOptions(redis, keys)));
 }
 
-/** The queue of reserved orders to be charged. */
+/** The queue of what is to be done about payments. */
 export function openChargeQueue(redis: RedisClient, keys: RedisKeys): ChargeQueue {
-  return new Queue(chargeQueueName, {
+  return new Queue("{charge}", queueOptions(redis, keys));
+}
+
+/** The payment provider's events, each added under its own id: one that waits already is not added twice. */
+export function openWebhookQueue(redis: RedisClient, keys: RedisKeys): WebhookQueue {
+  const options = queueOptions(redis, keys);
+  // Tried for about three days, as the provider does, and then kept to look at.
+  const defaultJobOptions = { ...options.defaultJobOptions, attempts: 8_640, backoff: { type: "custom" } };
+  return new Queue("{webhook}", { ...options, defaultJobOptions });
+}
+
+/** The fleet's housekeeping. */
+export function openSweepQueue(redis: RedisClient, keys: RedisKeys): SweepQueue {
+  return new Queue("{sweep}", queueOptions(redis, keys));
+}
+
+/**
+ * A finished job says nothing that Postgres does not, so only a few are kept to look at; failed ones stay for operations to look at
+ * and replay.
+ */
+function queueOptions(redis: RedisClient, keys: RedisKeys) {
+  return {
     connection: redis,
     prefix: keys.queues,
     skipWaitingForReady: true,
     streams: { events: { maxLen: 1_000 } },
-    defaultJobOptions: { removeOnComplete: { count: 100 }, removeOnFail: { count: 10_000 }, stackTraceLimit: 3 },
-  });
+    defaultJobOptions: { removeOnComplete: { count: 10 }, removeOnFail: { count: 10_000 }, stackTraceLimit: 3 },
+  };
 }

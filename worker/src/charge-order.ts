@@ -5,8 +5,15 @@ import type { OrderRecord, OrderStatus } from "@holdfast/shared/order.ts";
 import { sql } from "kysely";
 import type Stripe from "stripe";
 import type { PaymentOutcome } from "./classify-payment.ts";
-import { askOutcome, callOff, type PayableOrder, refundPayment, sendCharge } from "./payment-provider.ts";
-import { type Ending, recordRefund, releaseUnpaid, settleOrder } from "./settle-order.ts";
+import {
+  askOutcome,
+  callOff,
+  callOffIntent,
+  type PayableOrder,
+  refundPayment,
+  sendCharge,
+} from "./payment-provider.ts";
+import { type Ending, recordRefund, recordStrayRefund, releaseUnpaid, settleOrder } from "./settle-order.ts";
 
 /**
  * The three things that are done about an order's payment: charge it, ask what became of it, give up its hold. Each may stop anywhere and
@@ -35,13 +42,41 @@ export async function chargeOrder(parts: PaymentParts, orderId: string, attempt:
   return settle(parts, order, await sendCharge(parts.stripe, order), null);
 }
 
-/** Asks the provider what became of an order's payment. What is still open under a cancelled order is called off. */
-export async function checkPayment(parts: PaymentParts, orderId: string): Promise<Settled> {
+/**
+ * Asks the provider what became of an order's payment. What is still open under a cancelled order is called off.
+ * @param heardOf the payment the provider told of, where it did
+ */
+export async function checkPayment(
+  parts: PaymentParts,
+  orderId: string,
+  heardOf: string | null = null,
+): Promise<Settled> {
+  if (heardOf !== null && (await isStray(parts.db, orderId, heardOf))) return checkStray(parts, orderId, heardOf);
   const order = await findPayable(parts.db, orderId);
   const unsent = order?.status === "reserved" && order.paymentStatus === "pending" && order.startedAtMs === null;
   if (order === null || unsent) return unchanged(parts.db, orderId);
   const outcome = await (order.status === "cancelled" ? callOff : askOutcome)(parts.stripe, order);
   return settle(parts, order, outcome, null);
+}
+
+/** Whether a payment is not the one its order goes by: the order is over without it, or has another. */
+async function isStray(db: Database, orderId: string, paymentIntentId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("orders")
+    .select(["status", "payment_intent_id"])
+    .where("id", "=", orderId)
+    .executeTakeFirstOrThrow();
+  const undecided = row.status === "reserved" && row.payment_intent_id === null;
+  return row.payment_intent_id !== paymentIntentId && !undecided;
+}
+
+/** A payment that its order does not go by is called off, or given back where it was paid: nobody pays for nothing, or twice. */
+async function checkStray(parts: PaymentParts, orderId: string, paymentIntentId: string): Promise<Settled> {
+  const outcome = await callOffIntent(parts.stripe, orderId, paymentIntentId);
+  if (outcome.kind !== "paid") return unchanged(parts.db, orderId);
+  const refunded = await refundPayment(parts.stripe, orderId, paymentIntentId);
+  if (refunded === "unknown") return { ...(await unchanged(parts.db, orderId)), again: "later" };
+  return { order: await recordStrayRefund(parts.db, orderId, paymentIntentId), item: null, again: null };
 }
 
 /** Gives up a hold: the payment is called off first, and only when the provider says so do the units go back. */

@@ -5,6 +5,8 @@ import type { PaymentOutcome } from "./classify-payment.ts";
 export interface OrderAtHand {
   readonly status: OrderStatus;
   readonly paymentStatus: PaymentStatus | null;
+  /** The payment the order goes by, where one is known. */
+  readonly paymentIntentId: string | null;
   /** Which attempt is under way or was the last. */
   readonly attempt: number;
   /** How many cards the shopper has tried. */
@@ -83,7 +85,8 @@ function settleHeld(order: OrderAtHand, outcome: PaymentOutcome, ending: CancelR
     case "paid":
       return { do: "confirm", paymentIntentId: outcome.paymentIntentId };
     case "declined": {
-      const { paymentIntentId, declineCode } = outcome;
+      const { declineCode } = outcome;
+      const paymentIntentId = outcome.paymentIntentId ?? order.paymentIntentId;
       const anotherCard = order.cards <= order.paymentRetries && !order.holdExpired && ending === null;
       if (anotherCard) return note("declined", paymentIntentId, declineCode);
       return { do: "cancel", reason: "payment_failed", paymentIntentId, declineCode, closed: paymentIntentId === null };

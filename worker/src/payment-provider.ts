@@ -116,8 +116,13 @@ export async function callOff(stripe: Stripe, order: PayableOrder): Promise<Paym
   if (known !== null && !isOpen(known)) return known;
   const paymentIntentId = order.paymentIntentId ?? (known && "paymentIntentId" in known ? known.paymentIntentId : null);
   if (paymentIntentId === null) return known ?? { kind: "never_made" };
+  return callOffIntent(stripe, order.id, paymentIntentId);
+}
+
+/** Calls a payment off by its id. */
+export function callOffIntent(stripe: Stripe, orderId: string, paymentIntentId: string): Promise<PaymentOutcome> {
   // Canceling twice is refused with the status, so it needs no lasting key; a saved 500 under one would stand in the way for a day.
-  const options = { idempotencyKey: `${order.id}-cancel-${randomUUID()}` };
+  const options = { idempotencyKey: `${orderId}-cancel-${randomUUID()}` };
   return outcomeOf("question", () => stripe.paymentIntents.cancel(paymentIntentId, {}, options));
 }
 

@@ -86,7 +86,7 @@ function act(parts: ChargeParts, job: ChargeJob): Promise<Settled> {
     case "charge":
       return chargeOrder(parts, job.orderId, job.attempt);
     case "check":
-      return checkPayment(parts, job.orderId);
+      return checkPayment(parts, job.orderId, job.paymentIntentId ?? null);
     case "release":
       return releaseHold(parts, job.orderId, job.reason);
   }

@@ -56,23 +56,41 @@ export async function releaseUnpaid(db: Database, orderId: string, reason: Endin
 
 /** Notes that a payment that came too late was given back. */
 export async function recordRefund(db: Database, orderId: string, paymentIntentId: string): Promise<OrderRecord> {
+  return db.transaction().execute((trx) => recordRefundIn(trx, orderId, paymentIntentId));
+}
+
+async function recordRefundIn(
+  trx: Transaction<Tables>,
+  orderId: string,
+  paymentIntentId: string,
+): Promise<OrderRecord> {
+  const change = {
+    payment_status: "refunded",
+    payment_intent_id: paymentIntentId,
+    payment_closed_at: sql<Date>`now()`,
+  } as const;
+  const refunded = await trx
+    .updateTable("orders")
+    .set(change)
+    .where("id", "=", orderId)
+    .where("status", "=", "cancelled")
+    .where("payment_status", "is distinct from", "refunded")
+    .returning("amount_minor")
+    .executeTakeFirst();
+  if (refunded) {
+    const detail = { paymentIntent: paymentIntentId, amount: refunded.amount_minor };
+    await appendEvent(trx, orderId, "refunded", { from: "cancelled", to: "cancelled" }, detail);
+  }
+  return readOrder(trx, orderId);
+}
+
+/** Notes that a payment was given back that its order does not go by. A cancelled order that has no other shows it. */
+export async function recordStrayRefund(db: Database, orderId: string, paymentIntentId: string): Promise<OrderRecord> {
   return db.transaction().execute(async (trx) => {
-    const change = {
-      payment_status: "refunded",
-      payment_intent_id: paymentIntentId,
-      payment_closed_at: sql<Date>`now()`,
-    } as const;
-    const refunded = await trx
-      .updateTable("orders")
-      .set(change)
-      .where("id", "=", orderId)
-      .where("payment_closed_at", "is", null)
-      .returning(["status", "amount_minor"])
-      .executeTakeFirst();
-    if (refunded) {
-      const detail = { paymentIntent: paymentIntentId, amount: refunded.amount_minor };
-      await appendEvent(trx, orderId, "refunded", { from: refunded.status, to: refunded.status }, detail);
-    }
+    const order = await lockOrder(trx, orderId);
+    if (order.status === "cancelled" && order.paymentIntentId === null)
+      return recordRefundIn(trx, orderId, paymentIntentId);
+    await appendEvent(trx, orderId, "stray_refunded", unchanged(order), { paymentIntent: paymentIntentId });
     return readOrder(trx, orderId);
   });
 }
@@ -82,7 +100,6 @@ interface LockedOrder extends OrderAtHand {
   readonly itemId: string;
   readonly quantity: number;
   readonly amountMinor: number;
-  readonly paymentIntentId: string | null;
   readonly declineCode: string | null;
   readonly started: boolean;
 }

@@ -1,11 +1,13 @@
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
-import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { openChargeQueue, openLanes, openSweepQueue, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import Stripe from "stripe";
 import type { WorkerConfig } from "./config.ts";
 import { serveCharges } from "./serve-charges.ts";
 import { serveLane } from "./serve-lane.ts";
+import { serveSweeps } from "./serve-sweeps.ts";
+import { serveWebhooks } from "./serve-webhooks.ts";
 
 export interface RunningWorker {
   /** Finishes the jobs in hand, gives back its locks and connections. */
@@ -31,6 +33,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
 
   const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
   const charges = openChargeQueue(redis, keys);
+  const webhooks = openWebhookQueue(redis, keys);
+  const sweeps = openSweepQueue(redis, keys);
   const stripe = connectStripe(config);
   const parts = { db, redis, keys, charges, stripe, log };
   const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
@@ -39,13 +43,15 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       concurrency: config.CHARGE_CONCURRENCY,
       ratePerSecond: config.CHARGE_RATE_PER_SECOND,
     }),
+    serveWebhooks(webhooks, parts),
+    await serveSweeps(sweeps, parts, config.CHARGE_RATE_PER_SECOND),
   );
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 
   return {
     async close() {
       await Promise.all(workers.map((worker) => worker.close()));
-      await Promise.all([...lanes, charges].map((queue) => queue.close()));
+      await Promise.all([...lanes, charges, webhooks, sweeps].map((queue) => queue.close()));
       await db.destroy();
       redis.disconnect();
     },

@@ -6,7 +6,7 @@ import basicAuth from "@fastify/basic-auth";
 import type { Database } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
 import { announceItem } from "@holdfast/shared/item-changes.ts";
-import type { ChargeQueue, LaneQueue } from "@holdfast/shared/queues.ts";
+import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
@@ -22,6 +22,7 @@ export interface OpsParts {
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
   readonly charges: ChargeQueue;
+  readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly password: string;
 }
@@ -42,7 +43,7 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
   const dashboard = new FastifyAdapter();
   dashboard.setBasePath("/ops/queues");
   createBullBoard({
-    queues: [...parts.lanes, parts.charges].map((queue) => new BullMQAdapter(queue)),
+    queues: [...parts.lanes, parts.charges, parts.webhooks].map((queue) => new BullMQAdapter(queue)),
     serverAdapter: dashboard,
     options: { uiConfig: { boardTitle: "Holdfast" } },
   });

@@ -1,0 +1,8 @@
+/** An event of the payment provider, as far as we care: which payment to ask about. Nothing of the payment itself is kept. */
+export interface WebhookJob {
+  readonly eventId: string;
+  readonly type: string;
+  readonly paymentIntentId: string | null;
+  /** The order's id from the payment's metadata, where there is one. */
+  readonly orderId: string | null;
+}

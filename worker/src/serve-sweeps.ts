@@ -1,0 +1,66 @@
+import { isOutage } from "@holdfast/shared/outage.ts";
+import type { SweepQueue } from "@holdfast/shared/queues.ts";
+import { Worker } from "bullmq";
+import type Stripe from "stripe";
+import { printDifferences, reconcile } from "./reconcile.ts";
+import { jobLockMs, maxStalledCount, stalledCheckMs } from "./serve-lane.ts";
+import { checkBooks, forgetOldEvents, type SweepParts, sweepOnce } from "./sweep.ts";
+
+const sweepEveryMs = 5_000; // a hold that is over is let go well within 30 s of its deadline
+const booksEveryMs = 60_000;
+const passesPerSweep = 20; // 10,000 abandoned holds in one go, each pass a transaction of its own
+const dayMs = 86_400_000;
+
+/**
+ * The fleet's housekeeping, on BullMQ's job schedulers: one job of it is active at a time in the whole fleet, on whichever worker takes
+ * it, and a worker that dies with it is replaced like any other.
+ */
+export async function serveSweeps(
+  queue: SweepQueue,
+  parts: SweepParts & { readonly stripe: Stripe },
+  chargeRatePerSecond: number,
+): Promise<Worker> {
+  await queue.setGlobalConcurrency(1);
+  await queue.upsertJobScheduler("sweep", { every: sweepEveryMs }, { name: "sweep" });
+  await queue.upsertJobScheduler("books", { every: booksEveryMs }, { name: "books" });
+  await queue.upsertJobScheduler("reconcile", { pattern: "0 30 3 * * *" }, { name: "reconcile" });
+  const { db, log } = parts;
+  // Two fifths of the rate until the next sweep, so that it never keeps new charges out.
+  const limits = { released: 500, asked: Math.max(1, Math.floor((chargeRatePerSecond * sweepEveryMs * 0.4) / 1_000)) };
+
+  const sweep = async () => {
+    for (let pass = 0; pass < passesPerSweep; pass++) {
+      const { released } = await sweepOnce(parts, limits);
+      if (released < limits.released) return;
+    }
+  };
+  const reconcileYesterday = async () => {
+    const toMs = Date.now() - 3_600_000; // what is still under way is tomorrow's
+    const { differences } = await reconcile(db, parts.stripe, { fromMs: toMs - dayMs, toMs });
+    if (differences.length > 0) log.error({ differences }, `ALARM: ${printDifferences(differences)}`);
+  };
+  const worker = new Worker(
+    queue.name,
+    async (job) => {
+      try {
+        if (job.name === "sweep") await sweep();
+        if (job.name === "books") await checkBooks(db, log).then(() => forgetOldEvents(db));
+        if (job.name === "reconcile") await reconcileYesterday();
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        log.warn({ err: error }, `${job.name} waits for Postgres; the next one tries again`);
+      }
+    },
+    {
+      connection: parts.redis,
+      prefix: parts.keys.queues,
+      concurrency: 1,
+      lockDuration: jobLockMs,
+      stalledInterval: stalledCheckMs,
+      maxStalledCount,
+    },
+  );
+  worker.on("error", (error) => log.warn({ err: error }, "sweep queue connection in trouble"));
+  worker.on("failed", (job, error) => log.error({ err: error }, `${job?.name} failed`));
+  return worker;
+}
