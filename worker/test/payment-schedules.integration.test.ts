@@ -12,7 +12,7 @@ import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { Mortal } from "../../infra/testing/mortal.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { decidePurchase } from "../src/decide-purchase.ts";
 import { processWebhook } from "../src/process-webhook.ts";
 import { type ChargeParts, PaymentOutcomeUnknown, runChargeJob } from "../src/serve-charges.ts";
@@ -91,7 +91,11 @@ class Schedule {
     await addItem(this.#world.db, this.#itemId, 3, { payment_retries: retries, hold_seconds: 600 });
     await this.#buy();
     const steps = 8 + this.#below(18);
-    for (let i = 0; i < steps; i++) await this.#step();
+    for (let i = 0; i < steps; i++) {
+      // Now and then several at the same moment, interleaved as the network has it.
+      const atOnce = this.#below(3) === 0 ? 3 : 1;
+      await Promise.all(Array.from({ length: atOnce }, () => this.#step()));
+    }
     await this.#comeToRest();
     await this.#audit();
   }
@@ -106,6 +110,8 @@ class Schedule {
       () => this.#deliverWebhook(),
       () => this.#sweep(),
       () => this.#answerTheBank(),
+      () => this.#browserPays(),
+      () => this.#browserPays(),
       () => this.#changeCard(),
       () => this.#shopperCancels(),
       () => this.#endHold(),
@@ -121,8 +127,9 @@ class Schedule {
     await this.#mortally(`buys with ${request.paymentMethod}`, async (parts) => {
       await decidePurchase(parts, "{lane-0}", job);
     });
-    // The lane runs a job again until it is done.
-    await decidePurchase(this.#parts(new Mortal()), "{lane-0}", job);
+    // The lane runs a job again until it is done; a dead worker's lock goes by itself.
+    const decide = () => decidePurchase(this.#parts(new Mortal()), "{lane-0}", job);
+    await eventually("the order is decided", async () => (await decide()) === "decided");
   }
 
   async #runJob(): Promise<void> {
@@ -131,7 +138,8 @@ class Schedule {
     if (!job) return;
     const done = await this.#mortally(`runs ${job.kind}`, (parts) => runChargeJob(parts, job, this.#below(4) === 0));
     const twice = this.#below(6) === 0; // a stalled job's second run
-    if (done && !twice) this.#jobs.splice(this.#jobs.indexOf(job), 1);
+    const place = this.#jobs.indexOf(job);
+    if (done && !twice && place >= 0) this.#jobs.splice(place, 1);
   }
 
   async #deliverWebhook(): Promise<void> {
@@ -174,6 +182,22 @@ class Schedule {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ payment_intent: payment.id, succeed }),
     });
+  }
+
+  /** A browser that still has the client secret pays behind our back, with a card that works. */
+  async #browserPays(): Promise<void> {
+    const waiting = (await this.#ledger()).filter(
+      (p) => p.status === "requires_payment_method" || p.status === "requires_action",
+    );
+    const payment = this.#pick(waiting);
+    if (!payment) return;
+    const paid = this.#simulator.stripe.paymentIntents.confirm(payment.id, { payment_method: "pm_card_visa" });
+    this.story.push(
+      `browser pays: ${await paid.then(
+        () => "yes",
+        () => "no",
+      )}`,
+    );
   }
 
   async #changeCard(): Promise<void> {
