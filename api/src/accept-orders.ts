@@ -1,11 +1,11 @@
 import { laneOf } from "@holdfast/shared/lanes.ts";
-import { takePlaces } from "@holdfast/shared/line.ts";
+import { clearLine, returnPlaces, takePlaces } from "@holdfast/shared/line.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { claimViews } from "@holdfast/shared/order-view.ts";
+import { claimViews, removeViews } from "@holdfast/shared/order-view.ts";
 import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { coalesce } from "./coalesce.ts";
+import { coalesce, TooManyWaiting } from "./coalesce.ts";
 import { Problem } from "./problems.ts";
 
 export interface AcceptParts {
@@ -18,13 +18,22 @@ export interface AcceptParts {
 /** Puts an order in line; resolves when Redis has it, with the order as it stands. */
 export type AcceptOrder = (itemId: string, request: PurchaseRequest) => Promise<OrderRecord>;
 
+/**
+ * How many orders for one item may wait in this process for the enqueue under way. A healthy Redis takes a batch in milliseconds; so many
+ * only gather where it hardly answers, and then they are better told.
+ */
+const maxWaiting = 20_000;
+
 /** Orders for one item that arrive while an enqueue for it is in flight leave together in one purchase job. */
 export function orderAcceptor(parts: AcceptParts): AcceptOrder {
-  const accept = coalesce<PurchaseRequest, OrderRecord | Problem>(maxOrdersPerJob, (itemId, requests) =>
-    acceptBatch(parts, itemId, requests),
+  const accept = coalesce<PurchaseRequest, OrderRecord | Problem>(
+    { maxBatch: maxOrdersPerJob, maxWaiting },
+    (itemId, requests) => acceptBatch(parts, itemId, requests),
   );
   return async (itemId, request) => {
-    const accepted = await accept(itemId, request);
+    const accepted = await accept(itemId, request).catch((error: unknown) => {
+      throw error instanceof TooManyWaiting ? busy() : error;
+    });
     if (accepted instanceof Problem) throw accepted;
     return accepted;
   };
@@ -41,7 +50,7 @@ async function acceptBatch(
   requests: readonly PurchaseRequest[],
 ): Promise<readonly (OrderRecord | Problem)[]> {
   const lane = lanes[laneOf(itemId, lanes.length)] as LaneQueue;
-  const lastPlace = await takePlaces(redis, keys, lane.name, requests.length, maxLine);
+  const lastPlace = await placesFor(redis, keys, lane, requests.length, maxLine);
   if (lastPlace === null) return requests.map(() => busy());
 
   const queued = requests.map((request, i) => queuedOrder(itemId, request, lastPlace - requests.length + 1 + i));
@@ -55,14 +64,46 @@ async function acceptBatch(
       inLine.set(answer.id, { ...request, amountMinor: answer.amountMinor, placedAtMs: answer.placedAtMs });
     }
   });
-  if (inLine.size > 0) {
+  if (inLine.size === 0) {
+    await returnPlaces(redis, keys, lane.name, requests.length);
+    return answers;
+  }
+  try {
     await lane.add("purchase", packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] }));
+  } catch (error) {
+    // Nobody is promised anything, so nobody shall see an order in line that is not; where Redis is away, the views expire.
+    const claimed = queued.filter((_, i) => known[i] === null);
+    await Promise.all([returnPlaces(redis, keys, lane.name, requests.length), removeViews(redis, keys, claimed)]).catch(
+      () => {},
+    );
+    throw error;
   }
   return answers;
 }
 
+/** Places for so many orders, or null where the line is full. */
+async function placesFor(
+  redis: RedisClient,
+  keys: RedisKeys,
+  lane: LaneQueue,
+  count: number,
+  maxLine: number,
+): Promise<number | null> {
+  const lastPlace = await takePlaces(redis, keys, lane.name, count, maxLine);
+  if (lastPlace !== null) return lastPlace;
+  // Places may be taken by servers that died before they used them. An empty queue shows it: nobody waits in this line.
+  const waiting = await lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized");
+  if (waiting > 0) return null;
+  await clearLine(redis, keys, lane.name);
+  return takePlaces(redis, keys, lane.name, count, maxLine);
+}
+
 function reuseProblem(order: OrderRecord, known: OrderRecord | null): Problem | null {
   if (known === null || known.fingerprint === order.fingerprint) return null;
+  return keyReused();
+}
+
+export function keyReused(): Problem {
   return new Problem("idempotency_key_reused", "The same Idempotency-Key came with another item, quantity or card.");
 }
 

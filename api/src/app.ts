@@ -74,7 +74,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
     trustProxy: trustProxy(config.TRUST_PROXY),
-    routerOptions: { maxParamLength: 1_024 },
+    routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: true } },
     return503OnClosing: true,
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
@@ -95,7 +95,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const readLine = lineReader(reader);
   const accept = orderAcceptor({ redis, keys, lanes, maxLine: config.MAX_LINE });
   await app.register(async (scope) => {
-    purchaseRoute(scope, { items, accept, readLine, identify, limits });
+    purchaseRoute(scope, { items, accept, reader, readLine, identify, limits });
     orderRoutes(scope, { reader, readLine, identify });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items);
@@ -106,8 +106,9 @@ export async function buildApp(parts: AppParts): Promise<App> {
   if (webhookSecret !== undefined) await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret));
   const password = config.OPS_PASSWORD;
   if (password !== undefined) {
-    await app.register(async (scope) =>
-      opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password }),
+    await app.register(
+      async (scope) => opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password }),
+      { prefix: "/ops" },
     );
   }
   return app;

@@ -1,5 +1,6 @@
 import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
+import { readAnnouncement } from "@holdfast/shared/item-changes.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 
@@ -53,7 +54,11 @@ export async function openItemCatalog(
     return null;
   };
 
-  subscriber.on("message", (_channel, message) => note(JSON.parse(message) as Item));
+  subscriber.on("message", (_channel, message) => {
+    const item = readAnnouncement(message);
+    if (item) note(item);
+    else log.warn("something that is no item was announced; ignored");
+  });
   await subscriber.subscribe(keys.itemChanges);
   await refresh();
   let refreshing = false;

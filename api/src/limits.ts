@@ -34,6 +34,7 @@ export async function registerLimits(
     if (max === 0) return unlimited;
     const check = app.createRateLimit({ skipOnError: true, max, timeWindow: 60_000, keyGenerator: keyOf });
     return async (request) => {
+      if (redis.status !== "ready") return; // no use waiting for it here
       const result = await check(request);
       if (!result.isAllowed && result.isExceeded) {
         throw new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds: result.ttlInSeconds });

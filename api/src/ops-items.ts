@@ -43,7 +43,11 @@ export async function putItem(
 export type Restocked =
   | { readonly kind: "restocked"; readonly item: Item }
   | { readonly kind: "insufficient_inventory"; readonly inventory: number }
+  | { readonly kind: "too_many" }
   | { readonly kind: "item_not_found" };
+
+/** As the database has it: more than any sale, and far from where an integer ends. */
+export const maxStocked = 100_000_000;
 
 /** Adds units, or with a negative number withdraws unsold ones: all of them or none. */
 export async function restockItem(db: Database, itemId: string, units: number): Promise<Restocked> {
@@ -52,9 +56,11 @@ export async function restockItem(db: Database, itemId: string, units: number): 
     .set({ stocked: sql<number>`stocked + ${units}`, inventory: sql<number>`inventory + ${units}` })
     .where("id", "=", itemId)
     .where(sql<boolean>`inventory + ${units} >= 0`)
+    .where(sql<boolean>`stocked + ${units} <= ${maxStocked}`)
     .returningAll()
     .executeTakeFirst();
   if (row) return { kind: "restocked", item: itemFromRow(row) };
   const known = await db.selectFrom("items").select("inventory").where("id", "=", itemId).executeTakeFirst();
-  return known ? { kind: "insufficient_inventory", inventory: known.inventory } : { kind: "item_not_found" };
+  if (!known) return { kind: "item_not_found" };
+  return units > 0 ? { kind: "too_many" } : { kind: "insufficient_inventory", inventory: known.inventory };
 }

@@ -64,7 +64,7 @@ export function unavailable(): Problem {
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
   if (problem.code === "internal") request.log.error({ err: error }, "unforeseen error");
-  if (problem.code === "unavailable") request.log.warn({ err: error }, "refused: a part is away");
+  if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is away"); // one per request of a crowd
   const { status, title } = problems[problem.code];
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
   if (problem.code === "unauthenticated" && !reply.hasHeader("www-authenticate"))
@@ -97,6 +97,9 @@ function toProblem(error: unknown): Problem {
   if (statusCode === 413) return new Problem("payload_too_large", "The body is larger than this route takes.");
   if (statusCode === 415) return new Problem("unsupported_media_type", "Send the body as application/json.");
   if (code === "FST_ERR_BAD_URL") return new Problem("invalid_request", "The address is not a well-formed URL.");
+  if (statusCode === 403 || statusCode === 404 || statusCode === 414) {
+    return new Problem("route_not_found", "Nothing has this address.");
+  }
   if (statusCode === 400 && message) return new Problem("invalid_request", message);
   return new Problem("internal", "The error was noted; the request id helps us find it.");
 }

@@ -114,7 +114,7 @@ export const restockRequest = Type.Object(
     units: Type.Integer({
       minimum: -10_000_000,
       maximum: 10_000_000,
-      not: { const: 0 },
+
       description: "negative withdraws",
     }),
   },
@@ -147,6 +147,7 @@ export const problemBody = Type.Object(
 );
 
 /** The refusals a route may answer, as its OpenAPI responses. */
-export function refusals(...statuses: number[]): Record<number, TSchema> {
-  return Object.fromEntries([...statuses, 500].map((status) => [status, problemBody]));
+export function refusals(...statuses: number[]) {
+  const refusal = { description: "a refusal", content: { "application/problem+json": { schema: problemBody } } };
+  return Object.fromEntries([...statuses, 500].map((status) => [status, refusal]));
 }

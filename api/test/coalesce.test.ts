@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { coalesce } from "../src/coalesce.ts";
+import { coalesce, TooManyWaiting } from "../src/coalesce.ts";
 
 /** A flush that waits to be let through, and keeps note of its batches. */
 function heldFlush(maxBatch: number) {
   const batches: string[][] = [];
   const gates: PromiseWithResolvers<void>[] = [];
-  const call = coalesce<string, string>(maxBatch, async (key, calls) => {
+  const call = coalesce<string, string>({ maxBatch, maxWaiting: 5 }, async (key, calls) => {
     const gate = Promise.withResolvers<void>();
     gates.push(gate);
     batches.push([...calls]);
@@ -53,15 +53,22 @@ describe("coalesce", () => {
     expect(batches).toEqual([["a"], ["b"]]);
   });
 
-  test("a failed flush fails its own calls alone", async () => {
-    const { call, gate, settle } = heldFlush(10);
-    const first = call("item", "a").catch((error: Error) => error.message);
-    const second = call("item", "b");
+  test("a failed flush fails those who wait behind it too, and the next call starts anew", async () => {
+    const { batches, call, gate, settle } = heldFlush(10);
+    const failed = ["a", "b"].map((c) => call("item", c).catch((error: Error) => error.message));
     gate(0).reject(new Error("away"));
+    expect(await Promise.all(failed)).toEqual(["away", "away"]);
     await settle();
+    const next = call("item", "c");
     gate(1).resolve();
-    expect(await first).toBe("away");
-    expect(await second).toBe("item:b");
+    expect(await next).toBe("item:c");
+    expect(batches).toEqual([["a"], ["c"]]);
+  });
+
+  test("past the maximum that may wait, a call is refused at once", async () => {
+    const { call } = heldFlush(10);
+    for (const c of ["a", "b", "c", "d", "e", "f"]) void call("item", c);
+    await expect(call("item", "g")).rejects.toThrow(TooManyWaiting);
   });
 
   test("after a quiet moment the next call leaves at once again", async () => {

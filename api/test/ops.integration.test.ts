@@ -81,6 +81,20 @@ describe("operations", () => {
     expect(refused.statusCode).toBe(409);
     expect(refused.json()).toMatchObject({ code: "insufficient_inventory" });
     expect((await ask("POST", "/ops/api/items/nothing/restock", { units: 1 })).statusCode).toBe(404);
+    for (let i = 0; i < 9; i++) expect((await restock(10_000_000)).statusCode).toBe(200);
+    for (const units of [10_000_000, 10_000_000, 0]) expect([200, 400]).toContain((await restock(units)).statusCode);
+    expect((await restock(10_000_000)).json()).toMatchObject({
+      code: "invalid_request",
+      errors: [{ field: "body/units" }],
+    });
+  });
+
+  test("what is announced on the items' channel and is no item is ignored", async () => {
+    await ask("PUT", "/ops/api/items/steady", jacket);
+    for (const message of ["hello", "{}", '{"id":"steady","version":99}'])
+      await world.redis.publish(world.keys.itemChanges, message);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect((await api.app.inject("/items/steady")).json()).toMatchObject({ name: "Jacket", available: 10 });
   });
 
   test("read the books", async () => {
@@ -104,6 +118,8 @@ describe("operations", () => {
     [{ ...jacket, name: "" }, "body/name"],
     [{ ...jacket, name: "a\u0000b" }, "body/name"],
     [{ ...jacket, opensAt: "tomorrow" }, "body/opensAt"],
+    [{ ...jacket, closesAt: "9999-12-31T23:59:59-23:59" }, "body/closesAt"],
+    [{ ...jacket, opensAt: "2026-12-31T23:59:60Z" }, "body/opensAt"],
     [{ ...jacket, opensAt: "2030-01-02T00:00:00Z", closesAt: "2030-01-01T00:00:00Z" }, "body/closesAt"],
     [{ ...jacket, holdSeconds: 0 }, "body/holdSeconds"],
     [{ ...jacket, inventory: 5 }, "body/inventory"],
@@ -123,7 +139,7 @@ describe("operations", () => {
     },
   );
 
-  test.each(["/ops/queues", "/ops/queues/api/queues", "/ops/api/items/jacket/books"])(
+  test.each(["/ops", "/ops/nothing", "/ops/queues", "/ops/queues/api/queues", "/ops/api/items/jacket/books"])(
     "%s is 401 without the password and with a wrong one",
     async (url) => {
       for (const user of ["ops:wrong", "root:ops-password-for-tests", ""]) {

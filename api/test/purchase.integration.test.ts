@@ -4,7 +4,7 @@ import { openLanes } from "@holdfast/shared/queues.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
 import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
 describe("POST /purchase/:itemId", () => {
   let world: World;
@@ -134,6 +134,20 @@ describe("POST /purchase/:itemId", () => {
       expect((await inLine()).map((r) => r.orderId)).toEqual([answer.json<Order>().id]);
     });
 
+    test("a repeat is the same order even when everything is sold, and another body still 422", async () => {
+      await addItem(world.db, "last", 1);
+      const headers = { "idempotency-key": "the-last-one" };
+      const bought = (await purchase(card, { itemId: "last", headers })).json<Order>();
+      await world.db.updateTable("items").set({ inventory: 0 }).where("id", "=", "last").execute();
+      const sees = async () => (await first.app.inject("/items/last")).json<{ available: number }>().available;
+      await eventually("the server knows that it is sold", async () => (await sees()) === 0);
+      expect((await purchase(card, { itemId: "last" })).json()).toMatchObject({ code: "out_of_stock" });
+      const repeat = await purchase(card, { itemId: "last", headers });
+      expect(repeat.statusCode).toBe(202);
+      expect(repeat.json<Order>().id).toBe(bought.id);
+      expect((await purchase({ ...card, quantity: 2 }, { itemId: "last", headers })).statusCode).toBe(422);
+    });
+
     test.each(["", " ", "with space", "ümlaut", "a".repeat(256)])("the key %j is refused", async (key) => {
       const response = await purchase(card, { headers: { "idempotency-key": key } });
       expect(response.json()).toMatchObject({ status: 400, code: "invalid_request" });
@@ -152,6 +166,7 @@ describe("POST /purchase/:itemId", () => {
     ["%F0%9F%92%A5", 404, "item_not_found"],
     ["..%2F..%2Fetc", 404, "item_not_found"],
     ["a".repeat(500), 404, "item_not_found"],
+    ["a".repeat(9_000), 404, "item_not_found"],
     ["%E0%A4%A", 400, "invalid_request"],
   ])("item %s: %i %s", async (itemId, status, code) => {
     const response = await purchase(card, { itemId });
@@ -220,5 +235,21 @@ describe("POST /purchase/:itemId", () => {
     expect(response.json()).toMatchObject({ status: 503, code: "busy" });
     expect(response.headers["retry-after"]).toBeDefined();
     await narrow.close();
+  });
+
+  test("repeats of one order use up no line, and a line that only looks full opens again", async () => {
+    const other = await createWorld();
+    await addItem(other.db, "item_1", 100);
+    const narrow = await createTestApi(other, { MAX_LINE: "5" });
+    const buy = (headers: Record<string, string>) => purchase(card, { api: narrow, headers });
+    await buy({ "idempotency-key": "again" });
+    const lanes = openLanes(other.redis, other.keys, 4);
+    await Promise.all(lanes.map((lane) => lane.drain()));
+    await Promise.all(lanes.map((lane) => lane.close()));
+    // Places of servers that died before they used them.
+    for (let lane = 0; lane < 4; lane++) await other.redis.hincrby(other.keys.line(`{lane-${lane}}`), "accepted", 10);
+    expect((await buy({ "idempotency-key": "another" })).statusCode).toBe(202);
+    await narrow.close();
+    await other.close();
   });
 });

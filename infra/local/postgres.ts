@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chown, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
@@ -20,13 +20,18 @@ const superuser = "holdfast";
  * A server that an earlier, killed run left there is ended first: its data is kept.
  * @param settings more `postgres` settings, such as `fsync=off`
  */
-export async function startPostgres(directory: string, settings: readonly string[] = []): Promise<LocalServer> {
+export async function startPostgres(
+  directory: string,
+  settings: readonly string[] = [],
+  fresh = false,
+): Promise<LocalServer> {
   const { postgres, initdb } = await embeddedBinaries();
   const account = await unprivilegedAccount();
   const data = join(directory, "data");
   await mkdir(directory, { recursive: true });
   if (account) await chown(directory, account.uid, account.gid);
   await endOrphan(data);
+  if (fresh) await rm(data, { recursive: true, force: true });
   if (!(await exists(join(data, "PG_VERSION")))) {
     await rm(data, { recursive: true, force: true }); // what a killed initdb left half done
     await run(account, initdb, [
@@ -143,11 +148,4 @@ function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** Empties a server's folder; the server must not be running. */
-export async function emptyDirectory(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, ".gitignore"), "*\n");
 }

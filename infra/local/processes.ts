@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, readlink, realpath } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -45,6 +45,16 @@ export async function isRunning(pid: number, mark: string): Promise<boolean> {
   const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => null);
   // Without /proc (macOS, Windows) the number alone has to do.
   return commandLine === null || commandLine.replaceAll("\0", " ").includes(mark);
+}
+
+/** Whether a process runs whose working folder is `directory`, for one that does not keep its command line. */
+export async function isRunningIn(pid: number, directory: string): Promise<boolean> {
+  if (!isAlive(pid)) return false;
+  const [cwd, wanted] = await Promise.all([readlink(`/proc/${pid}/cwd`), realpath(directory)]).catch(() => [
+    null,
+    null,
+  ]);
+  return cwd === null || cwd === wanted; // without /proc the number alone has to do
 }
 
 function isAlive(pid: number): boolean {

@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import type { LocalServer } from "./postgres.ts";
-import { childEnded, endProcess, freePort, isRunning, waitUntil } from "./processes.ts";
+import { childEnded, endProcess, freePort, isRunningIn, waitUntil } from "./processes.ts";
 import { findRedisServer } from "./redis-server.ts";
 
 /**
@@ -21,12 +21,19 @@ const redisSettings = {
  * Starts a Redis on a free port of the loopback interface, its data in `directory`. A server that an earlier, killed run left
  * there is ended first; its data is kept.
  */
-export async function startRedis(directory: string, onInstall: (text: string) => void): Promise<LocalServer> {
+export async function startRedis(
+  directory: string,
+  onInstall: (text: string) => void,
+  fresh = false,
+): Promise<LocalServer> {
   const program = await findRedisServer(onInstall);
   await mkdir(directory, { recursive: true });
   const pidFile = join(directory, "redis.pid");
   const orphan = Number(await readFile(pidFile, "utf8").catch(() => "0"));
-  if (orphan > 0 && (await isRunning(orphan, "redis"))) await endProcess(orphan, "SIGTERM");
+  // Redis shows another title than its command line, but it works in its data's folder.
+  if (orphan > 0 && (await isRunningIn(orphan, directory))) await endProcess(orphan, "SIGTERM");
+  if (fresh) await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
 
   const port = await freePort();
   const settings = { bind: "127.0.0.1", port: String(port), dir: directory, ...redisSettings };

@@ -14,9 +14,10 @@ const fileOf = (directory: string) => join(directory, "run.json");
  * Ends what a killed run left behind. @throws where a run in the same folder is still going
  */
 export async function clearLastRun(directory: string, mark: string): Promise<void> {
-  const text = await readFile(fileOf(directory), "utf8").catch(() => null);
-  if (text === null) return;
-  const note = JSON.parse(text) as RunNote;
+  const note = await readFile(fileOf(directory), "utf8")
+    .then((text) => JSON.parse(text) as RunNote)
+    .catch(() => null); // none, or torn by a crash
+  if (note === null) return;
   if (note.launcher !== process.pid && (await isRunning(note.launcher, "infra/local/start"))) {
     throw new Error(`Holdfast is already running here (process ${note.launcher}). Stop it first.`);
   }

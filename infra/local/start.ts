@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -32,21 +32,31 @@ const itemForSale = {
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const parts: Part[] = [];
 
+let stopping = false;
+let endedByItself = () => {};
+const started = start(options.fresh);
+stopWithGrace();
 try {
-  await start(options.fresh);
+  await started;
 } catch (error) {
-  for (const part of parts.toReversed()) await part.stop();
-  reportStartFailure("start", error);
+  if (!stopping) {
+    for (const part of parts.toReversed()) await part.stop();
+    reportStartFailure("start", error);
+  }
 }
 
 async function start(fresh: boolean): Promise<void> {
   await clearLastRun(directory, root);
   await noteRun(directory, []);
-  if (fresh) await emptyData();
+  if (fresh && (process.env.DATABASE_URL || process.env.REDIS_URL)) {
+    say(
+      "  --fresh empties only what this program keeps itself; what DATABASE_URL and REDIS_URL point to stays as it is",
+    );
+  }
   await mkdir(directory, { recursive: true });
   const secrets = await localSecrets();
 
-  const storage = await openStorage(directory, process.env, (text) => say(`  ${text}`));
+  const storage = await openStorage(directory, process.env, (text) => say(`  ${text}`), fresh);
   for (const server of storage.servers) await keep({ name: "server", url: server.url, ...asPart(server) });
   say(`  Postgres    ${storage.origin.postgres}`);
   say(`  Redis       ${storage.origin.redis}`);
@@ -74,7 +84,6 @@ Holdfast is open.
   Logs        ${logDirectory}
 
 Ctrl-C stops everything.`);
-  stopWithGrace();
 }
 
 /** One address cannot be told from a crowd on one machine, so nothing is limited per address unless asked for. */
@@ -117,6 +126,13 @@ function asPart(server: Awaited<ReturnType<typeof openStorage>>["servers"][numbe
 /** Takes a started process into our care: it is stopped with us, or by the next run if we are killed. */
 async function keep(part: Part): Promise<void> {
   parts.push(part);
+  part.process.once("exit", (code, signal) => {
+    if (stopping) return;
+    say(`${part.name} ended by itself (${signal ?? code}); see ${logDirectory}`);
+    process.exitCode = 1;
+    endedByItself();
+  });
+  if (stopping) throw new Error("Stopped while starting");
   const pids = parts.map(({ process: child }) => child.pid).filter((pid) => pid !== undefined);
   await noteRun(directory, pids);
 }
@@ -124,10 +140,9 @@ async function keep(part: Part): Promise<void> {
 /** Secrets for this machine alone, kept so that a shopper's token outlives a restart; given ones come first. */
 async function localSecrets(): Promise<{ JWT_SECRET: string; OPS_PASSWORD: string }> {
   const file = join(directory, "secrets.json");
-  const kept = await readFile(file, "utf8").then(
-    (text) => JSON.parse(text) as { JWT_SECRET: string; OPS_PASSWORD: string },
-    () => ({ JWT_SECRET: randomBytes(32).toString("hex"), OPS_PASSWORD: randomBytes(6).toString("hex") }),
-  );
+  const kept = await readFile(file, "utf8")
+    .then((text) => JSON.parse(text) as { JWT_SECRET: string; OPS_PASSWORD: string })
+    .catch(() => ({ JWT_SECRET: randomBytes(32).toString("hex"), OPS_PASSWORD: randomBytes(6).toString("hex") }));
   await writeFile(file, JSON.stringify(kept), { mode: 0o600 });
   return {
     JWT_SECRET: process.env.JWT_SECRET || kept.JWT_SECRET,
@@ -138,15 +153,6 @@ async function localSecrets(): Promise<{ JWT_SECRET: string; OPS_PASSWORD: strin
 /** A password made up here is shown, since nobody could know it otherwise; a given one is not. */
 function passwordHint(password: string): string {
   return process.env.OPS_PASSWORD ? "as in OPS_PASSWORD" : password;
-}
-
-async function emptyData(): Promise<void> {
-  if (process.env.DATABASE_URL || process.env.REDIS_URL) {
-    say(
-      "  --fresh empties only what this program keeps itself; what DATABASE_URL and REDIS_URL point to stays as it is",
-    );
-  }
-  for (const name of ["postgres", "redis"]) await rm(join(directory, name), { recursive: true, force: true });
 }
 
 /** The shell that runs this script and the npm above it, as far as the system tells. */
@@ -161,31 +167,24 @@ function parentProcesses(): string {
 }
 
 function stopWithGrace(): void {
-  let stopping = false;
   const stopAll = async () => {
     stopping = true;
     say("\nStopping …");
+    await started.catch(() => {}); // what is being started right now is stopped with the rest
     for (const part of parts.toReversed()) await part.stop();
     await forgetRun(directory);
     say("Everything has stopped.");
   };
-  const { close } = closeWithGrace({ delay: 30_000, logger: false }, stopAll);
-  for (const part of parts) {
-    part.process.once("exit", (code, signal) => {
-      if (stopping) return;
-      say(`${part.name} ended by itself (${signal ?? code}); see ${logDirectory}`);
-      process.exitCode = 1;
-      close();
-    });
-  }
+  endedByItself = closeWithGrace({ delay: 40_000, logger: false }, stopAll).close;
   // Whoever started us (npm, a shell) may be killed without passing it on; nobody should be left running then.
   const parents = parentProcesses();
   setInterval(() => {
-    if (parentProcesses() !== parents && !stopping) close();
+    if (parentProcesses() !== parents && !stopping) endedByItself();
   }, 1_000).unref();
   // The last resort, after a second Ctrl-C: what still runs is killed.
   process.on("exit", () => {
-    for (const { process: child } of parts)
+    for (const { process: child } of parts) {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    }
   });
 }

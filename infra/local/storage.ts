@@ -14,15 +14,17 @@ export interface Storage {
 /**
  * Postgres and Redis for a local system: those of DATABASE_URL and REDIS_URL where given (and then nothing else), otherwise
  * started here with their data in `directory`.
+ * @param fresh whether the data of those started here is thrown away first
  */
 export async function openStorage(
   directory: string,
   given: { readonly DATABASE_URL?: string | undefined; readonly REDIS_URL?: string | undefined },
   onInstall: (text: string) => void,
+  fresh = false,
 ): Promise<Storage> {
-  const postgres = given.DATABASE_URL ? null : await startPostgres(join(directory, "postgres"));
+  const postgres = given.DATABASE_URL ? null : await startPostgres(join(directory, "postgres"), [], fresh);
   try {
-    const redis = given.REDIS_URL ? null : await startRedis(join(directory, "redis"), onInstall);
+    const redis = given.REDIS_URL ? null : await startRedis(join(directory, "redis"), onInstall, fresh);
     return {
       databaseUrl: given.DATABASE_URL || (postgres?.url ?? ""),
       redisUrl: given.REDIS_URL || (redis?.url ?? ""),

@@ -89,12 +89,11 @@ async function launch(
     stdio: ["ignore", "pipe", "pipe"],
   });
   let recent = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.pipe(log, { end: false });
-    stream.on("data", (chunk: Buffer) => {
-      recent = (recent + chunk.toString()).slice(-2_000);
-    });
-  }
+  for (const stream of [child.stdout, child.stderr]) stream.pipe(log, { end: false });
+  // A process that cannot start says why on stderr; its log is on stdout.
+  child.stderr.on("data", (chunk: Buffer) => {
+    recent = (recent + chunk.toString()).slice(-2_000);
+  });
   child.once("close", () => log.end());
   return { child, lines: createInterface({ input: child.stdout }), lastWords: () => recent.trim() };
 }

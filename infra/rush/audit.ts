@@ -19,6 +19,8 @@ export interface AuditInput {
   readonly orderRows: number | null;
 }
 
+const expectedOutcomes = ["confirmed", "out_of_stock", "cancelled"];
+
 /** Holds what the shoppers were told against the books and the payment provider's ledger. */
 export function audit(input: AuditInput): Finding[] {
   const { fares, books, units } = input;
@@ -26,8 +28,19 @@ export function audit(input: AuditInput): Finding[] {
   const confirmed = fares.filter((fare) => fare.outcome === "confirmed");
   const accepted = fares.filter((fare) => fare.orderId !== null);
   const paidOrders = new Set(payments.map((payment) => payment.orderId));
+  const declined = fares.some((fare) => fare.outcome === "cancelled");
+  const strange = [...new Set(fares.map((fare) => fare.outcome))].filter(
+    (outcome) => !expectedOutcomes.includes(outcome),
+  );
   const expected = Math.min(units, confirmed.length);
+  const most = Math.min(units, fares.length);
   const findings: Finding[] = [
+    finding("nobody was told anything else", strange.length === 0, strange.join(", ") || "no other outcome"),
+    finding(
+      "as many confirmed as there could be",
+      declined || confirmed.length === most,
+      `${confirmed.length} of ${most}`,
+    ),
     finding(
       "everyone has a final answer",
       fares.every((f) => f.outcome !== "lost"),

@@ -2,7 +2,10 @@ import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 
 interface Lock {
-  packages: Record<string, { optionalDependencies?: Record<string, string>; link?: boolean; integrity?: string; optional?: boolean }>;
+  packages: Record<
+    string,
+    { optionalDependencies?: Record<string, string>; link?: boolean; integrity?: string; optional?: boolean }
+  >;
 }
 
 test("the lock file knows every package, those of other kinds of machine too: npm ci refuses it otherwise", async () => {

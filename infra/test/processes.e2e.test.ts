@@ -41,7 +41,7 @@ describe("a process that cannot start", () => {
   });
 
   test.each([
-    [api, /^api: DATABASE_URL is missing.*\napi: REDIS_URL is missing.*\n$/],
+    [api, /^api: DATABASE_URL is missing.*\napi: REDIS_URL is missing.*\napi: JWT_SECRET or JWKS_URL is missing.*\n$/],
     [
       worker,
       /^worker: DATABASE_URL is missing.*\nworker: REDIS_URL is missing.*\nworker: STRIPE_SECRET_KEY is missing.*\n$/,

@@ -13,7 +13,8 @@ export class EnvironmentError extends Error {
 
 /**
  * Reads the variables a schema names: defaults filled in, text converted to numbers, everything checked, the result
- * frozen. An empty variable counts as absent. `check` adds what a schema cannot say, one line per problem.
+ * frozen. An empty variable counts as absent. `check` adds what a schema cannot say, one line per problem;
+ * it may be given values that do not fit.
  * @throws EnvironmentError naming every variable that is missing or wrong
  */
 export function readEnvironment<S extends TObject>(
@@ -24,7 +25,7 @@ export function readEnvironment<S extends TObject>(
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
   const config = Default(schema, withNumbers(schema, Clean(schema, present) as Record<string, string>));
   const problems = Errors(schema, config).flatMap((error) => describe(error, schema));
-  if (problems.length === 0) problems.push(...check(config as Static<S>));
+  problems.push(...check(config as Static<S>));
   if (problems.length > 0) throw new EnvironmentError([...new Set(problems)]);
   return Object.freeze(config as Static<S>);
 }

@@ -44,6 +44,22 @@ export async function takePlaces(
   return last < 0 ? null : last;
 }
 
+/** Gives back places that were taken for orders that are not in line after all. */
+export async function returnPlaces(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queueName: string,
+  count: number,
+): Promise<void> {
+  await redis.hincrby(keys.line(queueName), "accepted", -count);
+}
+
+/** Notes that nobody is in a lane's line: all places given out so far are done with. */
+export async function clearLine(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<void> {
+  const accepted = await redis.hget(keys.line(queueName), "accepted");
+  if (accepted !== null) await advanceLine(redis, keys, queueName, Number(accepted));
+}
+
 /** Notes that everything up to a place of the lane is decided. */
 export async function advanceLine(
   redis: RedisClient,

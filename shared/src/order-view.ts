@@ -157,6 +157,11 @@ export async function claimViews(
   });
 }
 
+/** Takes back views that were just claimed, for orders that are not in line after all. */
+export async function removeViews(redis: RedisClient, keys: RedisKeys, orders: readonly OrderRecord[]): Promise<void> {
+  await Promise.all(orders.map((order) => redis.hdel(keys.shopperOrders(order.shopperId), order.id)));
+}
+
 /** Publishes what has become of orders. Older news than what is there changes nothing. */
 export async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonly OrderRecord[]): Promise<void> {
   if (orders.length === 0) return;

@@ -9,6 +9,10 @@ const transientSqlClasses = ["08", "53", "57", "58"];
 // unique_violation (another worker wrote the same order a moment ago: the next try finds it)
 const transientSqlStates = ["40001", "40P01", "55P03", "25006", "23505"];
 const transientSystemCodes = [
+  "ECONNABORTED",
+  "EHOSTDOWN",
+  "ENETDOWN",
+  "ENETUNREACH",
   "ECONNREFUSED",
   "ECONNRESET",
   "EPIPE",
@@ -18,7 +22,7 @@ const transientSystemCodes = [
   "EHOSTUNREACH",
 ];
 const transientMessages =
-  /connection (terminated|ended|is closed)|timeout (exceeded )?when trying to connect|query read timeout|connection timeout|client has encountered a connection error|not queryable|max retries per request|stream isn't writeable|command timed out|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|OOM)\b/i;
+  /connection (terminated|ended|is closed)|timeout (exceeded )?when trying to connect|query read timeout|connection timeout|client has encountered a connection error|not queryable|max retries per request|stream isn't writeable|command timed out|command aborted|cluster isn't ready|startup nodes is available|cluster is (ended|disconnect)|too many cluster redirections|error establishing an ssl connection|-OOM\b|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|OOM|BUSY|NOREPLICAS)\b/i;
 
 /** Whether an error says that Postgres or Redis is away or busy, rather than that something is wrong with the work. */
 export function isOutage(error: unknown): boolean {
@@ -30,4 +34,15 @@ export function isOutage(error: unknown): boolean {
     if (code.length === 5 && transientSqlClasses.includes(code.slice(0, 2))) return true;
   }
   return transientMessages.test(error.message) || (error.cause !== undefined && isOutage(error.cause));
+}
+
+/**
+ * Whether an error would meet every further try of the same work: data that is not what it should be, a broken invariant, a row that the
+ * database refuses. Of anything else we do not know that, so the work is kept.
+ */
+export function isPermanent(error: unknown): boolean {
+  if (!(error instanceof Error) || isOutage(error)) return false;
+  const { code } = error as { code?: unknown };
+  const refusedRow = typeof code === "string" && code.length === 5 && ["22", "23"].includes(code.slice(0, 2));
+  return refusedRow || error instanceof TypeError || error.message.startsWith("Invariant broken");
 }

@@ -65,7 +65,7 @@ export function redisKeys(prefix: string) {
     /** A hash with the running numbers of a lane: `accepted` and `decided`. */
     line: (queueName: string) => `${prefix}line:${queueName}`,
     /** The channel on which changed items are announced. */
-    itemChanges: `${prefix}items`,
+    itemChanges: `${prefix}holdfast:items`,
     /** BullMQ's prefix. */
     queues: `${prefix}holdfast`,
   };

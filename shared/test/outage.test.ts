@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isOutage } from "../src/outage.ts";
+import { isOutage, isPermanent } from "../src/outage.ts";
 
 const withCode = (code: string) => Object.assign(new Error("said the server"), { code });
 
@@ -16,6 +16,9 @@ describe("an outage passes by itself", () => {
     "Stream isn't writeable and enableOfflineQueue options is false",
     'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
     "Command timed out",
+    "Command aborted due to connection close",
+    "Cluster isn't ready and enableOfflineQueue options is false",
+    "None of startup nodes is available",
     "LOADING Redis is loading the dataset in memory",
     "MISCONF Redis is configured to save RDB snapshots",
   ])("%s", (message) => expect(isOutage(new Error(message))).toBe(true));
@@ -23,6 +26,13 @@ describe("an outage passes by itself", () => {
     expect(isOutage(new Error("cannot be reached", { cause: withCode("ECONNREFUSED") }))).toBe(true);
     expect(isOutage(new AggregateError([withCode("ECONNREFUSED"), withCode("ECONNREFUSED")]))).toBe(true);
   });
+});
+
+describe("work is given up only where every further try would meet the same", () => {
+  test.each(["22P02", "23514", "23503"])("%s", (code) => expect(isPermanent(withCode(code))).toBe(true));
+  test.each(["23505", "57P01", "42P01"])("not for %s", (code) => expect(isPermanent(withCode(code))).toBe(false));
+  test("data of the wrong shape", () => expect(isPermanent(new TypeError("Not a purchase job"))).toBe(true));
+  test("not for what nobody foresaw", () => expect(isPermanent(new Error("what is this"))).toBe(false));
 });
 
 describe("anything else is a surprise", () => {

@@ -1,5 +1,5 @@
 import type { Logger } from "@holdfast/shared/log.ts";
-import { isOutage } from "@holdfast/shared/outage.ts";
+import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { RateLimitError, Worker } from "bullmq";
@@ -37,8 +37,13 @@ export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly
       try {
         outcome = await decidePurchase(parts, lane.name, purchase);
       } catch (error) {
-        if (!isOutage(error) && !(error instanceof ItemLockLost)) throw error;
-        log.warn({ err: error, job: job.id, item: purchase.itemId }, "purchase job waits for Postgres or Redis");
+        if (isPermanent(error)) throw error;
+        const expected = isOutage(error) || error instanceof ItemLockLost;
+        // The unforeseen waits too: rather a lane that stands still and says so than accepted orders without an answer.
+        log[expected ? "warn" : "error"](
+          { err: error, job: job.id, item: purchase.itemId },
+          "purchase job has to wait",
+        );
         return waitAtTheHead(outageRetryMs);
       }
       if (outcome === "item_locked") return waitAtTheHead(lockedRetryMs);

@@ -62,7 +62,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
 export function connectStripe(config: Pick<WorkerConfig, "STRIPE_SECRET_KEY" | "STRIPE_API_BASE">): Stripe {
   const base = config.STRIPE_API_BASE ? new URL(config.STRIPE_API_BASE) : null;
   return new Stripe(config.STRIPE_SECRET_KEY, {
-    timeout: 10_000, // a charge takes one to three seconds; longer is an unknown outcome, asked about again
+    timeout: 7_000, // a charge takes one to three seconds; longer is an unknown outcome, and a worker has to stop within ten
     maxNetworkRetries: 0, // a repeat is the queue's to make, within the rate limit and with backoff
     httpClient: withoutHiddenRetries(Stripe.createNodeHttpClient()),
     telemetry: false,

@@ -11,7 +11,7 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
-import { putItem, restockItem } from "../ops-items.ts";
+import { maxStocked, putItem, restockItem } from "../ops-items.ts";
 import { answerProblem, Problem } from "../problems.ts";
 import { booksBody, opsItemBody, opsItemRequest, refusals, restockRequest } from "../schemas.ts";
 import { showItem } from "../show-item.ts";
@@ -37,6 +37,12 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
     // Answered here, not thrown: the dashboard below has an error handler of its own.
     app.basicAuth(request, reply, (error) => (error ? void answerProblem(error, request, reply) : done()));
   });
+  // Whoever has not signed in is not told what there is and what not.
+  for (const url of ["/", "/*"]) {
+    app.all(url, { schema: { hide: true } }, () => {
+      throw new Problem("route_not_found", "Nothing under /ops has this address.");
+    });
+  }
   itemRoutes(app, parts);
   booksRoute(app, parts.db);
 
@@ -47,7 +53,7 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
     serverAdapter: dashboard,
     options: { uiConfig: { boardTitle: "Holdfast" } },
   });
-  await app.register(dashboard.registerPlugin(), { prefix: "/ops/queues" });
+  await app.register(dashboard.registerPlugin(), { prefix: "/queues" });
 }
 
 /** Compares digests in constant time, so that the time taken tells nothing of how much was right. */
@@ -68,7 +74,7 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
   };
 
   app.put(
-    "/ops/api/items/:itemId",
+    "/api/items/:itemId",
     {
       schema: {
         summary: "Put an item on sale, or change it",
@@ -76,13 +82,15 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
         security,
         params: itemParams,
         body: opsItemRequest,
-        response: { 200: opsItemBody, 201: opsItemBody, ...refusals(400, 401, 503) },
+        response: { 200: opsItemBody, 201: opsItemBody, ...refusals(400, 401, 413, 415, 503) },
       },
     },
     async (request, reply) => {
       const { itemId } = request.params;
       if (!isItemId(itemId)) throw badItemId();
       const { opensAt, closesAt } = request.body;
+      requireInstant("opensAt", opensAt);
+      requireInstant("closesAt", closesAt);
       if (opensAt && closesAt && Date.parse(opensAt) >= Date.parse(closesAt)) {
         const message = "must be later than opensAt";
         throw new Problem("invalid_request", `body/closesAt ${message}`, {
@@ -96,7 +104,7 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
   );
 
   app.post(
-    "/ops/api/items/:itemId/restock",
+    "/api/items/:itemId/restock",
     {
       schema: {
         summary: "Add units, or withdraw unsold ones",
@@ -104,16 +112,19 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
         security,
         params: itemParams,
         body: restockRequest,
-        response: { 200: opsItemBody, ...refusals(400, 401, 404, 409, 503) },
+        response: { 200: opsItemBody, ...refusals(400, 401, 404, 409, 413, 415, 503) },
       },
     },
     async (request) => {
       const { itemId } = request.params;
       if (!isItemId(itemId)) throw noSuchItem();
+      if (request.body.units === 0) throw badUnits("must not be 0");
       const result = await restockItem(db, itemId, request.body.units);
       switch (result.kind) {
         case "item_not_found":
           throw noSuchItem();
+        case "too_many":
+          throw badUnits(`must not bring the stock above ${maxStocked}`);
         case "insufficient_inventory":
           throw new Problem("insufficient_inventory", `Only ${result.inventory} units are unsold.`);
         case "restocked":
@@ -126,7 +137,7 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
 
 function booksRoute(app: App, db: Database): void {
   app.get(
-    "/ops/api/items/:itemId/books",
+    "/api/items/:itemId/books",
     {
       schema: {
         summary: "The books of an item",
@@ -147,8 +158,21 @@ function booksRoute(app: App, db: Database): void {
   );
 }
 
+/** The format lets leap seconds and the far ends of the calendar through, which the program and the database cannot hold. */
+function requireInstant(name: string, text: string | null | undefined): void {
+  if (text === null || text === undefined) return;
+  const year = new Date(text).getUTCFullYear(); // NaN where it is no time at all
+  if (year >= 1970 && year <= 9999) return;
+  const message = "must be a time from 1970 to 9999";
+  throw new Problem("invalid_request", `body/${name} ${message}`, { fields: [{ field: `body/${name}`, message }] });
+}
+
 function noSuchItem(): Problem {
   return new Problem("item_not_found", "There is no item with this id.");
+}
+
+function badUnits(message: string): Problem {
+  return new Problem("invalid_request", `body/units ${message}`, { fields: [{ field: "body/units", message }] });
 }
 
 function badItemId(): Problem {

@@ -1,13 +1,13 @@
 import { type Item, saleStatus } from "@holdfast/shared/item.ts";
-import { showOrder } from "@holdfast/shared/order.ts";
+import { type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import { Type } from "typebox";
-import type { AcceptOrder } from "../accept-orders.ts";
+import { type AcceptOrder, keyReused } from "../accept-orders.ts";
 import type { App } from "../app.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
 import type { Limits } from "../limits.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../order-id.ts";
-import type { ReadLine } from "../order-reader.ts";
+import { type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
 import { Problem } from "../problems.ts";
 import { maxAmountMinor, orderBody, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
@@ -15,6 +15,7 @@ import type { IdentifyShopper } from "../shopper.ts";
 export interface PurchaseParts {
   readonly items: ItemCatalog;
   readonly accept: AcceptOrder;
+  readonly reader: OrderReaderParts;
   readonly readLine: ReadLine;
   readonly identify: IdentifyShopper;
   readonly limits: Limits;
@@ -45,10 +46,16 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
     },
     async (request, reply) => {
       const placedAtMs = Date.now();
+      const { shopperId, body } = request;
       const item = await items.find(request.params.itemId);
-      refuseUnsellable(item, placedAtMs);
+      if (item === null) throw new Problem("item_not_found", "There is no item with this id.");
       const key = request.headers["idempotency-key"];
-      const order = await accept(item.id, newRequest(item, request.shopperId, request.body, key, placedAtMs));
+      const refusal = saleRefusal(item, placedAtMs);
+      // A repeat is the order it repeats, even where nothing is for sale any more: its 202 may have got lost.
+      const repeated =
+        refusal && key !== undefined ? await findRepeated(parts.reader, shopperId, key, item.id, body) : null;
+      if (refusal && !repeated) throw refusal;
+      const order = repeated ?? (await accept(item.id, newRequest(item, shopperId, body, key, placedAtMs)));
       const line = order.status === "queued" ? await readLine(order) : null;
       return reply
         .code(202)
@@ -59,21 +66,33 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
   );
 }
 
-function refuseUnsellable(item: Item | null, nowMs: number): asserts item is Item {
-  if (item === null) throw new Problem("item_not_found", "There is no item with this id.");
+function saleRefusal(item: Item, nowMs: number): Problem | null {
   switch (saleStatus(item, nowMs)) {
     case "scheduled":
-      throw new Problem("sale_not_open", `The sale opens at ${new Date(item.opensAtMs ?? 0).toISOString()}.`);
+      return new Problem("sale_not_open", `The sale opens at ${new Date(item.opensAtMs ?? 0).toISOString()}.`);
     case "ended":
-      throw new Problem("sale_ended", "The sale is over.");
+      return new Problem("sale_ended", "The sale is over.");
     case "out_of_stock":
-      throw new Problem(
+      return new Problem(
         "out_of_stock",
         "All units are sold or held for others. A unit may come back if a payment fails.",
       );
     case "available":
-      return;
+      return null;
   }
+}
+
+async function findRepeated(
+  reader: OrderReaderParts,
+  shopperId: string,
+  idempotencyKey: string,
+  itemId: string,
+  body: { quantity?: number; paymentMethod: string },
+): Promise<OrderRecord | null> {
+  const order = await readOrder(reader, shopperId, orderIdForKey(shopperId, idempotencyKey));
+  if (order && order.fingerprint !== requestFingerprint(itemId, body.quantity ?? 1, body.paymentMethod))
+    throw keyReused();
+  return order;
 }
 
 function newRequest(

@@ -8,7 +8,11 @@ export function sessionRoute(app: App, limits: Limits, secret: string): void {
   app.post(
     "/sessions",
     {
-      schema: { summary: "Become a guest shopper", tags: ["anyone"], response: { 201: sessionBody, ...refusals(429) } },
+      schema: {
+        summary: "Become a guest shopper",
+        tags: ["anyone"],
+        response: { 201: sessionBody, ...refusals(400, 429, 503) },
+      },
       onRequest: limits.perAddress,
     },
     async (_request, reply) => reply.code(201).send(await createGuestSession(secret, Date.now())),
