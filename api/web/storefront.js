@@ -98,6 +98,33 @@ async function buy(itemId, paymentMethod) {
   }
 }
 
+/** The shopper's bank, played by the payment simulator: with real money, the provider's own script would ask here. */
+async function answerBank(clientSecret, succeed) {
+  const body = new URLSearchParams({ client_secret: clientSecret, succeed });
+  await fetch(`${simulatorUrl}/_simulator/authenticate`, { method: "POST", body });
+}
+
+async function payAgain(orderId, paymentMethod) {
+  const request = {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ paymentMethod }),
+  };
+  try {
+    showOrder(await askAsShopper(`/orders/${orderId}/payment`, request));
+  } catch (error) {
+    notify(error.message);
+  }
+}
+
+async function cancel(orderId) {
+  try {
+    showOrder(await askAsShopper(`/orders/${orderId}`, { method: "DELETE" }));
+  } catch (error) {
+    notify(error.message);
+  }
+}
+
 /** Polls an order until it is settled. */
 async function follow(order) {
   let seen = order;
@@ -119,10 +146,26 @@ function showOrder(order, first = false) {
   if (!row) {
     row = byId("order-template").content.firstElementChild.cloneNode(true);
     row.dataset.order = order.id;
+    for (const button of row.querySelectorAll(".bank button")) {
+      button.addEventListener("click", () => answerBank(row.dataset.secret, button.dataset.answer));
+    }
+    row
+      .querySelector(".again button")
+      .addEventListener("click", (event) => payAgain(order.id, event.target.dataset.card));
+    row.querySelector(".cancel").addEventListener("click", () => cancel(order.id));
     if (first) byId("order-list").prepend(row);
     else byId("order-list").append(row);
   }
   row.dataset.status = order.status;
+  row.dataset.secret = order.payment.clientSecret ?? "";
+  const held = order.status === "reserved";
+  const asked = held && order.payment.status === "requires_action" && order.payment.clientSecret && simulatorUrl;
+  row.querySelector(".bank").hidden = !asked;
+  row.querySelector(".again").hidden = !(held && order.payment.status === "declined");
+  row.querySelector(".cancel").hidden = !(
+    order.status === "queued" ||
+    (held && ["requires_action", "declined"].includes(order.payment.status))
+  );
   row.classList.toggle("won", order.status === "confirmed");
   row.classList.toggle("lost", finalStates.includes(order.status) && order.status !== "confirmed");
   row.querySelector(".message").textContent = order.message;
@@ -153,6 +196,7 @@ async function showOwnOrders() {
   }
 }
 
+const { simulatorUrl } = await ask("/storefront.json").catch(() => ({ simulatorUrl: null }));
 await showItems();
 await showOwnOrders();
 setInterval(showItems, itemsEveryMs);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -64,14 +64,18 @@ async function start(fresh: boolean): Promise<void> {
 
   await runMigrations(env, logDirectory);
   say("  Migrations  done");
-  const simulator = await startPart("simulator", "stripe-simulator", { PORT: "0", HOST: "127.0.0.1" }, logDirectory);
+  const payments = join(directory, "payments.json");
+  if (fresh) await rm(payments, { force: true });
+  const simulatorEnv = { PORT: "0", HOST: "127.0.0.1", SIMULATOR_FILE: payments };
+  const simulator = await startPart("simulator", "stripe-simulator", simulatorEnv, logDirectory);
   await keep(simulator);
   const stripe = { STRIPE_SECRET_KEY: "sk_test_simulator", STRIPE_API_BASE: simulator.url ?? "" };
   await keep(await startPart("worker", "worker", { ...env, ...stripe }, logDirectory));
   say("  Worker      serving");
-  const api = await startApi({ ...env, ...secrets });
+  const api = await startApi({ ...env, ...secrets, STRIPE_SIMULATOR_URL: simulator.url ?? "" });
   await keep(api);
   const url = api.url ?? "";
+  await sendWebhooks(simulator.url ?? "", `${url}/webhooks/stripe`, secrets.STRIPE_WEBHOOK_SECRET);
   await putOnSale(url, secrets.OPS_PASSWORD);
 
   say(`
@@ -102,6 +106,16 @@ async function startApi(env: Record<string, string>): Promise<Part> {
     say("  API         port 3000 is taken, so it gets a free one (PORT says which one it shall be)");
     return startPart("api", "api", { ...local, PORT: "0" }, logDirectory);
   }
+}
+
+/** The simulator is there before the API it tells of payments. */
+async function sendWebhooks(simulatorUrl: string, url: string, secret: string): Promise<void> {
+  const response = await fetch(`${simulatorUrl}/_simulator/settings`, {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ webhooks: { url, secret } }),
+  });
+  if (!response.ok) throw new Error(`The simulator takes no webhooks: ${await response.text()}`);
 }
 
 async function putOnSale(url: string, opsPassword: string): Promise<void> {
@@ -137,17 +151,26 @@ async function keep(part: Part): Promise<void> {
   await noteRun(directory, pids);
 }
 
+interface LocalSecrets extends Record<string, string> {
+  JWT_SECRET: string;
+  OPS_PASSWORD: string;
+  STRIPE_WEBHOOK_SECRET: string;
+}
+
 /** Secrets for this machine alone, kept so that a shopper's token outlives a restart; given ones come first. */
-async function localSecrets(): Promise<{ JWT_SECRET: string; OPS_PASSWORD: string }> {
+async function localSecrets(): Promise<LocalSecrets> {
   const file = join(directory, "secrets.json");
   const kept = await readFile(file, "utf8")
-    .then((text) => JSON.parse(text) as { JWT_SECRET: string; OPS_PASSWORD: string })
-    .catch(() => ({ JWT_SECRET: randomBytes(32).toString("hex"), OPS_PASSWORD: randomBytes(6).toString("hex") }));
-  await writeFile(file, JSON.stringify(kept), { mode: 0o600 });
-  return {
-    JWT_SECRET: process.env.JWT_SECRET || kept.JWT_SECRET,
-    OPS_PASSWORD: process.env.OPS_PASSWORD || kept.OPS_PASSWORD,
+    .then((text) => JSON.parse(text) as Partial<LocalSecrets>)
+    .catch(() => ({}) as Partial<LocalSecrets>);
+  const secrets: LocalSecrets = {
+    JWT_SECRET: kept.JWT_SECRET ?? randomBytes(32).toString("hex"),
+    OPS_PASSWORD: kept.OPS_PASSWORD ?? randomBytes(6).toString("hex"),
+    STRIPE_WEBHOOK_SECRET: kept.STRIPE_WEBHOOK_SECRET ?? `whsec_${randomBytes(16).toString("hex")}`,
   };
+  await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
+  const given = Object.entries(process.env).filter(([name, value]) => name in secrets && value);
+  return { ...secrets, ...(Object.fromEntries(given) as Partial<LocalSecrets>) } as LocalSecrets;
 }
 
 /** A password made up here is shown, since nobody could know it otherwise; a given one is not. */

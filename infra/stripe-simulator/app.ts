@@ -1,3 +1,4 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import qs from "qs";
@@ -13,6 +14,8 @@ export interface SimulatorSettings {
   latencyMs: number;
   webhooks?: WebhookSettings | null;
   randomFaults?: RandomFaults | null;
+  /** Where payments are remembered from one run to the next; nowhere unless given. */
+  file?: string;
 }
 
 /** What was asked of the provider, for whoever counts. */
@@ -44,6 +47,7 @@ export function buildSimulator(settings: SimulatorSettings): FastifyInstance {
     if (change.randomFaults !== undefined) faults.random(change.randomFaults);
   };
   configure(settings);
+  if (settings.file) rememberIn(app, settings.file, { provider, keys });
   app.addHook("onClose", async () => webhooks.close());
 
   app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
@@ -167,6 +171,30 @@ export function buildSimulator(settings: SimulatorSettings): FastifyInstance {
     return { status: provider.resolve(request.body.payment_intent, request.body.succeed === "true").status };
   });
   return app;
+}
+
+const writeEveryMs = 500;
+
+/** Reads what was remembered, and writes it down every half second and at the end. */
+function rememberIn(app: FastifyInstance, file: string, memory: { provider: Provider; keys: IdempotencyKeys }): void {
+  if (existsSync(file)) {
+    const kept = JSON.parse(readFileSync(file, "utf8")) as { provider: object; keys: object };
+    memory.provider.restore(kept.provider);
+    memory.keys.restore(kept.keys);
+  }
+  let written = "";
+  const write = () => {
+    const text = JSON.stringify({ provider: memory.provider.snapshot(), keys: memory.keys.snapshot() });
+    if (text === written) return;
+    writeFileSync(`${file}.new`, text); // then renamed: a crash leaves the old or the new, never half of one
+    renameSync(`${file}.new`, file);
+    written = text;
+  };
+  const timer = setInterval(write, writeEveryMs);
+  app.addHook("onClose", async () => {
+    clearInterval(timer);
+    write();
+  });
 }
 
 interface ListQuery {

@@ -44,6 +44,15 @@ export class IdempotencyKeys {
     if (entry) entry.answer = answer;
   }
 
+  /** The answers saved so far, to be read back by `restore`; a request under way is not among them. */
+  snapshot(): object {
+    return [...this.#entries].filter(([, entry]) => entry.answer !== null);
+  }
+
+  restore(snapshot: object): void {
+    for (const [key, entry] of snapshot as [string, Entry][]) this.#entries.set(key, entry);
+  }
+
   /** Forgets a request that was refused before anything was done. */
   forget(key: string): void {
     this.#entries.delete(key);

@@ -154,6 +154,17 @@ export class Provider {
     }));
   }
 
+  /** Everything it knows, to be read back by `restore`. */
+  snapshot(): object {
+    return { intents: [...this.#intents], refunds: [...this.#refunds] };
+  }
+
+  restore(snapshot: object): void {
+    const { intents, refunds } = snapshot as { intents: [string, PaymentIntent][]; refunds: [string, Refund[]][] };
+    for (const [id, intent] of intents) this.#intents.set(id, intent);
+    for (const [id, list] of refunds) this.#refunds.set(id, list);
+  }
+
   #announceStatus(intent: PaymentIntent): void {
     const failed = intent.status === "requires_payment_method";
     this.#announce(`payment_intent.${failed ? "payment_failed" : intent.status}`, intent);

@@ -55,6 +55,11 @@ describe("npm start", () => {
   const available = async () =>
     ((await (await fetch(url("/items/item_123"))).json()) as { available: number }).available;
 
+  const paid = async (output: string) => {
+    const ledger = /http:\S+\/_simulator\/ledger/.exec(output)?.[0] ?? "";
+    return ((await (await fetch(ledger)).json()) as { payments: unknown[] }).payments.length;
+  };
+
   test("sells on a bare machine, ends without a trace, and finds its data again; --fresh empties it", async () => {
     const first = await start();
     expect(first.output()).toContain(`http://127.0.0.1:${port}/`);
@@ -68,11 +73,13 @@ describe("npm start", () => {
 
     const second = await start();
     expect(await available()).toBe(99);
+    expect(await paid(second.output())).toBe(1);
     second.child.kill("SIGINT");
     await childEnded(second.child, 30_000);
 
-    await start("--fresh");
+    const fresh = await start("--fresh");
     expect(await available()).toBe(100);
+    expect(await paid(fresh.output())).toBe(0);
   });
 
   test("clears up after a run that was killed, and does not start twice in one folder", async () => {

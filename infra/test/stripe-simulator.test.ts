@@ -1,5 +1,7 @@
+import { createServer } from "node:http";
 import Stripe from "stripe";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { Faults } from "../stripe-simulator/faults.ts";
 import { startTestSimulator, type TestSimulator } from "../testing/simulator.ts";
 
 describe("the payment simulator, to the official SDK", () => {
@@ -137,5 +139,131 @@ describe("the payment simulator, to the official SDK", () => {
   test("without a key of the account nothing is answered", async () => {
     const response = await fetch(`${simulator.url}/v1/payment_intents`, { method: "POST" });
     expect(response.status).toBe(401);
+  });
+
+  test("3-D Secure waits for the shopper's bank: yes succeeds, no fails, whoever has the client secret", async () => {
+    const [yes, no] = [
+      await charge("pm_card_authenticationRequired", "bank-yes"),
+      await charge("pm_card_authenticationRequired", "bank-no"),
+    ];
+    expect(yes).toMatchObject({ status: "requires_action", next_action: { type: "use_stripe_sdk" } });
+    const answer = (client_secret: string | null, succeed: boolean) =>
+      fetch(`${simulator.url}/_simulator/authenticate`, {
+        method: "POST",
+        body: new URLSearchParams({ client_secret: client_secret ?? "", succeed: String(succeed) }),
+      });
+    expect((await answer(`${yes.id}_secret_wrong`, true)).status).toBe(400);
+    await answer(yes.client_secret, true);
+    await answer(no.client_secret, false);
+    expect(await stripe.paymentIntents.retrieve(yes.id)).toMatchObject({ status: "succeeded", amount_received: 1_999 });
+    expect(await stripe.paymentIntents.retrieve(no.id)).toMatchObject({
+      status: "requires_payment_method",
+      last_payment_error: { code: "payment_intent_authentication_failure" },
+    });
+  });
+
+  test("a payment is refunded once", async () => {
+    const paid = await charge("pm_card_visa", "refunded");
+    expect(await stripe.refunds.create({ payment_intent: paid.id })).toMatchObject({
+      object: "refund",
+      amount: 1_999,
+      status: "succeeded",
+    });
+    expect(await failure(stripe.refunds.create({ payment_intent: paid.id }))).toMatchObject({
+      code: "charge_already_refunded",
+    });
+    const { latest_charge } = await stripe.paymentIntents.retrieve(paid.id, { expand: ["latest_charge"] });
+    expect(latest_charge).toMatchObject({ refunded: true, amount_refunded: 1_999 });
+  });
+
+  test("payments are listed newest first, page by page", async () => {
+    const ids: string[] = [];
+    for await (const intent of stripe.paymentIntents.list({ limit: 3, created: { gte: 0 } })) ids.push(intent.id);
+    expect(ids).toEqual((await simulator.ledger()).map((entry) => entry.id).reverse());
+    expect((await stripe.paymentIntents.list({ created: { gte: Math.floor(Date.now() / 1000) + 60 } })).data).toEqual(
+      [],
+    );
+  });
+
+  describe("when it is told to go wrong", () => {
+    const script = (faults: object[]) =>
+      fetch(`${simulator.url}/_simulator/faults`, {
+        method: "PUT",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(faults),
+      });
+    const paidUnder = async (key: string) =>
+      (await simulator.ledger()).filter((p) => p.orderId === key && p.status === "succeeded");
+
+    test.each([
+      ["error_before", Stripe.errors.StripeAPIError, 0],
+      ["error_after", Stripe.errors.StripeAPIError, 1],
+      ["reset_before", Stripe.errors.StripeConnectionError, 0],
+      ["reset_after", Stripe.errors.StripeConnectionError, 1],
+      ["rate_limited", Stripe.errors.StripeRateLimitError, 0],
+    ])("%s: the client sees an error, whatever was done", async (fault, kind, made) => {
+      await script([{ fault, method: "POST", times: 1 }]);
+      const error = await failure(charge("pm_card_visa", `fault-${fault}`));
+      expect(error).toBeInstanceOf(kind);
+      expect(await paidUnder(`fault-${fault}`)).toHaveLength(made);
+    });
+
+    test("a saved 500 is repeated under its key for ever; after a broken connection the key does what it was asked", async () => {
+      expect(await failure(charge("pm_card_visa", "fault-error_after"))).toMatchObject({
+        statusCode: 500,
+        headers: { "idempotent-replayed": "true" },
+      });
+      expect(await charge("pm_card_visa", "fault-reset_before")).toMatchObject({ status: "succeeded" });
+      expect(await paidUnder("fault-reset_before")).toHaveLength(1);
+    });
+
+    test("no answer at all ends in the client's own timeout", async () => {
+      await script([{ fault: "never", method: "POST", times: 1 }]);
+      const impatient = stripe.paymentIntents.create({ amount: 100, currency: "eur" }, { timeout: 200 });
+      expect(await failure(impatient)).toBeInstanceOf(Stripe.errors.StripeConnectionError);
+    });
+
+    test("random faults are the same for the same seed", async () => {
+      const draw = () => {
+        const faults = new Faults();
+        faults.random({ rate: 0.3, seed: 7 });
+        return Array.from({ length: 100 }, () => faults.pick("POST", "/")?.kind ?? null);
+      };
+      expect(draw()).toEqual(draw());
+      const share = draw().filter((kind) => kind !== null).length / 100;
+      expect(share).toBeGreaterThan(0.15);
+      expect(share).toBeLessThan(0.45);
+    });
+  });
+
+  test("webhooks are signed as the SDK checks them, sent as often as told, and again until they are taken", async () => {
+    const received: Stripe.Event[] = [];
+    let refusals = 1;
+    const server = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (refusals > 0) {
+        refusals -= 1;
+        response.writeHead(503).end();
+        return;
+      }
+      const signature = request.headers["stripe-signature"] ?? "";
+      received.push(Stripe.webhooks.constructEvent(Buffer.concat(chunks), signature, "whsec_x"));
+      response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const settings = { webhooks: { url: `http://127.0.0.1:${port}/`, secret: "whsec_x", copies: 2, maxDelayMs: 50 } };
+    await fetch(`${simulator.url}/_simulator/settings`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(settings),
+    });
+    const paid = await charge("pm_card_visa", "announced");
+    await vi.waitFor(() => expect(received).toHaveLength(4), { timeout: 5_000 }); // created and succeeded, twice each
+    expect(new Set(received.map((event) => event.id)).size).toBe(2);
+    expect(received.map((event) => event.type)).toContain("payment_intent.succeeded");
+    expect(received[0]?.data.object).toMatchObject({ id: paid.id });
+    server.close();
   });
 });

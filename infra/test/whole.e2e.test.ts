@@ -45,12 +45,12 @@ describe("the whole: two API servers, two workers, the payment simulator, as pro
   });
 
   test("with every tenth card declined nobody is left guessing, and a returned unit is never sold twice", async () => {
-    const report = await run(500, 100, 0.1);
+    const report = await run(500, 400, 0.1); // so many units that some who are declined get one, whoever comes first
     expect(report.findings.filter((finding) => !finding.ok)).toEqual([]);
     const { confirmed = 0, cancelled = 0, out_of_stock = 0 } = report.outcomes;
     expect(confirmed + cancelled + out_of_stock).toBe(500);
     expect(cancelled).toBeGreaterThan(0);
-    expect(confirmed).toBeGreaterThan(50);
+    expect(confirmed).toBeGreaterThan(300);
   });
 
   test("a worker killed in mid-rush loses nothing: another one carries on", async () => {

@@ -37,6 +37,18 @@ const variables = Type.Object({
 
 export type WorkerConfig = ReturnType<typeof readWorkerConfig>;
 
+/** What `npm run reconcile` needs of it. */
+const reconcileVariables = Type.Object({
+  DATABASE_URL: variables.properties.DATABASE_URL,
+  STRIPE_SECRET_KEY: variables.properties.STRIPE_SECRET_KEY,
+  STRIPE_API_BASE: variables.properties.STRIPE_API_BASE,
+});
+
+/** @throws EnvironmentError naming every variable that is missing or wrong */
+export function readReconcileConfig(env: NodeJS.ProcessEnv) {
+  return readEnvironment(reconcileVariables, env);
+}
+
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readWorkerConfig(env: NodeJS.ProcessEnv) {
   return readEnvironment(variables, env);

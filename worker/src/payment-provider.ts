@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { invariant } from "@holdfast/shared/invariant.ts";
 import type { PaymentStatus } from "@holdfast/shared/order.ts";
 import type Stripe from "stripe";
@@ -85,7 +86,10 @@ function retrieve(stripe: Stripe, paymentIntentId: string): Promise<PaymentOutco
   return outcomeOf("question", () => stripe.paymentIntents.retrieve(paymentIntentId));
 }
 
-/** Looks for the order's payment among all that were made since its attempt was first sent. */
+/**
+ * Looks for the order's payment among those that were made since its attempt was first sent: the last resort, where the provider only repeats
+ * a saved failure and no webhook told of the payment.
+ */
 async function findOutcome(
   stripe: Stripe,
   order: PayableOrder,
@@ -96,7 +100,8 @@ async function findOutcome(
   try {
     let starting_after: string | undefined;
     for (let page = 0; page < maxPagesSearched; page++) {
-      const list = await stripe.paymentIntents.list({ created, limit: 100, ...(starting_after && { starting_after }) });
+      const query = { created, limit: 100, ...(starting_after && { starting_after }) };
+      const list = await withPatience(() => stripe.paymentIntents.list(query));
       const found = list.data.find((intent) => intent.metadata.orderId === order.id);
       if (found) return classifyIntent(found);
       starting_after = list.data.at(-1)?.id;
@@ -107,6 +112,20 @@ async function findOutcome(
     return { kind: "unknown", why: "not among the payments that were searched", keySpent };
   } catch (error) {
     return classifyError(error, "question");
+  }
+}
+
+const pageTries = 4; // a search of many pages must not start again for one that failed
+const pagePauseMs = 200;
+
+async function withPatience<T>(read: () => Promise<T>): Promise<T> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (failures === pageTries) throw error;
+      await sleep(pagePauseMs * failures);
+    }
   }
 }
 

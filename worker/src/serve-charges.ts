@@ -94,11 +94,11 @@ function act(parts: ChargeParts, job: ChargeJob): Promise<Settled> {
 
 /**
  * The rate cut into small even portions: BullMQ counts in fixed windows, and with one-second windows two full ones could meet within
- * a second.
+ * a second. A twentieth is left free, because a job's request leaves a few milliseconds sooner or later after its start.
  */
 export function evenly(ratePerSecond: number): { max: number; duration: number } {
-  if (ratePerSecond <= 50) return { max: 1, duration: Math.ceil(1_000 / ratePerSecond) };
-  return { max: Math.floor(ratePerSecond / 50), duration: 20 };
+  const max = Math.ceil(ratePerSecond / 50);
+  return { max, duration: Math.ceil((1_000 * max) / (0.95 * ratePerSecond)) };
 }
 
 /** 0.5 s, doubled each time up to 30 s, and up to half of it again at random, so that a crowd does not come back as one. */

@@ -1,0 +1,113 @@
+import { createLog } from "@holdfast/shared/log.ts";
+import { openChargeQueue } from "@holdfast/shared/queues.ts";
+import { sql } from "kysely";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
+import { startTestWorker } from "../../infra/testing/worker.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { decidePurchase } from "../src/decide-purchase.ts";
+import { reserveOrders } from "../src/reserve-orders.ts";
+import { sweepOnce } from "../src/sweep.ts";
+
+describe("payments by the thousand", () => {
+  let world: World;
+  let simulator: TestSimulator;
+  beforeAll(async () => {
+    [world, simulator] = await Promise.all([createWorld(), startTestSimulator()]);
+  });
+  afterAll(async () => {
+    await simulator.close();
+    await world.close();
+  });
+
+  const setFaults = (randomFaults: object | null) =>
+    fetch(`${simulator.url}/_simulator/settings`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ randomFaults }),
+    });
+  const countReserved = async (itemId: string) => (await booksOf(world.db, itemId)).reserved;
+
+  test("1,000 orders with 30 % random faults all settle, none is paid twice, and the rate is kept", {
+    timeout: 180_000,
+  }, async () => {
+    const ratePerSecond = 100;
+    await addItem(world.db, "faulty", 1_000);
+    await setFaults({ rate: 0.3, seed: 42 });
+    const charges = openChargeQueue(world.redis, world.keys);
+    const parts = { db: world.db, redis: world.redis, keys: world.keys, charges };
+    for (let i = 0; i < 2; i++) {
+      const requests = Array.from({ length: 500 }, () => purchaseRequest());
+      await decidePurchase(parts, "{lane-0}", purchaseJob("faulty", requests, (i + 1) * 500));
+    }
+    const env = { CHARGE_RATE_PER_SECOND: String(ratePerSecond) };
+    const workers = await Promise.all([startTestWorker(world, simulator, env), startTestWorker(world, simulator, env)]);
+    try {
+      await eventually("all are settled", async () => (await countReserved("faulty")) === 0, 150_000);
+    } finally {
+      await setFaults(null);
+      await Promise.all(workers.map((worker) => worker.close()));
+      await charges.close();
+    }
+    expect(await booksOf(world.db, "faulty")).toMatchObject({ confirmed: 1_000, inventory: 0, balanced: true });
+    const paid = (await simulator.ledger()).filter((p) => p.itemId === "faulty" && p.amountReceived > p.amountRefunded);
+    expect(paid).toHaveLength(1_000);
+    expect(new Set(paid.map((p) => p.orderId)).size).toBe(1_000);
+    expect(await busiestSecond()).toBeLessThanOrEqual(ratePerSecond + 1);
+  });
+
+  /** The most charge requests the provider saw in any one second. */
+  async function busiestSecond(): Promise<number> {
+    const response = await fetch(`${simulator.url}/_simulator/requests`);
+    const { requests } = (await response.json()) as { requests: { method: string; path: string; atMs: number }[] };
+    const times = requests.filter((r) => r.method === "POST" && r.path === "/v1/payment_intents").map((r) => r.atMs);
+    let most = 0;
+    for (let from = 0, to = 0; to < times.length; to++) {
+      while ((times[to] ?? 0) - (times[from] ?? 0) >= 1_000) from += 1;
+      most = Math.max(most, to - from + 1);
+    }
+    return most;
+  }
+
+  test("10,000 abandoned holds are let go in passes of bounded size, while new orders are decided", {
+    timeout: 120_000,
+  }, async () => {
+    await addItem(world.db, "abandoned", 10_000);
+    await addItem(world.db, "selling", 1_000);
+    const never = new AbortController().signal;
+    for (let i = 0; i < 20; i++) {
+      const requests = Array.from({ length: 500 }, () => purchaseRequest());
+      await reserveOrders(world.db, purchaseJob("abandoned", requests), never);
+    }
+    await sql`update orders set hold_expires_at = now() - interval '1 second' where item_id = 'abandoned'`.execute(
+      world.db,
+    );
+
+    const charges = openChargeQueue(world.redis, world.keys);
+    const parts = { db: world.db, redis: world.redis, keys: world.keys, charges, log: createLog("test", "silent") };
+    const passes: number[] = [];
+    const decisions: number[] = [];
+    let sweeping = true;
+    const sweep = async () => {
+      while ((await countReserved("abandoned")) > 0)
+        passes.push((await sweepOnce(parts, { released: 500, asked: 50 })).released);
+      sweeping = false;
+    };
+    const sell = async () => {
+      while (sweeping) {
+        const began = performance.now();
+        await reserveOrders(world.db, purchaseJob("selling", [purchaseRequest()]), never);
+        decisions.push(performance.now() - began);
+      }
+    };
+    await Promise.all([sweep(), sell()]);
+    await charges.obliterate({ force: true });
+    await charges.close();
+    expect(passes).toEqual(Array.from({ length: 20 }, () => 500));
+    expect(await booksOf(world.db, "abandoned")).toMatchObject({ inventory: 10_000, reserved: 0, balanced: true });
+    expect(decisions.length).toBeGreaterThan(50);
+    expect(Math.max(...decisions)).toBeLessThan(2_000); // no lane stands still meanwhile
+  });
+});
