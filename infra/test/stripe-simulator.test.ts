@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Faults } from "../stripe-simulator/faults.ts";
@@ -239,7 +239,7 @@ describe("the payment simulator, to the official SDK", () => {
   test("webhooks are signed as the SDK checks them, sent as often as told, and again until they are taken", async () => {
     const received: Stripe.Event[] = [];
     let refusals = 1;
-    const server = createServer(async (request, response) => {
+    const take = async (request: IncomingMessage, response: ServerResponse) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       if (refusals > 0) {
@@ -250,7 +250,8 @@ describe("the payment simulator, to the official SDK", () => {
       const signature = request.headers["stripe-signature"] ?? "";
       received.push(Stripe.webhooks.constructEvent(Buffer.concat(chunks), signature, "whsec_x"));
       response.end();
-    });
+    };
+    const server = createServer((request, response) => void take(request, response));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };
     const settings = { webhooks: { url: `http://127.0.0.1:${port}/`, secret: "whsec_x", copies: 2, maxDelayMs: 50 } };
