@@ -32,7 +32,7 @@ export async function readOrder(
   let outage: unknown = null;
   try {
     const view = await readView(parts.redis, parts.keys, shopperId, orderId);
-    if (view) return view;
+    if (view && !isOverdue(view)) return view;
   } catch (error) {
     if (!isOutage(error)) throw error;
     outage = error;
@@ -46,6 +46,11 @@ export async function readOrder(
   if (row) return orderFromRow(row);
   if (outage !== null) throw outage;
   return null;
+}
+
+/** A hold that ended a while ago was settled: its view missed the news, so the record is asked. */
+function isOverdue(view: OrderRecord): boolean {
+  return view.status === "reserved" && view.holdExpiresAtMs !== null && view.holdExpiresAtMs + 15_000 < Date.now();
 }
 
 const maxListedOrders = 100; // a page of one's own orders; nobody has bought more in one sale

@@ -142,7 +142,10 @@ export function buildSimulator(settings: SimulatorSettings): FastifyInstance {
     const { created = {}, limit = "10", starting_after, expand = [] } = query(request);
     const from = Number(created.gte ?? 0);
     const to = Number(created.lte ?? Number.MAX_SAFE_INTEGER);
-    const all = provider.list().filter((intent) => intent.created >= from && intent.created <= to);
+    const before = Number(created.lt ?? Number.MAX_SAFE_INTEGER);
+    const all = provider
+      .list()
+      .filter((intent) => intent.created >= from && intent.created <= to && intent.created < before);
     const start = starting_after ? all.findIndex((intent) => intent.id === starting_after) + 1 : 0;
     const page = all.slice(start, start + Math.min(100, Number(limit)));
     const data = page.map((intent) => expanded(intent, expand));
@@ -198,7 +201,7 @@ function rememberIn(app: FastifyInstance, file: string, memory: { provider: Prov
 }
 
 interface ListQuery {
-  created?: { gte?: string; lte?: string };
+  created?: { gte?: string; lte?: string; lt?: string };
   limit?: string;
   starting_after?: string;
   expand?: string[];

@@ -13,6 +13,11 @@ export type ChargeJob =
 /** How often a charge is tried before the sweeper takes over; with the pauses between, about half a minute. */
 const chargeTries = 6;
 
+/** A charge, and a payment that only a webhook told of; for all else the sweeper asks again. */
+export function isRetried(data: ChargeJob): boolean {
+  return data.kind === "charge" || (data.kind === "check" && data.paymentIntentId !== undefined);
+}
+
 /** The job as it is added to the queue. One that is in the queue under its id already is not added again. */
 export function chargeQueueEntry(data: ChargeJob) {
   const jobId = data.kind === "charge" ? `charge-${data.orderId}-${data.attempt}` : `${data.kind}-${data.orderId}`;
@@ -20,9 +25,8 @@ export function chargeQueueEntry(data: ChargeJob) {
     jobId,
     // A finished job must not keep a later one of the same id out: what was done is in the record.
     removeOnComplete: true,
-    ...(data.kind === "charge"
-      ? { attempts: chargeTries, backoff: { type: "custom" }, removeOnFail: { count: 10_000 } }
-      : { attempts: 1, removeOnFail: true }), // the sweeper asks again
+    removeOnFail: true,
+    ...(isRetried(data) ? { attempts: chargeTries, backoff: { type: "custom" } } : { attempts: 1 }),
   };
   return { name: data.kind, data, opts };
 }

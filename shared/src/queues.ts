@@ -28,9 +28,13 @@ export function openWebhookQueue(redis: RedisClient, keys: RedisKeys): WebhookQu
   return new Queue("{webhook}", { ...options, defaultJobOptions });
 }
 
-/** The fleet's housekeeping. */
+/** The fleet's housekeeping: what is done every few seconds, and what takes its time at night. */
 export function openSweepQueue(redis: RedisClient, keys: RedisKeys): SweepQueue {
   return new Queue("{sweep}", queueOptions(redis, keys));
+}
+
+export function openNightlyQueue(redis: RedisClient, keys: RedisKeys): SweepQueue {
+  return new Queue("{nightly}", queueOptions(redis, keys));
 }
 
 /**

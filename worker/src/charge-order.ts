@@ -70,12 +70,21 @@ async function isStray(db: Database, orderId: string, paymentIntentId: string): 
   return row.payment_intent_id !== paymentIntentId && !undecided;
 }
 
-/** A payment that its order does not go by is called off, or given back where it was paid: nobody pays for nothing, or twice. */
+/**
+ * A payment that its order does not go by is called off, or given back where it was paid: nobody pays for nothing, or twice. A cancelled
+ * order without a payment takes it for its own, so that the sweeper goes on where this stops.
+ */
 async function checkStray(parts: PaymentParts, orderId: string, paymentIntentId: string): Promise<Settled> {
   const outcome = await callOffIntent(parts.stripe, orderId, paymentIntentId);
-  if (outcome.kind !== "paid") return unchanged(parts.db, orderId);
+  if (outcome.kind === "canceled") return unchanged(parts.db, orderId);
+  if (outcome.kind !== "paid") return { ...(await unchanged(parts.db, orderId)), again: "later" };
+  const { order } = await unchanged(parts.db, orderId);
+  if (order.status === "cancelled") {
+    const { step } = await settleOrder(parts.db, orderId, { attempt: 0, outcome }, null);
+    if (step.do === "refund") return refundLatePayment(parts, orderId, paymentIntentId);
+  }
   const refunded = await refundPayment(parts.stripe, orderId, paymentIntentId);
-  if (refunded === "unknown") return { ...(await unchanged(parts.db, orderId)), again: "later" };
+  if (refunded === "unknown") return { order, item: null, again: "later" };
   return { order: await recordStrayRefund(parts.db, orderId, paymentIntentId), item: null, again: null };
 }
 

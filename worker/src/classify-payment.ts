@@ -17,7 +17,14 @@ export type PaymentOutcome =
   | { readonly kind: "processing"; readonly paymentIntentId: string }
   | { readonly kind: "canceled"; readonly paymentIntentId: string }
   | { readonly kind: "never_made" }
-  | { readonly kind: "unknown"; readonly why: string; readonly keySpent: boolean };
+  | {
+      readonly kind: "unknown";
+      readonly why: string;
+      /** Whether the provider only repeats an answer it saved: asking under this key again is no use. */
+      readonly keySpent: boolean;
+      /** The payment it is about, where one is known. */
+      readonly paymentIntentId: string | null;
+    };
 
 /** Reads a PaymentIntent: https://docs.stripe.com/payments/paymentintents/lifecycle */
 export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
@@ -26,6 +33,8 @@ export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
     case "succeeded":
       return { kind: "paid", paymentIntentId, amountMinor: intent.amount_received };
     case "requires_payment_method":
+      // Without an error nothing was tried yet: the request that made it may still be under way.
+      if (!intent.last_payment_error) return unknown("not tried yet", { paymentIntentId });
       return { kind: "declined", paymentIntentId, declineCode: declineCodeOf(intent.last_payment_error) };
     case "requires_action":
       return { kind: "needs_shopper", paymentIntentId, clientSecret: intent.client_secret };
@@ -36,9 +45,9 @@ export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
     case "requires_confirmation":
     case "requires_capture":
       // We create and confirm in one call and capture at once: neither should come, and neither says what will be.
-      return unknown(`unexpected status ${intent.status}`);
+      return unknown(`unexpected status ${intent.status}`, { paymentIntentId });
     default:
-      return unknown(`status ${String(intent.status)}, which this version does not know`);
+      return unknown(`status ${String(intent.status)}, which this version does not know`, { paymentIntentId });
   }
 }
 
@@ -64,12 +73,11 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
   }
   // Timeouts, lost connections, 5xx, 409, 429, a wrong key, and whatever else: nobody knows, or it can be mended.
   const replayed = (error as { headers?: Record<string, string> }).headers?.["idempotent-replayed"] === "true";
-  return unknown(error instanceof Error ? error.message : String(error), replayed);
+  return unknown(error instanceof Error ? error.message : String(error), { keySpent: replayed });
 }
 
-/** @param keySpent whether the provider only repeats an answer it saved: asking under this key again is no use */
-function unknown(why: string, keySpent = false): PaymentOutcome {
-  return { kind: "unknown", why, keySpent };
+function unknown(why: string, more: { keySpent?: boolean; paymentIntentId?: string } = {}): PaymentOutcome {
+  return { kind: "unknown", why, keySpent: more.keySpent ?? false, paymentIntentId: more.paymentIntentId ?? null };
 }
 
 function declineCodeOf(error: { decline_code?: string; code?: string } | null): string {

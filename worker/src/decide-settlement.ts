@@ -32,6 +32,8 @@ export type Step =
       readonly paymentStatus: PaymentStatus;
       readonly paymentIntentId: string | null;
       readonly declineCode: string | null;
+      /** What was met, where the outcome is unknown. */
+      readonly why: string | null;
     }
   | { readonly do: "charge_again" }
   | { readonly do: "refund"; readonly paymentIntentId: string }
@@ -75,8 +77,9 @@ function settleHeld(order: OrderAtHand, outcome: PaymentOutcome, ending: CancelR
     paymentStatus: PaymentStatus,
     paymentIntentId: string | null,
     declineCode: string | null = null,
-  ): Step => ({
+  ): Extract<Step, { do: "note" }> => ({
     do: "note",
+    why: null,
     paymentStatus,
     paymentIntentId,
     declineCode,
@@ -102,11 +105,17 @@ function settleHeld(order: OrderAtHand, outcome: PaymentOutcome, ending: CancelR
     case "never_made":
       // With the hold given up there is nothing left to call off; otherwise the attempt gets a new key.
       if (ending === null && !order.holdExpired) return { do: "charge_again" };
-      return { do: "cancel", reason: ending ?? "hold_expired", paymentIntentId: null, declineCode: null, closed: true };
+      return {
+        do: "cancel",
+        reason: ending ?? "hold_expired",
+        paymentIntentId: order.paymentIntentId,
+        declineCode: null,
+        closed: order.paymentIntentId === null,
+      };
     case "unknown":
       // Where the provider has spoken before, its silence now changes nothing.
       if (order.paymentStatus !== "pending" && order.paymentStatus !== "unknown") return { do: "nothing" };
-      return note("unknown", null);
+      return { ...note("unknown", null), why: outcome.why };
   }
 }
 

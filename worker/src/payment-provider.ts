@@ -26,7 +26,7 @@ export interface PayableOrder {
   readonly startedAtMs: number | null;
 }
 
-const maxPagesSearched = 50; // 5,000 payments: minutes of selling at full rate around one lost answer
+const maxPagesSearched = 500; // 50,000 payments: half an hour of selling at full rate around one lost answer
 
 /** Sends the order's current attempt: creates and confirms in one call, or tries another card on the order's intent. */
 export async function sendCharge(stripe: Stripe, order: PayableOrder): Promise<PaymentOutcome> {
@@ -50,12 +50,12 @@ export async function sendCharge(stripe: Stripe, order: PayableOrder): Promise<P
   );
 }
 
-/** Stripe remembers a key for at least 24 h, and a repeat after that would be a second payment: four hours to be safe. */
+/** Stripe remembers a key for at least 24 h, and a repeat after that would be a second payment: so 20 h, to be safe. */
 const keyRememberedMs = 20 * 3_600_000;
 
 /**
  * What has become of the order's payment. While the answer to an attempt is missing, the same request is sent under the same key: it is
- * answered with what it did, or does what never arrived. Nothing is charged that was not sent before.
+ * answered with what it did, or does what never arrived: the shopper's own order, for a unit that is held for them.
  */
 export async function askOutcome(stripe: Stripe, order: PayableOrder): Promise<PaymentOutcome> {
   const { paymentIntentId, startedAtMs } = order;
@@ -68,7 +68,7 @@ export async function askOutcome(stripe: Stripe, order: PayableOrder): Promise<P
       case "processing":
         return retrieve(stripe, repeated.paymentIntentId); // the saved answer may be old
       case "unknown":
-        if (paymentIntentId !== null) return repeated.keySpent ? retrieve(stripe, paymentIntentId) : repeated;
+        if (paymentIntentId !== null) return repeated.keySpent ? retrieveFor(stripe, order, paymentIntentId) : repeated;
         return findOutcome(stripe, order, startedAtMs, repeated.keySpent);
       case "paid":
       case "declined":
@@ -80,6 +80,18 @@ export async function askOutcome(stripe: Stripe, order: PayableOrder): Promise<P
   if (paymentIntentId !== null) return retrieve(stripe, paymentIntentId);
   invariant(startedAtMs !== null, `order ${order.id} has a payment to ask about only once an attempt was sent`);
   return findOutcome(stripe, order, startedAtMs, true);
+}
+
+/** What an intent says of the order's current card: a decline of an earlier one means that this one was never tried. */
+async function retrieveFor(stripe: Stripe, order: PayableOrder, paymentIntentId: string): Promise<PaymentOutcome> {
+  try {
+    const intent = await stripe.paymentIntents.retrieve(paymentIntentId);
+    const declinedCard = intent.last_payment_error?.payment_method?.id;
+    const waiting = intent.status === "requires_payment_method";
+    return waiting && declinedCard !== order.paymentMethod ? { kind: "never_made" } : classifyIntent(intent);
+  } catch (error) {
+    return classifyError(error, "question");
+  }
 }
 
 function retrieve(stripe: Stripe, paymentIntentId: string): Promise<PaymentOutcome> {
@@ -96,24 +108,35 @@ async function findOutcome(
   sinceMs: number,
   keySpent: boolean,
 ): Promise<PaymentOutcome> {
-  const created = { gte: Math.floor(sinceMs / 1000) - 60 }; // a minute for clocks that differ
+  let pages = 0;
   try {
-    let starting_after: string | undefined;
-    for (let page = 0; page < maxPagesSearched; page++) {
-      const query = { created, limit: 100, ...(starting_after && { starting_after }) };
-      const list = await withPatience(() => stripe.paymentIntents.list(query));
-      const found = list.data.find((intent) => intent.metadata.orderId === order.id);
-      if (found) return classifyIntent(found);
-      starting_after = list.data.at(-1)?.id;
-      // All were seen. Under a spent key none can come any more; otherwise a request may still be on its way.
-      if (!list.has_more)
-        return keySpent ? { kind: "never_made" } : { kind: "unknown", why: "not there (yet)", keySpent };
+    // From the time of the first sending on, minute by minute: that is where it is, however much was sold since.
+    for (let fromMs = sinceMs - clockDriftMs; fromMs < Date.now() + clockDriftMs; fromMs += sliceMs) {
+      const created = { gte: Math.floor(fromMs / 1000), lt: Math.floor((fromMs + sliceMs) / 1000) };
+      let starting_after: string | undefined;
+      for (let more = true; more; pages++) {
+        if (pages === maxPagesSearched) return searchedInVain("not among the payments that were searched", keySpent);
+        const query = { created, limit: 100, ...(starting_after && { starting_after }) };
+        const list = await withPatience(() => stripe.paymentIntents.list(query));
+        const found = list.data.find((intent) => intent.metadata.orderId === order.id);
+        if (found) return classifyIntent(found);
+        starting_after = list.data.at(-1)?.id;
+        more = list.has_more;
+      }
     }
-    return { kind: "unknown", why: "not among the payments that were searched", keySpent };
+    // All were seen. Under a spent key none can come any more; otherwise a request may still be on its way.
+    return keySpent ? { kind: "never_made" } : searchedInVain("not there (yet)", keySpent);
   } catch (error) {
     return classifyError(error, "question");
   }
 }
+
+function searchedInVain(why: string, keySpent: boolean): PaymentOutcome {
+  return { kind: "unknown", why, keySpent, paymentIntentId: null };
+}
+
+const clockDriftMs = 60_000; // a minute for clocks that differ
+const sliceMs = 60_000;
 
 const pageTries = 4; // a search of many pages must not start again for one that failed
 const pagePauseMs = 200;
@@ -131,6 +154,8 @@ async function withPatience<T>(read: () => Promise<T>): Promise<T> {
 
 /** Calls the order's payment off. The answer says what it is now: canceled, or what it became before. */
 export async function callOff(stripe: Stripe, order: PayableOrder): Promise<PaymentOutcome> {
+  // Declined without a payment having been made, such as for a card that does not exist: there is nothing to call off.
+  if (order.paymentStatus === "declined" && order.paymentIntentId === null) return { kind: "never_made" };
   const known = order.paymentIntentId === null ? await askOutcome(stripe, order) : null;
   if (known !== null && !isOpen(known)) return known;
   const paymentIntentId = order.paymentIntentId ?? (known && "paymentIntentId" in known ? known.paymentIntentId : null);
@@ -147,7 +172,7 @@ export function callOffIntent(stripe: Stripe, orderId: string, paymentIntentId: 
 
 /** Whether the payment may still be paid: a declined one too, since its intent waits for another card. */
 function isOpen(outcome: PaymentOutcome): boolean {
-  return ["declined", "needs_shopper", "processing"].includes(outcome.kind);
+  return ["declined", "needs_shopper", "processing", "unknown"].includes(outcome.kind);
 }
 
 export type RefundOutcome = "refunded" | "unknown";
@@ -156,18 +181,21 @@ export type RefundOutcome = "refunded" | "unknown";
 export async function refundPayment(stripe: Stripe, orderId: string, paymentIntentId: string): Promise<RefundOutcome> {
   const create = async (idempotencyKey: string): Promise<RefundOutcome | "key_spent"> => {
     try {
-      await stripe.refunds.create({ payment_intent: paymentIntentId, metadata: { orderId } }, { idempotencyKey });
-      return "refunded";
+      const refund = await stripe.refunds.create(
+        { payment_intent: paymentIntentId, metadata: { orderId } },
+        { idempotencyKey },
+      );
+      return refund.status === "failed" || refund.status === "canceled" ? "unknown" : "refunded";
     } catch (error) {
       if ((error as { code?: string }).code === "charge_already_refunded") return "refunded";
       const outcome = classifyError(error, "question");
       return outcome.kind === "unknown" && outcome.keySpent ? "key_spent" : "unknown";
     }
   };
-  const refunded = await create(`${orderId}-refund`);
+  const refunded = await create(`${paymentIntentId}-refund`);
   if (refunded !== "key_spent") return refunded;
   // The provider repeats a saved failure. A second refund in full is refused, so another key is safe.
-  return (await create(`${orderId}-refund-${randomUUID()}`)) === "refunded" ? "refunded" : "unknown";
+  return (await create(`${paymentIntentId}-refund-${randomUUID()}`)) === "refunded" ? "refunded" : "unknown";
 }
 
 async function outcomeOf(

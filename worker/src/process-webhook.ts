@@ -25,11 +25,8 @@ export async function processWebhook(db: Database, charges: ChargeQueue, event: 
     .executeTakeFirstOrThrow();
   if (row.processed_at !== null) return "seen_before";
 
-  const order =
-    orderId === null
-      ? undefined
-      : await db.selectFrom("orders").select("id").where("id", "=", orderId).executeTakeFirst();
-  if (order && paymentIntentId !== null) {
+  const order = orderId === null ? undefined : await findOrderFor(db, orderId);
+  if (order && paymentIntentId !== null && !isOver(order, paymentIntentId)) {
     const { name, data, opts } = chargeQueueEntry({ kind: "check", orderId: order.id, paymentIntentId });
     // At the head of the queue: late money is given back within seconds, however many charges wait.
     await charges.add(name, data, { ...opts, jobId: `check-${eventId}`, lifo: true });
@@ -37,4 +34,25 @@ export async function processWebhook(db: Database, charges: ChargeQueue, event: 
   // Only now: had the process died before, the event would be processed again.
   await db.updateTable("webhook_events").set({ processed_at: sql<Date>`now()` }).where("id", "=", eventId).execute();
   return order ? "asked" : "not_ours";
+}
+
+interface OrderAtHand {
+  readonly id: string;
+  readonly status: string;
+  readonly payment_intent_id: string | null;
+  readonly payment_closed_at: Date | null;
+}
+
+function findOrderFor(db: Database, orderId: string): Promise<OrderAtHand | undefined> {
+  return db
+    .selectFrom("orders")
+    .select(["id", "status", "payment_intent_id", "payment_closed_at"])
+    .where("id", "=", orderId)
+    .executeTakeFirst();
+}
+
+/** Whether all that can come of this payment has come: asking would only use up the provider's rate. */
+function isOver(order: OrderAtHand, paymentIntentId: string): boolean {
+  if (order.payment_intent_id !== paymentIntentId) return false;
+  return order.status === "confirmed" || (order.status === "cancelled" && order.payment_closed_at !== null);
 }

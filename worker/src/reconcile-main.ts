@@ -10,10 +10,11 @@ import { connectStripe } from "./worker.ts";
 
 const usage = `npm run reconcile -- [options]     reads DATABASE_URL, STRIPE_SECRET_KEY, STRIPE_API_BASE
   --from TIME    the beginning of the window, ISO 8601 (a day before its end)
-  --to TIME      its end (now)
-  --json FILE    write the differences there as JSON too, - for stdout instead of the table`;
+  --to TIME      its end (five minutes ago)
+  --json FILE    write the JSON there instead of printing it below the table`;
 
 const dayMs = 86_400_000;
+const settlingMs = 300_000; // what was paid a moment ago may be about to be confirmed
 
 try {
   const { values } = parseArgs({
@@ -27,7 +28,7 @@ try {
   if (values.help) {
     process.stdout.write(`${usage}\n`);
   } else {
-    const toMs = time("to", values.to, Date.now());
+    const toMs = time("to", values.to, Date.now() - settlingMs);
     const fromMs = time("from", values.from, toMs - dayMs);
     if (fromMs >= toMs) throw new Error("--from must be before --to");
     await run({ fromMs, toMs }, values.json);
@@ -43,9 +44,9 @@ async function run(window: { fromMs: number; toMs: number }, jsonFile: string | 
     await requirePostgres(db);
     const result = await reconcile(db, connectStripe(config), window);
     const json = `${JSON.stringify({ from: new Date(window.fromMs), to: new Date(window.toMs), ...result }, null, 2)}\n`;
-    if (jsonFile !== undefined && jsonFile !== "-") await writeFile(jsonFile, json);
     const table = `${result.payments} payments and ${result.orders} confirmed orders.\n${printDifferences(result.differences)}\n`;
-    process.stdout.write(jsonFile === "-" ? json : table);
+    process.stdout.write(jsonFile === undefined ? `${table}\n${json}` : table);
+    if (jsonFile !== undefined) await writeFile(jsonFile, json);
     process.exitCode = result.differences.length === 0 ? 0 : 1;
   } finally {
     await db.destroy();

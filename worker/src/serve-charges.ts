@@ -1,4 +1,4 @@
-import { type ChargeJob, chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
+import { type ChargeJob, chargeQueueEntry, isRetried } from "@holdfast/shared/charge-job.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import { announceItem } from "@holdfast/shared/item-changes.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
@@ -74,7 +74,7 @@ export async function runChargeJob(parts: ChargeParts, job: ChargeJob, lastTry: 
   await replaceViews(parts.redis, parts.keys, [order]);
   if (item) await announceItem(parts.redis, parts.keys, item);
   if (again === "later") {
-    if (job.kind === "charge" && !lastTry) throw new PaymentOutcomeUnknown(order.id);
+    if (isRetried(job) && !lastTry) throw new PaymentOutcomeUnknown(order.id);
   } else if (again !== null) {
     const next = chargeQueueEntry({ kind: "charge", orderId: order.id, attempt: again.attempt });
     await parts.charges.add(next.name, next.data, next.opts);

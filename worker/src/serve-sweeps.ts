@@ -17,13 +17,15 @@ const dayMs = 86_400_000;
  */
 export async function serveSweeps(
   queue: SweepQueue,
+  nightly: SweepQueue,
   parts: SweepParts & { readonly stripe: Stripe },
   chargeRatePerSecond: number,
-): Promise<Worker> {
+): Promise<Worker[]> {
   await queue.setGlobalConcurrency(1);
   await queue.upsertJobScheduler("sweep", { every: sweepEveryMs }, { name: "sweep" });
   await queue.upsertJobScheduler("books", { every: booksEveryMs }, { name: "books" });
-  await queue.upsertJobScheduler("reconcile", { pattern: "0 30 3 * * *" }, { name: "reconcile" });
+  await nightly.setGlobalConcurrency(1);
+  await nightly.upsertJobScheduler("reconcile", { pattern: "0 30 3 * * *" }, { name: "reconcile" });
   const { db, log } = parts;
   // Two fifths of the rate until the next sweep, so that it never keeps new charges out.
   const limits = { released: 500, asked: Math.max(1, Math.floor((chargeRatePerSecond * sweepEveryMs * 0.4) / 1_000)) };
@@ -39,28 +41,38 @@ export async function serveSweeps(
     const { differences } = await reconcile(db, parts.stripe, { fromMs: toMs - dayMs, toMs });
     if (differences.length > 0) log.error({ differences }, `ALARM: ${printDifferences(differences)}`);
   };
-  const worker = new Worker(
-    queue.name,
-    async (job) => {
-      try {
-        if (job.name === "sweep") await sweep();
-        if (job.name === "books") await checkBooks(db, log).then(() => forgetOldEvents(db));
-        if (job.name === "reconcile") await reconcileYesterday();
-      } catch (error) {
-        if (!isOutage(error)) throw error;
-        log.warn({ err: error }, `${job.name} waits for Postgres; the next one tries again`);
-      }
+  const tasks: Record<string, () => Promise<void>> = {
+    sweep,
+    books: async () => {
+      await checkBooks(db, log);
+      await forgetOldEvents(db);
     },
-    {
-      connection: parts.redis,
-      prefix: parts.keys.queues,
-      concurrency: 1,
-      lockDuration: jobLockMs,
-      stalledInterval: stalledCheckMs,
-      maxStalledCount,
-    },
-  );
-  worker.on("error", (error) => log.warn({ err: error }, "sweep queue connection in trouble"));
-  worker.on("failed", (job, error) => log.error({ err: error }, `${job?.name} failed`));
-  return worker;
+    reconcile: reconcileYesterday,
+  };
+  const serve = (name: string) => {
+    const worker = new Worker(
+      name,
+      async (job) => {
+        try {
+          await tasks[job.name]?.();
+        } catch (error) {
+          if (!isOutage(error)) throw error;
+          log.warn({ err: error }, `${job.name} waits for Postgres; the next one tries again`);
+        }
+      },
+      {
+        connection: parts.redis,
+        prefix: parts.keys.queues,
+        concurrency: 1,
+        lockDuration: jobLockMs,
+        stalledInterval: stalledCheckMs,
+        maxStalledCount,
+      },
+    );
+    worker.on("error", (error) => log.warn({ err: error }, "sweep queue connection in trouble"));
+    worker.on("failed", (job, error) => log.error({ err: error }, `${job?.name} failed`));
+    return worker;
+  };
+  // Reconciling a big day takes minutes, and the sweeper must not wait for it.
+  return [queue, nightly].map(({ name }) => serve(name));
 }

@@ -84,12 +84,10 @@ async function recordRefundIn(
   return readOrder(trx, orderId);
 }
 
-/** Notes that a payment was given back that its order does not go by. A cancelled order that has no other shows it. */
+/** Notes that a payment was given back that its order does not go by. */
 export async function recordStrayRefund(db: Database, orderId: string, paymentIntentId: string): Promise<OrderRecord> {
   return db.transaction().execute(async (trx) => {
     const order = await lockOrder(trx, orderId);
-    if (order.status === "cancelled" && order.paymentIntentId === null)
-      return recordRefundIn(trx, orderId, paymentIntentId);
     await appendEvent(trx, orderId, "stray_refunded", unchanged(order), { paymentIntent: paymentIntentId });
     return readOrder(trx, orderId);
   });
@@ -151,6 +149,8 @@ async function takeStep(trx: Transaction<Tables>, order: LockedOrder, step: Step
       await appendEvent(trx, order.id, "key_replaced", unchanged(order), { attempt: order.attempt + 1 });
       return null;
     case "refund":
+      // From here on the sweeper knows of the payment, and has it given back if we die before.
+      await update(trx, order.id, { payment_intent_id: step.paymentIntentId, payment_closed_at: null });
       await appendEvent(trx, order.id, "paid_too_late", unchanged(order), { paymentIntent: step.paymentIntentId });
       return null;
     case "close":
@@ -219,7 +219,7 @@ async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<
     payment_intent_id: paymentIntentId,
     decline_code: declineCode,
   });
-  const detail = { paymentIntent: paymentIntentId, declineCode, attempt: order.attempt };
+  const detail = { paymentIntent: paymentIntentId, declineCode, attempt: order.attempt, why: step.why };
   await appendEvent(trx, order.id, `payment_${paymentStatus}`, unchanged(order), detail);
 }
 

@@ -1,4 +1,4 @@
-import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
+import { type ChargeJob, chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import { type Database, itemFromRow, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
 import { announceItem } from "@holdfast/shared/item-changes.ts";
@@ -34,6 +34,9 @@ export async function sweepOnce(parts: SweepParts, limits: SweepLimits): Promise
   await replaceViews(parts.redis, parts.keys, orders);
   for (const item of items) await announceItem(parts.redis, parts.keys, item);
 
+  // Added behind all others, and not at all where they wait already; nothing is asked of the provider that was not to be anyway.
+  const unsent = await findUnsent(parts.db, limits.released);
+  await parts.charges.addBulk(unsent.map((job) => chargeQueueEntry(job)));
   const jobs = await findNeglected(parts.db, limits.asked);
   // At the head: there are few of them, and each has waited its time already.
   const entries = jobs.map((job) => chargeQueueEntry(job));
@@ -96,20 +99,14 @@ async function releaseUnsent(db: Database, limit: number): Promise<{ orders: Ord
   });
 }
 
-type NeglectedJob =
-  | { readonly kind: "charge"; readonly orderId: string; readonly attempt: number }
-  | { readonly kind: "check"; readonly orderId: string }
-  | { readonly kind: "release"; readonly orderId: string; readonly reason: "hold_expired" };
-
 /**
- * Orders whose payment nobody seems to look after, longest unseen first, and what is to be done about each:
- * - reserved without a charge: its job got lost behind the commit, or is far back in the queue and is not added twice;
+ * Orders whose payment nobody seems to look after, and what is to be done about each:
  * - held past the deadline: the payment is to be called off and the units given back;
  * - sent but unanswered, unknown, with the bank or the shopper: the provider is to be asked;
  * - cancelled with a payment that is still open: it is to be called off, or refunded if it was paid meanwhile.
  */
-async function findNeglected(db: Database, limit: number): Promise<NeglectedJob[]> {
-  const { rows } = await sql<{ id: string; payment_attempt: number; status: string; unsent: boolean; over: boolean }>`
+async function findNeglected(db: Database, limit: number): Promise<ChargeJob[]> {
+  const { rows } = await sql<{ id: string; status: string; over: boolean }>`
     update orders set payment_checked_at = now()
     where id in (
       select id from orders
@@ -117,27 +114,48 @@ async function findNeglected(db: Database, limit: number): Promise<NeglectedJob[
         status = 'reserved' and hold_expires_at <= now()
           and coalesce(payment_checked_at, '-infinity') < now() - interval '10 seconds'
       ) or (
-        status = 'reserved' and payment_status = 'pending'
-          and coalesce(payment_checked_at, reserved_at) < now() - interval '20 seconds'
-      ) or (
-        status = 'reserved' and payment_status in ('unknown', 'processing', 'requires_action')
+        status = 'reserved' and payment_started_at is not null and payment_status in ('pending', 'unknown')
           and coalesce(payment_checked_at, '-infinity') < now() - interval '20 seconds'
+      ) or (
+        status = 'reserved' and payment_status in ('processing', 'requires_action')
+          and coalesce(payment_checked_at, '-infinity') < now() - interval '60 seconds'
       ) or (
         status = 'cancelled' and payment_intent_id is not null and payment_closed_at is null
           and coalesce(payment_checked_at, settled_at) < now() - interval '10 seconds'
       )
+      order by
+        -- What has a deadline first; the shopper's or the bank's answer mostly comes by webhook.
+        case
+          when status = 'cancelled' then 0
+          when hold_expires_at <= now() then 1
+          when payment_status in ('pending', 'unknown') then 2
+          else 3
+        end,
+        coalesce(payment_checked_at, reserved_at)
+      limit ${limit}
+      for update skip locked
+    )
+    returning id, status, hold_expires_at <= now() as over`.execute(db);
+  return rows.map(({ id, status, over }): ChargeJob => {
+    const release = status === "reserved" && over;
+    return release ? { kind: "release", orderId: id, reason: "hold_expired" } : { kind: "check", orderId: id };
+  });
+}
+
+/** Held orders whose charge was never sent: its job got lost behind a commit, or is far back in the queue and is not added twice. */
+async function findUnsent(db: Database, limit: number): Promise<ChargeJob[]> {
+  const { rows } = await sql<{ id: string; payment_attempt: number }>`
+    update orders set payment_checked_at = now()
+    where id in (
+      select id from orders
+      where status = 'reserved' and payment_status = 'pending' and payment_started_at is null and hold_expires_at > now()
+        and coalesce(payment_checked_at, reserved_at) < now() - interval '20 seconds'
       order by coalesce(payment_checked_at, reserved_at)
       limit ${limit}
       for update skip locked
     )
-    returning id, payment_attempt, status, payment_started_at is null as unsent, hold_expires_at <= now() as over`.execute(
-    db,
-  );
-  return rows.map(({ id, payment_attempt, status, unsent, over }): NeglectedJob => {
-    if (status === "cancelled") return { kind: "check", orderId: id };
-    if (over) return { kind: "release", orderId: id, reason: "hold_expired" };
-    return unsent ? { kind: "charge", orderId: id, attempt: payment_attempt } : { kind: "check", orderId: id };
-  });
+    returning id, payment_attempt`.execute(db);
+  return rows.map(({ id, payment_attempt }) => ({ kind: "charge", orderId: id, attempt: payment_attempt }));
 }
 
 /** The provider sends an event for three days at most; a month is for those who look into one. */

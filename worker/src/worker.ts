@@ -1,6 +1,12 @@
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
-import { openChargeQueue, openLanes, openSweepQueue, openWebhookQueue } from "@holdfast/shared/queues.ts";
+import {
+  openChargeQueue,
+  openLanes,
+  openNightlyQueue,
+  openSweepQueue,
+  openWebhookQueue,
+} from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import Stripe from "stripe";
 import type { WorkerConfig } from "./config.ts";
@@ -35,6 +41,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const charges = openChargeQueue(redis, keys);
   const webhooks = openWebhookQueue(redis, keys);
   const sweeps = openSweepQueue(redis, keys);
+  const nightly = openNightlyQueue(redis, keys);
   const stripe = connectStripe(config);
   const parts = { db, redis, keys, charges, stripe, log };
   const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
@@ -44,14 +51,14 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       ratePerSecond: config.CHARGE_RATE_PER_SECOND,
     }),
     serveWebhooks(webhooks, parts),
-    await serveSweeps(sweeps, parts, config.CHARGE_RATE_PER_SECOND),
+    ...(await serveSweeps(sweeps, nightly, parts, config.CHARGE_RATE_PER_SECOND)),
   );
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 
   return {
     async close() {
       await Promise.all(workers.map((worker) => worker.close()));
-      await Promise.all([...lanes, charges, webhooks, sweeps].map((queue) => queue.close()));
+      await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await db.destroy();
       redis.disconnect();
     },

@@ -24,7 +24,8 @@ describe("a PaymentIntent by its status", () => {
     ],
     [intent({ status: "processing" }), { kind: "processing", paymentIntentId: "pi_1" }],
     [intent({ status: "canceled" }), { kind: "canceled", paymentIntentId: "pi_1" }],
-    [intent({ status: "requires_confirmation" }), { kind: "unknown" }],
+    [intent({ status: "requires_payment_method" }), { kind: "unknown", paymentIntentId: "pi_1" }],
+    [intent({ status: "requires_confirmation" }), { kind: "unknown", paymentIntentId: "pi_1" }],
     [intent({ status: "requires_capture" }), { kind: "unknown" }],
     [intent({ status: "invented_later" as Stripe.PaymentIntent.Status }), { kind: "unknown" }],
     [

@@ -17,7 +17,7 @@ const canceled: PaymentOutcome = { kind: "canceled", paymentIntentId: "pi_1" };
 const needsShopper: PaymentOutcome = { kind: "needs_shopper", paymentIntentId: "pi_1", clientSecret: "s" };
 const processing: PaymentOutcome = { kind: "processing", paymentIntentId: "pi_1" };
 const neverMade: PaymentOutcome = { kind: "never_made" };
-const unknown: PaymentOutcome = { kind: "unknown", why: "timeout", keySpent: false };
+const unknown: PaymentOutcome = { kind: "unknown", why: "timeout", keySpent: false, paymentIntentId: null };
 const everything = [paid, declined, canceled, needsShopper, processing, neverMade, unknown];
 const decide = (
   order: Partial<OrderAtHand>,

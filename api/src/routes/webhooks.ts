@@ -32,7 +32,8 @@ export function webhookRoute(app: App, webhooks: WebhookQueue, secret: string): 
     async (request) => {
       const event = verifiedEvent(request.body, request.headers["stripe-signature"], secret);
       const job = toJob(event);
-      await webhooks.add("webhook", job, { jobId: job.eventId });
+      // We made it ourselves a moment ago; what becomes of it comes in events of its own.
+      if (event.type !== "payment_intent.created") await webhooks.add("webhook", job, { jobId: job.eventId });
       return { received: true };
     },
   );
