@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chown, mkdir, readFile, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, chown, cp, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { childEnded, endProcess, freePort, isRunning, waitUntil } from "./processes.ts";
@@ -25,8 +26,8 @@ export async function startPostgres(
   settings: readonly string[] = [],
   fresh = false,
 ): Promise<LocalServer> {
-  const { postgres, initdb } = await embeddedBinaries();
   const account = await unprivilegedAccount();
+  const { postgres, initdb } = await reachableBinaries(account);
   const data = join(directory, "data");
   await mkdir(directory, { recursive: true });
   if (account) await chown(directory, account.uid, account.gid);
@@ -87,6 +88,37 @@ async function embeddedBinaries(): Promise<{ postgres: string; initdb: string }>
       `There is no embedded Postgres for ${platform}-${process.arch}. Set DATABASE_URL to one of your own.`,
     );
   }
+}
+
+/**
+ * The programs where `account` may run them. Postgres looks its own programs up with access(2), which knows nothing of the rights we pass
+ * on; so from a clone where nobody else can look, they are copied to the folder for temporary files, once per version.
+ */
+async function reachableBinaries(account: Account | null): Promise<{ postgres: string; initdb: string }> {
+  const binaries = await embeddedBinaries();
+  if (account === null || (await isOpenToAll(dirname(binaries.postgres)))) return binaries;
+  const original = dirname(dirname(binaries.postgres));
+  const { version } = JSON.parse(await readFile(join(original, "..", "package.json"), "utf8")) as { version: string };
+  const copy = join(tmpdir(), `holdfast-postgres-${version}`);
+  if (!(await exists(copy))) {
+    const unfinished = await mkdtemp(`${copy}-`);
+    await cp(original, unfinished, { recursive: true, verbatimSymlinks: true });
+    await chmod(unfinished, 0o755);
+    // Whoever else copied at the same time may have been first.
+    await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true, force: true }));
+  }
+  return {
+    postgres: join(copy, "bin", basename(binaries.postgres)),
+    initdb: join(copy, "bin", basename(binaries.initdb)),
+  };
+}
+
+/** Whether everybody may pass through a folder and all above it. */
+async function isOpenToAll(folder: string): Promise<boolean> {
+  const { mode } = await stat(folder);
+  if ((mode & 0o001) === 0) return false;
+  const parent = dirname(folder);
+  return parent === folder || isOpenToAll(parent);
 }
 
 /** Ends a postmaster that a killed run left behind, so that its data can be opened again. */
