@@ -105,6 +105,28 @@ describe("following an order", () => {
     },
   );
 
+  test("an order that is cancelled in line stays cancelled, takes no unit, and another shopper cannot cancel it", async () => {
+    await addItem(world.db, "in-line", 5);
+    const bought = await api.app.inject({
+      method: "POST",
+      url: "/purchase/in-line",
+      headers: { authorization: ann },
+      payload: { paymentMethod: "pm_card_visa" },
+    });
+    const { id } = bought.json<Order>();
+    const remove = (authorization: string) =>
+      api.app.inject({ method: "DELETE", url: `/orders/${id}`, headers: { authorization } });
+    expect((await remove(ben)).statusCode).toBe(404);
+    const job = purchaseJob("in-line", [purchaseRequest({ shopperId: "ann", orderId: id })]);
+    const cancelled = await remove(ann);
+    expect(cancelled.json()).toMatchObject({ id, status: "cancelled", reason: "by_shopper" });
+    // The worker comes to it later, as it comes to everyone in line.
+    const { orders, item } = await reserveOrders(world.db, job, new AbortController().signal);
+    expect(orders.map((order) => order.status)).toEqual(["cancelled"]);
+    expect(item?.inventory).toBe(5);
+    expect((await get(`/orders/${id}`, ann)).json()).toMatchObject({ status: "cancelled", reason: "by_shopper" });
+  });
+
   test("GET /orders lists one's own, newest first, those in line too, and nobody else's", async () => {
     const eve = await shopperAuthorization("eve");
     const older = await buy(eve);
