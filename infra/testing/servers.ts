@@ -21,7 +21,7 @@ interface TestServer {
 export default async function setup(project: TestProject) {
   const directory = await mkdtemp(join(tmpdir(), "holdfast-test-"));
   const docker = !process.env.DATABASE_URL || !process.env.REDIS_URL ? await dockerAnswers() : false;
-  const [postgres, redis] = await Promise.all([testPostgres(directory, docker), testRedis(directory, docker)]);
+  const [postgres, redis] = await bothOrNeither(testPostgres(directory, docker), testRedis(directory, docker));
   process.stdout.write(`${project.name} tests: Postgres ${postgres.origin}, Redis ${redis.origin}\n`);
   project.provide("databaseUrl", postgres.url);
   project.provide("redisUrl", redis.url);
@@ -29,6 +29,16 @@ export default async function setup(project: TestProject) {
     await Promise.all([postgres.stop(), redis.stop()]);
     await rm(directory, { recursive: true, force: true });
   };
+}
+
+/** Both servers; where one cannot be had, the other is stopped before that is said. */
+async function bothOrNeither(
+  ...starting: [Promise<TestServer>, Promise<TestServer>]
+): Promise<[TestServer, TestServer]> {
+  const [one, other] = await Promise.allSettled(starting);
+  if (one.status === "fulfilled" && other.status === "fulfilled") return [one.value, other.value];
+  for (const result of [one, other]) if (result.status === "fulfilled") await result.value.stop();
+  throw one.status === "rejected" ? one.reason : (other as PromiseRejectedResult).reason;
 }
 
 const nothingToStop = async () => {};
