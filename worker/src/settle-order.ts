@@ -54,34 +54,31 @@ export async function releaseUnpaid(db: Database, orderId: string, reason: Endin
   });
 }
 
-/** Notes that a payment that came too late was given back. */
+/**
+ * Notes that a payment that came too late was given back. An order that was refunded before and has an open payment again is closed
+ * again: otherwise the sweeper would look at it for ever.
+ */
 export async function recordRefund(db: Database, orderId: string, paymentIntentId: string): Promise<OrderRecord> {
-  return db.transaction().execute((trx) => recordRefundIn(trx, orderId, paymentIntentId));
-}
-
-async function recordRefundIn(
-  trx: Transaction<Tables>,
-  orderId: string,
-  paymentIntentId: string,
-): Promise<OrderRecord> {
   const change = {
     payment_status: "refunded",
     payment_intent_id: paymentIntentId,
     payment_closed_at: sql<Date>`now()`,
   } as const;
-  const refunded = await trx
-    .updateTable("orders")
-    .set(change)
-    .where("id", "=", orderId)
-    .where("status", "=", "cancelled")
-    .where("payment_status", "is distinct from", "refunded")
-    .returning("amount_minor")
-    .executeTakeFirst();
-  if (refunded) {
-    const detail = { paymentIntent: paymentIntentId, amount: refunded.amount_minor };
-    await appendEvent(trx, orderId, "refunded", { from: "cancelled", to: "cancelled" }, detail);
-  }
-  return readOrder(trx, orderId);
+  return db.transaction().execute(async (trx) => {
+    const refunded = await trx
+      .updateTable("orders")
+      .set(change)
+      .where("id", "=", orderId)
+      .where("status", "=", "cancelled")
+      .where((eb) => eb.or([eb("payment_status", "is distinct from", "refunded"), eb("payment_closed_at", "is", null)]))
+      .returning("amount_minor")
+      .executeTakeFirst();
+    if (refunded) {
+      const detail = { paymentIntent: paymentIntentId, amount: refunded.amount_minor };
+      await appendEvent(trx, orderId, "refunded", { from: "cancelled", to: "cancelled" }, detail);
+    }
+    return readOrder(trx, orderId);
+  });
 }
 
 /** Notes that a payment was given back that its order does not go by. */

@@ -3,7 +3,7 @@ import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
-import { chargeOrder } from "../src/charge-order.ts";
+import { chargeOrder, checkPayment } from "../src/charge-order.ts";
 import { reserveOrders } from "../src/reserve-orders.ts";
 import { connectStripe } from "../src/worker.ts";
 
@@ -97,5 +97,22 @@ describe("the charge step", () => {
     const { order } = await chargeOrder({ db: world.db, stripe: simulator.stripe }, orderId, 2);
     expect(order.status).toBe("reserved");
     expect(await payments(orderId)).toHaveLength(0);
+  });
+
+  test("a cancelled order that was refunded once gives a second payment back too, and is closed again", async () => {
+    const orderId = await reserve("pm_that_does_not_exist");
+    const parts = { db: world.db, stripe: simulator.stripe };
+    await chargeOrder(parts, orderId, 1);
+    for (const number of [1, 2]) {
+      const metadata = { orderId, itemId, number: String(number) };
+      const stray = { amount: 1_999, currency: "eur", payment_method: "pm_card_visa", confirm: true, metadata };
+      const { id } = await simulator.stripe.paymentIntents.create(stray);
+      const { order, again } = await checkPayment(parts, orderId, id);
+      expect(order).toMatchObject({ status: "cancelled", paymentStatus: "refunded" });
+      expect(again).toBeNull();
+    }
+    expect((await payments(orderId)).map((p) => p.amountRefunded)).toEqual([1_999, 1_999]);
+    const query = world.db.selectFrom("orders").select("payment_closed_at").where("id", "=", orderId);
+    expect((await query.executeTakeFirstOrThrow()).payment_closed_at).not.toBeNull();
   });
 });
