@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
+import { restoreId, shortenId } from "./short-id.ts";
 
 /** One shopper's purchase, as it waits in line. */
 export interface PurchaseRequest {
@@ -28,20 +29,24 @@ export interface PurchaseJob {
  */
 export const maxOrdersPerJob = 500;
 
-// Rows instead of objects: the field names would be half of what a queued order costs in Redis.
-const packedRequest = Type.Tuple([
-  Type.String(), // orderId
-  Type.String(), // shopperId
+// Rows instead of objects, and what most shoppers have in common written once: a million orders wait in Redis like this.
+const packedTerms = Type.Tuple([
   Type.Integer({ minimum: 1 }), // quantity
   Type.Integer({ minimum: 1 }), // amountMinor
   Type.String(), // currency
   Type.String(), // paymentMethod
-  Type.Integer(), // placedAtMs
-  Type.Union([Type.String(), Type.Null()]), // fingerprint
+]);
+const packedRequest = Type.Union([
+  // orderId (short), shopperId, index of its terms, milliseconds since the job's first
+  Type.Tuple([Type.String(), Type.String(), Type.Integer({ minimum: 0 }), Type.Integer()]),
+  // with its fingerprint
+  Type.Tuple([Type.String(), Type.String(), Type.Integer({ minimum: 0 }), Type.Integer(), Type.String()]),
 ]);
 const packedJob = Type.Object({
   item: Type.String(),
   last: Type.Integer({ minimum: 1 }),
+  since: Type.Integer(),
+  terms: Type.Array(packedTerms, { minItems: 1, maxItems: maxOrdersPerJob }),
   orders: Type.Array(packedRequest, { minItems: 1, maxItems: maxOrdersPerJob }),
 });
 const checkPackedJob = Compile(packedJob);
@@ -49,21 +54,21 @@ const checkPackedJob = Compile(packedJob);
 /** The job as the queue stores it. */
 export type PackedPurchaseJob = Type.Static<typeof packedJob>;
 
-export function packPurchaseJob(job: PurchaseJob): PackedPurchaseJob {
-  return {
-    item: job.itemId,
-    last: job.lastPlace,
-    orders: job.requests.map((r) => [
-      r.orderId,
-      r.shopperId,
-      r.quantity,
-      r.amountMinor,
-      r.currency,
-      r.paymentMethod,
-      r.placedAtMs,
-      r.fingerprint,
-    ]),
-  };
+export function packPurchaseJob({ itemId, lastPlace, requests }: PurchaseJob): PackedPurchaseJob {
+  const since = requests[0]?.placedAtMs ?? 0;
+  const terms: PackedPurchaseJob["terms"] = [];
+  const indexOfTerms = new Map<string, number>();
+  const orders = requests.map((r): PackedPurchaseJob["orders"][number] => {
+    const key = `${r.quantity} ${r.amountMinor} ${r.currency} ${r.paymentMethod}`;
+    let index = indexOfTerms.get(key);
+    if (index === undefined) {
+      index = terms.push([r.quantity, r.amountMinor, r.currency, r.paymentMethod]) - 1;
+      indexOfTerms.set(key, index);
+    }
+    const order = [shortenId(r.orderId), r.shopperId, index, r.placedAtMs - since] as const;
+    return r.fingerprint === null ? [...order] : [...order, r.fingerprint];
+  });
+  return { item: itemId, last: lastPlace, since, terms, orders };
 }
 
 /** Throws a TypeError where the data is not a purchase job: a bug, or a hand in the queue. */
@@ -72,17 +77,20 @@ export function unpackPurchaseJob(data: unknown): PurchaseJob {
   return {
     itemId: data.item,
     lastPlace: data.last,
-    requests: data.orders.map(
-      ([orderId, shopperId, quantity, amountMinor, currency, paymentMethod, placedAtMs, fingerprint]) => ({
-        orderId,
+    requests: data.orders.map(([shortId, shopperId, index, sinceMs, fingerprint]) => {
+      const terms = data.terms[index];
+      if (!terms) throw new TypeError("Not a purchase job");
+      const [quantity, amountMinor, currency, paymentMethod] = terms;
+      return {
+        orderId: restoreId(shortId),
         shopperId,
         quantity,
         amountMinor,
         currency,
         paymentMethod,
-        placedAtMs,
-        fingerprint,
-      }),
-    ),
+        placedAtMs: data.since + sinceMs,
+        fingerprint: fingerprint ?? null,
+      };
+    }),
   };
 }

@@ -7,13 +7,24 @@ test("a purchase job comes out of the queue as it went in", () => {
   expect(unpackPurchaseJob(JSON.parse(JSON.stringify(packPurchaseJob(job))))).toEqual(job);
 });
 
+const terms = [[1, 1_999, "eur", "pm_card_visa"]];
+const order = ["AY8AAAAAcACAAAAAAAAAAA", "shopper", 0, 0];
+test("a job of many orders on the same terms names these once", () => {
+  const requests = Array.from({ length: 500 }, () => purchaseRequest());
+  const packed = packPurchaseJob(purchaseJob("item_1", requests));
+  expect(packed.terms).toEqual(terms);
+  expect(unpackPurchaseJob(JSON.parse(JSON.stringify(packed))).requests).toEqual(requests);
+});
+
 test.each([
   null,
   {},
-  { item: "item_1", last: 1, orders: [] },
-  { item: "item_1", last: 1, orders: [["id"]] },
-  { item: "item_1", last: 1, orders: [["id", "shopper", 0, 1, "eur", "pm_card_visa", 1, null]] },
-  { item: "item_1", last: "1", orders: [["id", "shopper", 1, 1, "eur", "pm_card_visa", 1, null]] },
+  { item: "item_1", last: 1, since: 0, terms, orders: [] },
+  { item: "item_1", last: 1, since: 0, terms: [], orders: [order] },
+  { item: "item_1", last: 1, since: 0, terms, orders: [["id"]] },
+  { item: "item_1", last: 1, since: 0, terms: [[0, 1_999, "eur", "pm_card_visa"]], orders: [order] },
+  { item: "item_1", last: 1, since: 0, terms, orders: [["AY8AAAAAcACAAAAAAAAAAA", "shopper", 1, 0]] },
+  { item: "item_1", last: "1", since: 0, terms, orders: [order] },
 ])("what is not a purchase job is refused: %j", (data) => {
   expect(() => unpackPurchaseJob(data)).toThrow(TypeError);
 });
