@@ -21,6 +21,7 @@ import type { ItemCatalog } from "./item-catalog.ts";
 import { registerLimits } from "./limits.ts";
 import { registerMetrics } from "./metrics.ts";
 import { lineReader } from "./order-reader.ts";
+import type { OrderWatch } from "./order-watch.ts";
 import { answerProblem, Problem } from "./problems.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { itemRoutes } from "./routes/items.ts";
@@ -56,6 +57,7 @@ export interface AppParts {
   readonly charges: ChargeQueue;
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
+  readonly watch: OrderWatch;
   readonly log: Logger;
 }
 
@@ -65,7 +67,7 @@ const webRoot = new URL("../web/", import.meta.url);
 
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
-  const { config, db, redis, keys, lanes, charges, webhooks, items } = parts;
+  const { config, db, redis, keys, lanes, charges, webhooks, items, watch } = parts;
   const log: FastifyBaseLogger = parts.log;
   const app: App = Fastify({
     loggerInstance: log,
@@ -86,6 +88,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
     throw new Problem("route_not_found", `${request.method} on this address means nothing here; see /docs.`);
   });
   app.decorateRequest("shopperId", "");
+  // Whoever waits for an answer gets what is known, so that closing need not wait for them.
+  app.addHook("preClose", async () => watch.close());
   const metrics = registerMetrics(app);
   await registerPages(app, config.STRIPE_SIMULATOR_URL ?? null);
   const limits = await registerLimits(app, redis, keys, config);
@@ -95,8 +99,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const readLine = lineReader(reader);
   const accept = orderAcceptor({ redis, keys, lanes, maxLine: config.MAX_LINE });
   await app.register(async (scope) => {
-    purchaseRoute(scope, { items, accept, reader, readLine, identify, limits });
-    orderRoutes(scope, { reader, readLine, identify });
+    purchaseRoute(scope, { items, accept, reader, readLine, watch, identify, limits });
+    orderRoutes(scope, { reader, readLine, watch, identify });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items);
     healthRoutes(scope, { db, redis, keys, lanes, metrics });

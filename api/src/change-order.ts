@@ -1,7 +1,7 @@
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import { appendEvent, type Database, findOrder, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import { isFinal, type OrderRecord } from "@holdfast/shared/order.ts";
-import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { sql } from "kysely";
 import { type OrderReaderParts, readOrder } from "./order-reader.ts";
@@ -54,7 +54,7 @@ export async function payWithAnotherCard(
     if (current === null) throw orderNotFound();
     throw new Problem("payment_not_expected", "No other card is expected for this order now.");
   }
-  await replaceViews(parts.redis, parts.keys, [order.record]);
+  await publishOrders(parts.redis, parts.keys, [order.record]);
   // Should this get lost, the sweeper finds an attempt that was never sent.
   const job = chargeQueueEntry({ kind: "charge", orderId, attempt: order.attempt });
   await parts.charges.add(job.name, job.data, job.opts);
@@ -127,7 +127,7 @@ async function cancelInLine(parts: ChangeParts, order: OrderRecord): Promise<Ord
     await appendEvent(trx, order.id, "cancelled", { from: "queued", to: "cancelled" }, { reason: "by_shopper" });
     return orderFromRow(row);
   });
-  if (cancelled !== null) await replaceViews(parts.redis, parts.keys, [cancelled]);
+  if (cancelled !== null) await publishOrders(parts.redis, parts.keys, [cancelled]);
   return cancelled;
 }
 

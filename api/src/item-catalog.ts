@@ -1,10 +1,11 @@
 import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
-import { readAnnouncement } from "@holdfast/shared/item-changes.ts";
+import { publishItems, readItem, readItems } from "@holdfast/shared/item-view.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
+import { followNews } from "@holdfast/shared/news.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 
-/** The items as this API server knows them: a purchase of a known item asks nobody. */
+/** The items as this API server knows them: a purchase of a known item asks nobody, and neither does its refusal when all is sold. */
 export interface ItemCatalog {
   /** The item, or null where there is none. Asks Postgres only for an id it has not seen. */
   find(itemId: string): Promise<Item | null>;
@@ -15,32 +16,38 @@ export interface ItemCatalog {
   close(): void;
 }
 
-const refreshEveryMs = 2_000; // how long a lost message may leave a sold-out or reopened item unnoticed
+export interface CatalogParts {
+  readonly db: Database;
+  readonly redis: RedisClient;
+  /** A connection of its own, given over to subscriptions. */
+  readonly subscriber: RedisClient;
+  readonly keys: RedisKeys;
+  readonly log: Logger;
+}
+
+const refreshEveryMs = 5_000; // how long a change may go unnoticed that was committed and never told, its process having died
 const missRememberedMs = 1_000; // so that a flood of made-up ids asks Postgres once a second for each
 const maxMisses = 10_000; // ids remembered as missing; past that all are forgotten
 
 /**
- * Reads all items, then follows the announcements of workers and operations. Since a message can be lost, the record is read
- * again every two seconds; while Postgres is away the items stay as they were last seen.
- * @param subscriber a connection of its own, given over to the subscription
+ * Reads all items, then follows their news; where some were missed, it reads the view in Redis again. Behind that, the record is read
+ * every few seconds, and what the view does not have yet is published: so view and servers heal by themselves. While Postgres or Redis
+ * is away, the items stay as they were last seen.
  */
-export async function openItemCatalog(
-  db: Database,
-  subscriber: RedisClient,
-  keys: RedisKeys,
-  log: Logger,
-): Promise<ItemCatalog> {
+export async function openItemCatalog({ db, redis, subscriber, keys, log }: CatalogParts): Promise<ItemCatalog> {
   const items = new Map<string, Item>();
   const misses = new Map<string, number>();
 
+  const isNews = (item: Item) => (items.get(item.id)?.version ?? 0) < item.version;
   const note = (item: Item) => {
-    const known = items.get(item.id);
-    if (!known || known.version < item.version) items.set(item.id, item);
+    if (isNews(item)) items.set(item.id, item);
     misses.delete(item.id);
   };
   const refresh = async () => {
     const rows = await db.selectFrom("items").selectAll().execute();
-    for (const row of rows) note(itemFromRow(row));
+    const untold = rows.map(itemFromRow).filter(isNews);
+    for (const item of untold) note(item);
+    await publishItems(redis, keys, untold);
   };
   const findInRecord = async (itemId: string): Promise<Item | null> => {
     if ((misses.get(itemId) ?? 0) > Date.now()) return null;
@@ -53,29 +60,34 @@ export async function openItemCatalog(
     misses.set(itemId, Date.now() + missRememberedMs);
     return null;
   };
+  const quietly = (work: Promise<void>) =>
+    work.catch((error: unknown) => log.warn({ err: error }, "items could not be read again; going by what is known"));
 
-  subscriber.on("message", (_channel, message) => {
-    const item = readAnnouncement(message);
-    if (item) note(item);
-    else log.warn("something that is no item was announced; ignored");
+  const stopFollowing = await followNews({ subscriber, redis, log }, keys.itemNews, {
+    onNews: (text) => {
+      const item = readItem(text);
+      if (item) note(item);
+      else log.warn("news of an item that are none; ignored");
+    },
+    onMissed: () => void quietly(readItems(redis, keys).then((read) => read.forEach(note))),
   });
-  await subscriber.subscribe(keys.itemChanges);
   await refresh();
   let refreshing = false;
   const timer = setInterval(() => {
     if (refreshing) return;
     refreshing = true;
-    refresh()
-      .catch((error: unknown) => log.warn({ err: error }, "items could not be read again; going by what is known"))
-      .finally(() => {
-        refreshing = false;
-      });
+    void quietly(refresh()).finally(() => {
+      refreshing = false;
+    });
   }, refreshEveryMs);
 
   return {
     find: async (itemId) => items.get(itemId) ?? (isItemId(itemId) ? findInRecord(itemId) : null),
     list: () => [...items.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
     note,
-    close: () => clearInterval(timer),
+    close: () => {
+      clearInterval(timer);
+      stopFollowing();
+    },
   };
 }

@@ -16,8 +16,21 @@ export interface OrderReaderParts {
 /** What a queued order sees of its line. */
 export type ReadLine = (order: OrderRecord) => Promise<LineSight>;
 
+const sightKeptMs = 50; // a position on a screen may be as old as this; asking for each of thousands would cost more than it tells
+const maxSights = 10_000; // items; past that all are forgotten
+
+/** Looks at the lines on behalf of everyone who asks at about the same time. */
 export function lineReader({ redis, keys, laneCount }: OrderReaderParts): ReadLine {
-  return ({ itemId }) => seeLine(redis, keys, laneQueueName(laneOf(itemId, laneCount)), itemId);
+  const sights = new Map<string, { seenAtMs: number; sight: Promise<LineSight> }>(); // by item
+  return ({ itemId }) => {
+    const nowMs = performance.now();
+    const known = sights.get(itemId);
+    if (known && nowMs - known.seenAtMs < sightKeptMs) return known.sight;
+    if (sights.size >= maxSights) sights.clear();
+    const sight = seeLine(redis, keys, laneQueueName(laneOf(itemId, laneCount)), itemId);
+    sights.set(itemId, { seenAtMs: nowMs, sight });
+    return sight;
+  };
 }
 
 /**

@@ -68,7 +68,14 @@ export const paymentBody = Type.Object(
   { additionalProperties: false },
 );
 
+export const waitHeaders = Type.Object({
+  prefer: Type.Optional(
+    Type.String({ description: "wait=N (RFC 7240): the answer is held for a change, N seconds at most, N up to 30" }),
+  ),
+});
+
 export const purchaseHeaders = Type.Object({
+  ...waitHeaders.properties,
   "idempotency-key": Type.Optional(
     Type.String({
       pattern: "^[\\x21-\\x7e]{1,255}$",

@@ -5,6 +5,7 @@ import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts
 import { buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
 import { openItemCatalog } from "./item-catalog.ts";
+import { openOrderWatch } from "./order-watch.ts";
 
 export interface RunningServer {
   /** Where it listens, such as http://127.0.0.1:3000. */
@@ -35,12 +36,13 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
   try {
     await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(subscriber)]);
     const keys = redisKeys(config.REDIS_PREFIX);
-    const items = await openItemCatalog(db, subscriber, keys, log);
+    const items = await openItemCatalog({ db, redis, subscriber, keys, log });
+    const watch = await openOrderWatch({ redis, subscriber, keys, log });
     const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
     const charges = openChargeQueue(redis, keys);
     const webhooks = openWebhookQueue(redis, keys);
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
-    const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, log });
+    const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
     log.info({ address }, "api is listening");
     return {

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Order } from "@holdfast/shared/order.ts";
-import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
 import { addItem } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { reserveOrders } from "../../worker/src/reserve-orders.ts";
 
 describe("following an order", () => {
@@ -58,15 +58,16 @@ describe("following an order", () => {
   test('while its item is locked for those before it, it is "Currently being purchased"', async () => {
     const { id } = await buy(ann);
     await world.redis.set(world.keys.itemLock("item_1"), "a worker");
-    expect((await get(`/orders/${id}`, ann)).json<Order>().message).toBe("Currently being purchased");
+    const reads = async (message: string) => (await get(`/orders/${id}`, ann)).json<Order>().message === message;
+    await eventually("the lock is seen", () => reads("Currently being purchased"), 1_000);
     await world.redis.del(world.keys.itemLock("item_1"));
-    expect((await get(`/orders/${id}`, ann)).json<Order>().message).toBe("Waiting in line");
+    await eventually("its end is seen", () => reads("Waiting in line"), 1_000);
   });
 
   test("a decided order without a live view is shown from the record, the same as with one", async () => {
     const { id, orders } = await reserve("ann");
     const fromRecord = (await get(`/orders/${id}`, ann)).json<Order>();
-    await replaceViews(world.redis, world.keys, orders);
+    await publishOrders(world.redis, world.keys, orders);
     const fromView = (await get(`/orders/${id}`, ann)).json<Order>();
     expect(fromRecord).toMatchObject({ id, status: "reserved", position: null, payment: { status: "pending" } });
     expect(fromView).toEqual(fromRecord);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { maxOrdersPerJob, type PurchaseJob, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis, type RedisClient, redisKeys } from "@holdfast/shared/redis.ts";
@@ -40,7 +40,7 @@ export async function reserveByTheBook(bench: Bench, orders: number, told: boole
         const lock = await takeFreeLock(redis, keys.itemLock(itemId));
         const order = await reserveOne(db, itemId);
         if (told) {
-          await replaceViews(redis, keys, [order]);
+          await publishOrders(redis, keys, [order]);
           await charges.add("charge", { kind: "charge", orderId: order.id, attempt: 1 });
         }
         await lock.release();

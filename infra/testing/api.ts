@@ -5,6 +5,7 @@ import { SignJWT } from "jose";
 import { type App, buildApp } from "../../api/src/app.ts";
 import { readApiConfig } from "../../api/src/config.ts";
 import { openItemCatalog } from "../../api/src/item-catalog.ts";
+import { type OrderWatch, openOrderWatch } from "../../api/src/order-watch.ts";
 import type { World } from "./world.ts";
 
 export const testJwtSecret = "a secret of thirty-two bytes, just for tests";
@@ -13,6 +14,7 @@ export const opsAuthorization = `Basic ${Buffer.from(`ops:${testOpsPassword}`).t
 
 export interface TestApi {
   readonly app: App;
+  readonly watch: OrderWatch;
   close(): Promise<void>;
 }
 
@@ -33,14 +35,16 @@ export async function createTestApi(world: World, env: Record<string, string> = 
   await Promise.all([requireRedis(redis), requireRedis(subscriber)]);
   const log = createLog("api", "silent");
   const { db, keys } = world;
-  const items = await openItemCatalog(db, subscriber, keys, log);
+  const items = await openItemCatalog({ db, redis, subscriber, keys, log });
+  const watch = await openOrderWatch({ redis, subscriber, keys, log });
   const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
   const charges = openChargeQueue(redis, keys);
   const webhooks = openWebhookQueue(redis, keys);
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
-  const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, log });
+  const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log });
   return {
     app,
+    watch,
     async close() {
       await app.close();
       items.close();

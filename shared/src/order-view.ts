@@ -1,7 +1,9 @@
 import { Cluster } from "ioredis";
 import { invariant } from "./invariant.ts";
+import { publishNews } from "./news.ts";
 import type { OrderReason, OrderRecord, OrderStatus, PaymentStatus } from "./order.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
+import { restoreId, shortenId } from "./short-id.ts";
 
 /**
  * The live view of orders in Redis: one hash per shopper, one field per order. It answers the shoppers' polls; the record
@@ -146,7 +148,7 @@ export async function claimViews(
         part.length,
         ...part.map((order) => keys.shopperOrders(order.shopperId)),
         viewTtlMs,
-        ...part.flatMap((order) => [order.id, encodeView(order)]),
+        ...part.flatMap((order) => [shortenId(order.id), encodeView(order)]),
       ),
     ),
   );
@@ -159,12 +161,32 @@ export async function claimViews(
 
 /** Takes back views that were just claimed, for orders that are not in line after all. */
 export async function removeViews(redis: RedisClient, keys: RedisKeys, orders: readonly OrderRecord[]): Promise<void> {
-  await Promise.all(orders.map((order) => redis.hdel(keys.shopperOrders(order.shopperId), order.id)));
+  await Promise.all(orders.map((order) => redis.hdel(keys.shopperOrders(order.shopperId), shortenId(order.id))));
 }
 
-/** Publishes what has become of orders. Older news than what is there changes nothing. */
-export async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonly OrderRecord[]): Promise<void> {
+/**
+ * Publishes what has become of orders: their views, and then one piece of news for all of them, for those who wait. Older news than what is there
+ * change nothing, so it may run any number of times.
+ */
+export async function publishOrders(
+  redis: RedisClient,
+  keys: RedisKeys,
+  orders: readonly OrderRecord[],
+): Promise<void> {
   if (orders.length === 0) return;
+  await replaceViews(redis, keys, orders);
+  // After the views: whoever misses the news reads those.
+  await publishNews(redis, keys.orderNews, orders.map((order) => `${order.id} ${encodeView(order)}`).join("\n"));
+}
+
+/** Reads news of orders, telling each one's id and view. */
+export function readOrderNews(news: string, tell: (orderId: string, view: string) => void): void {
+  for (const line of news.split("\n")) tell(line.slice(0, uuidLength), line.slice(uuidLength + 1));
+}
+
+const uuidLength = 36;
+
+async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonly OrderRecord[]): Promise<void> {
   await Promise.all(
     perCall(redis, orders).map((part) =>
       withCommands(redis).replaceViews(
@@ -172,7 +194,7 @@ export async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: 
         ...part.map((order) => keys.shopperOrders(order.shopperId)),
         viewTtlMs,
         maxViewsPerShopper,
-        ...part.flatMap((order) => [order.id, encodeView(order)]),
+        ...part.flatMap((order) => [shortenId(order.id), encodeView(order)]),
       ),
     ),
   );
@@ -185,7 +207,7 @@ export async function readView(
   shopperId: string,
   orderId: string,
 ): Promise<OrderRecord | null> {
-  const text = await redis.hget(keys.shopperOrders(shopperId), orderId);
+  const text = await redis.hget(keys.shopperOrders(shopperId), shortenId(orderId));
   return text === null ? null : decodeView(shopperId, orderId, text);
 }
 
@@ -193,6 +215,6 @@ export async function readView(
 export async function readQueuedViews(redis: RedisClient, keys: RedisKeys, shopperId: string): Promise<OrderRecord[]> {
   const views = await redis.hgetall(keys.shopperOrders(shopperId));
   return Object.entries(views)
-    .map(([orderId, text]) => decodeView(shopperId, orderId, text))
+    .map(([id, text]) => decodeView(shopperId, restoreId(id), text))
     .filter((order) => order.status === "queued");
 }

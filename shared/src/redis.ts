@@ -64,8 +64,12 @@ export function redisKeys(prefix: string) {
     shopperOrders: (shopperId: string) => `${prefix}orders:${shopperId}`,
     /** A hash with the running numbers of a lane: `accepted` and `decided`. */
     line: (queueName: string) => `${prefix}line:${queueName}`,
-    /** The channel on which changed items are announced. */
-    itemChanges: `${prefix}holdfast:items`,
+    /** A hash with every item as it is now, field: item id. */
+    items: `${prefix}holdfast:{items}`,
+    /** What becomes of items. */
+    itemNews: { channel: `${prefix}holdfast:{items}:news`, counter: `${prefix}holdfast:{items}:number` },
+    /** What becomes of orders. */
+    orderNews: { channel: `${prefix}holdfast:{orders}:news`, counter: `${prefix}holdfast:{orders}:number` },
     /** BullMQ's prefix. */
     queues: `${prefix}holdfast`,
   };

@@ -1,9 +1,9 @@
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import type { Database } from "@holdfast/shared/database.ts";
-import { announceItem } from "@holdfast/shared/item-changes.ts";
+import { publishItems } from "@holdfast/shared/item-view.ts";
 import { advanceLine } from "@holdfast/shared/line.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -33,10 +33,12 @@ export async function decidePurchase(
   if (lock === null) return "item_locked";
   try {
     const { orders, item } = await reserveOrders(db, job, lock.signal);
-    await replaceViews(redis, keys, orders);
-    if (item) await announceItem(redis, keys, item);
-    await enqueueCharges(parts.charges, orders);
-    await advanceLine(redis, keys, laneName, job.lastPlace);
+    await Promise.all([
+      publishItems(redis, keys, item ? [item] : []), // first: whoever comes now need not queue for what is gone
+      publishOrders(redis, keys, orders),
+      enqueueCharges(parts.charges, orders),
+      advanceLine(redis, keys, laneName, job.lastPlace),
+    ]);
     return "decided";
   } finally {
     await lock.release();

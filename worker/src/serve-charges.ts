@@ -1,8 +1,8 @@
 import { type ChargeJob, chargeQueueEntry, isRetried } from "@holdfast/shared/charge-job.ts";
 import type { Database } from "@holdfast/shared/database.ts";
-import { announceItem } from "@holdfast/shared/item-changes.ts";
+import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
-import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -71,8 +71,8 @@ export function serveCharges(
  */
 export async function runChargeJob(parts: ChargeParts, job: ChargeJob, lastTry: boolean): Promise<void> {
   const { order, item, again } = await act(parts, job);
-  await replaceViews(parts.redis, parts.keys, [order]);
-  if (item) await announceItem(parts.redis, parts.keys, item);
+  await publishOrders(parts.redis, parts.keys, [order]);
+  if (item) await publishItems(parts.redis, parts.keys, [item]);
   if (again === "later") {
     if (isRetried(job) && !lastTry) throw new PaymentOutcomeUnknown(order.id);
   } else if (again !== null) {

@@ -1,10 +1,10 @@
 import { type ChargeJob, chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import { type Database, itemFromRow, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
-import { announceItem } from "@holdfast/shared/item-changes.ts";
+import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { replaceViews } from "@holdfast/shared/order-view.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
@@ -31,8 +31,8 @@ export interface SweepLimits {
  */
 export async function sweepOnce(parts: SweepParts, limits: SweepLimits): Promise<{ released: number; asked: number }> {
   const { orders, items } = await releaseUnsent(parts.db, limits.released);
-  await replaceViews(parts.redis, parts.keys, orders);
-  for (const item of items) await announceItem(parts.redis, parts.keys, item);
+  await publishOrders(parts.redis, parts.keys, orders);
+  await publishItems(parts.redis, parts.keys, items);
 
   // Added behind all others, and not at all where they wait already; nothing is asked of the provider that was not to be anyway.
   const unsent = await findUnsent(parts.db, limits.released);

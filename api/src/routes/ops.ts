@@ -5,7 +5,7 @@ import { FastifyAdapter } from "@bull-board/fastify";
 import basicAuth from "@fastify/basic-auth";
 import type { Database } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
-import { announceItem } from "@holdfast/shared/item-changes.ts";
+import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Type } from "typebox";
@@ -69,8 +69,8 @@ function operationsCheck(password: string) {
 function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
   const changed = async (item: Item) => {
     items.note(item);
-    // A lost announcement only delays the other servers: they read the record again.
-    await announceItem(redis, keys, item).catch(() => {});
+    // Where Redis is away it only takes longer: every server reads the record again now and then.
+    await publishItems(redis, keys, [item]).catch(() => {});
   };
 
   app.put(

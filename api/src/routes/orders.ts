@@ -3,18 +3,21 @@ import { Type } from "typebox";
 import type { App } from "../app.ts";
 import { isOrderId } from "../order-id.ts";
 import { listOrders, type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
+import type { OrderWatch } from "../order-watch.ts";
+import { waiterFor } from "../prefer.ts";
 import { Problem } from "../problems.ts";
-import { orderBody, refusals } from "../schemas.ts";
+import { orderBody, refusals, waitHeaders } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
 
 export interface OrdersParts {
   readonly reader: OrderReaderParts;
   readonly readLine: ReadLine;
+  readonly watch: OrderWatch;
   readonly identify: IdentifyShopper;
 }
 
 /** `GET /orders/:id` and `GET /orders`: where a shopper's own orders stand. */
-export function orderRoutes(app: App, { reader, readLine, identify }: OrdersParts): void {
+export function orderRoutes(app: App, { reader, readLine, watch, identify }: OrdersParts): void {
   const show = async (order: OrderRecord) => showOrder(order, order.status === "queued" ? await readLine(order) : null);
 
   app.get(
@@ -25,15 +28,21 @@ export function orderRoutes(app: App, { reader, readLine, identify }: OrdersPart
         tags: ["shopper"],
         security: [{ shopper: [] }],
         params: Type.Object({ id: Type.String() }),
+        headers: waitHeaders,
         response: { 200: orderBody, ...refusals(401, 404, 503) },
       },
     },
     async (request, reply) => {
       const shopperId = await identify(request);
       const { id } = request.params;
-      const order = isOrderId(id) ? await readOrder(reader, shopperId, id) : null;
-      // Somebody else's order and one that does not exist look alike.
-      if (order === null) throw new Problem("order_not_found", "You have no order with this id.");
+      const look = async () => {
+        const order = isOrderId(id) ? await readOrder(reader, shopperId, id) : null;
+        // Somebody else's order and one that does not exist look alike.
+        if (order === null) throw new Problem("order_not_found", "You have no order with this id.");
+        return order;
+      };
+      const waiter = waiterFor(request, reply, shopperId, id);
+      const order = await watch.answer(waiter, look, (now, known) => isFinal(now.status) || now !== known);
       if (!isFinal(order.status)) reply.header("retry-after", 1);
       return show(order);
     },

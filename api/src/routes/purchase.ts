@@ -8,6 +8,8 @@ import type { ItemCatalog } from "../item-catalog.ts";
 import type { Limits } from "../limits.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../order-id.ts";
 import { type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
+import type { OrderWatch } from "../order-watch.ts";
+import { waiterFor } from "../prefer.ts";
 import { Problem } from "../problems.ts";
 import { maxAmountMinor, orderBody, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
@@ -17,13 +19,14 @@ export interface PurchaseParts {
   readonly accept: AcceptOrder;
   readonly reader: OrderReaderParts;
   readonly readLine: ReadLine;
+  readonly watch: OrderWatch;
   readonly identify: IdentifyShopper;
   readonly limits: Limits;
 }
 
 /** `POST /purchase/:itemId`: checks what can be checked without a queue, then puts the order in line. */
 export function purchaseRoute(app: App, parts: PurchaseParts): void {
-  const { items, accept, readLine, identify, limits } = parts;
+  const { items, accept, readLine, watch, identify, limits } = parts;
   app.post(
     "/purchase/:itemId",
     {
@@ -55,7 +58,16 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
       const repeated =
         refusal && key !== undefined ? await findRepeated(parts.reader, shopperId, key, item.id, body) : null;
       if (refusal && !repeated) throw refusal;
-      const order = repeated ?? (await accept(item.id, newRequest(item, shopperId, body, key, placedAtMs)));
+      const buy = async () => {
+        const purchase = newRequest(item, shopperId, body, key, placedAtMs);
+        const waiter = waiterFor(request, reply, shopperId, purchase.orderId);
+        return watch.answer(
+          waiter,
+          () => accept(item.id, purchase),
+          ({ status }) => status !== "queued",
+        );
+      };
+      const order = repeated ?? (await buy());
       const line = order.status === "queued" ? await readLine(order) : null;
       return reply
         .code(202)

@@ -1,0 +1,145 @@
+import type { Order, OrderRecord } from "@holdfast/shared/order.ts";
+import { publishOrders, readView } from "@holdfast/shared/order-view.ts";
+import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
+import { addItem } from "../../infra/testing/items.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { reserveOrders } from "../../worker/src/reserve-orders.ts";
+
+describe("Prefer: wait", () => {
+  let world: World;
+  let api: TestApi;
+  let lanes: LaneQueue[];
+  beforeEach(async () => {
+    world = await createWorld();
+    await addItem(world.db, "item_1", 3);
+    api = await createTestApi(world);
+    lanes = openLanes(world.redis, world.keys, 4);
+  });
+  afterEach(async () => {
+    await api.close();
+    await Promise.all(lanes.map((lane) => lane.close()));
+    await world.close();
+  });
+
+  const buy = async (shopper: string, prefer?: string) =>
+    api.app.inject({
+      method: "POST",
+      url: "/purchase/item_1",
+      headers: { authorization: await shopperAuthorization(shopper), ...(prefer && { prefer }) },
+      payload: { paymentMethod: "pm_card_visa" },
+    });
+  const get = async (id: string, shopper: string, prefer?: string) =>
+    api.app.inject({
+      url: `/orders/${id}`,
+      headers: { authorization: await shopperAuthorization(shopper), ...(prefer && { prefer }) },
+    });
+  /** What a worker does with all that is in line, as far as shoppers can see. */
+  const decideLine = async () => {
+    const jobs = (await Promise.all(lanes.map((lane) => lane.getJobs(["waiting"], 0, 10_000, true)))).flat();
+    const decided: OrderRecord[] = [];
+    for (const job of jobs) {
+      const { orders } = await reserveOrders(world.db, unpackPurchaseJob(job.data), new AbortController().signal);
+      decided.push(...orders);
+      await job.remove();
+    }
+    await publishOrders(world.redis, world.keys, decided);
+    return decided;
+  };
+  const inLine = (count: number) =>
+    eventually(`${count} are in line`, async () => {
+      const jobs = (await Promise.all(lanes.map((lane) => lane.getJobs(["waiting"])))).flat();
+      return jobs.reduce((sum, job) => sum + unpackPurchaseJob(job.data).requests.length, 0) === count;
+    });
+
+  test("holds the answer to a purchase until the order is decided", async () => {
+    const waiting = Array.from({ length: 5 }, (_, i) => buy(`shopper-${i}`, "wait=20"));
+    await inLine(5);
+    await decideLine();
+    const answers = await Promise.all(waiting);
+    expect(answers.map((answer) => answer.statusCode)).toEqual([202, 202, 202, 202, 202]);
+    const statuses = answers.map((answer) => answer.json<Order>().status).sort();
+    expect(statuses).toEqual(["out_of_stock", "out_of_stock", "reserved", "reserved", "reserved"]);
+    expect(answers[0]?.headers["preference-applied"]).toBe("wait=20");
+  });
+
+  test("answers with the order as it stands when the time is over", async () => {
+    const began = performance.now();
+    const answer = await buy("ann", "wait=1");
+    expect(performance.now() - began).toBeGreaterThan(990);
+    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(answer.json<Order>()).toMatchObject({ status: "queued", message: "Waiting in line" });
+  });
+
+  test("holds the answer to a look at an order until it changes, and a settled one not at all", async () => {
+    const { id } = (await buy("ann")).json<Order>();
+    const looking = get(id, "ann", "wait=20");
+    await decideLine();
+    expect((await looking).json<Order>()).toMatchObject({ id, status: "reserved" });
+    await buy("ben");
+    await buy("cem");
+    const loser = (await buy("dan")).json<Order>();
+    await decideLine();
+    const began = performance.now();
+    expect((await get(loser.id, "dan", "wait=20")).json<Order>().status).toBe("out_of_stock");
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
+  test("two windows of one shopper, and nobody else, hear of an order", async () => {
+    const { id } = (await buy("ann")).json<Order>();
+    const both = [get(id, "ann", "wait=20"), get(id, "ann", "wait=20")];
+    expect((await get(id, "ben", "wait=20")).json()).toMatchObject({ code: "order_not_found" });
+    await decideLine();
+    for (const answer of await Promise.all(both)) expect(answer.json<Order>().status).toBe("reserved");
+  });
+
+  test("a lost message costs a few seconds, not the answer", async () => {
+    const { id } = (await buy("ann")).json<Order>();
+    const looking = get(id, "ann", "wait=30");
+    await eventually("it waits", async () => api.watch.size() === 1);
+    // The view is replaced and the news counted, but the message itself reaches nobody.
+    const decided = await (async () => {
+      const channel = world.keys.orderNews.channel;
+      const deaf = { ...world.keys, orderNews: { ...world.keys.orderNews, channel: `${channel}:nowhere` } };
+      const [job] = (await Promise.all(lanes.map((lane) => lane.getJobs(["waiting"])))).flat();
+      const purchase = unpackPurchaseJob(job?.data);
+      const { orders } = await reserveOrders(world.db, purchase, new AbortController().signal);
+      await publishOrders(world.redis, deaf, orders);
+      return orders;
+    })();
+    expect(decided).toHaveLength(1);
+    const began = performance.now();
+    expect((await looking).json<Order>().status).toBe("reserved");
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  test("older news change nothing for whoever waits for newer ones", async () => {
+    const { id } = (await buy("ann")).json<Order>();
+    const [reserved] = await decideLine();
+    const looking = get(id, "ann", "wait=2");
+    await eventually("it waits", async () => api.watch.size() === 1);
+    await publishOrders(world.redis, world.keys, [{ ...(reserved as OrderRecord), version: 0, status: "queued" }]);
+    expect((await looking).json<Order>().status).toBe("reserved");
+    expect((await readView(world.redis, world.keys, "ann", id))?.status).toBe("reserved");
+  });
+
+  test("nobody is left in the watch when all have their answers", async () => {
+    const waiting = Array.from({ length: 20 }, (_, i) => buy(`shopper-${i}`, "wait=20"));
+    await inLine(20);
+    expect(api.watch.size()).toBe(20);
+    await decideLine();
+    await Promise.all(waiting);
+    expect(api.watch.size()).toBe(0);
+  });
+
+  test("a server that closes lets everybody go with what is known", async () => {
+    const waiting = buy("ann", "wait=30");
+    await inLine(1);
+    const began = performance.now();
+    await api.app.close();
+    expect((await waiting).json<Order>().status).toBe("queued");
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
+});

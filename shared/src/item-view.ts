@@ -1,0 +1,73 @@
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import type { Item } from "./item.ts";
+import type { RedisClient, RedisKeys } from "./redis.ts";
+
+const time = Type.Union([Type.Integer(), Type.Null()]);
+const checkItem = Compile(
+  Type.Object({
+    id: Type.String(),
+    name: Type.String(),
+    priceMinor: Type.Integer(),
+    currency: Type.String(),
+    stocked: Type.Integer(),
+    inventory: Type.Integer(),
+    opensAtMs: time,
+    closesAtMs: time,
+    holdSeconds: Type.Integer(),
+    paymentRetries: Type.Integer(),
+    maxPerShopper: Type.Union([Type.Integer(), Type.Null()]),
+    version: Type.Integer(),
+  }),
+);
+
+/**
+ * The view of the items in Redis: what is left of each, so that "Out of stock" costs neither a job nor a question to Postgres. It
+ * carries the item's version: older news never overwrite newer ones, whatever order they come in. What is new is told to every API
+ * server in the same step, so no server can miss what the view has without noticing it (news.ts).
+ */
+
+const publishScript = `
+for i = 2, #ARGV, 3 do
+  local id, version, text = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  local known = redis.call("HGET", KEYS[1], id)
+  if not known or tonumber(string.match(known, "^%d+")) < version then
+    redis.call("HSET", KEYS[1], id, version .. " " .. text)
+    redis.call("PUBLISH", ARGV[1], redis.call("INCR", KEYS[2]) .. " " .. version .. " " .. text)
+  end
+end
+return 0`;
+
+interface ItemCommands {
+  publishItems(...keysAndArguments: (string | number)[]): Promise<number>;
+}
+
+/** Publishes items as they are now; one of which a newer version is known changes nothing. */
+export async function publishItems(redis: RedisClient, keys: RedisKeys, items: readonly Item[]): Promise<void> {
+  if (items.length === 0) return;
+  if (!("publishItems" in redis)) redis.defineCommand("publishItems", { lua: publishScript, numberOfKeys: 2 });
+  await (redis as RedisClient & ItemCommands).publishItems(
+    keys.items,
+    keys.itemNews.counter,
+    keys.itemNews.channel,
+    ...items.flatMap((item) => [item.id, item.version, JSON.stringify(item)]),
+  );
+}
+
+/** All items of the view. */
+export async function readItems(redis: RedisClient, keys: RedisKeys): Promise<Item[]> {
+  const views = await redis.hgetall(keys.items);
+  return Object.values(views)
+    .map(readItem)
+    .filter((item) => item !== null);
+}
+
+/** Reads a view, or the news of one; null where it is none: Redis is open to whoever reaches it. */
+export function readItem(text: string): Item | null {
+  try {
+    const item: unknown = JSON.parse(text.slice(text.indexOf(" ") + 1));
+    return checkItem.Check(item) ? item : null;
+  } catch {
+    return null;
+  }
+}

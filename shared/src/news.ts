@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "./log.ts";
+import type { RedisClient } from "./redis.ts";
+
+/**
+ * News that every API server hears. Redis forgets a message nobody was connected for, so each carries a running number: whoever
+ * follows the news notices a gap, and then reads again what it needs. That is what lets ten thousand shoppers wait without anyone
+ * polling Redis for each of them.
+ */
+export interface NewsChannel {
+  /** The channel of Redis' publish and subscribe. */
+  readonly channel: string;
+  /** The key that counts its messages. */
+  readonly counter: string;
+}
+
+// Numbered and sent in one step, so that the numbers arrive in their order.
+const publishScript = `
+local number = redis.call("INCR", KEYS[1])
+redis.call("PUBLISH", ARGV[1], number .. " " .. ARGV[2])
+return number`;
+
+interface NewsCommands {
+  publishNews(counter: string, channel: string, text: string): Promise<number>;
+}
+
+function withCommands(redis: RedisClient): RedisClient & NewsCommands {
+  if (!("publishNews" in redis)) redis.defineCommand("publishNews", { lua: publishScript, numberOfKeys: 1 });
+  return redis as RedisClient & NewsCommands;
+}
+
+/** Tells every follower; resolves when Redis has sent it. */
+export async function publishNews(redis: RedisClient, news: NewsChannel, text: string): Promise<void> {
+  await withCommands(redis).publishNews(news.counter, news.channel, text);
+}
+
+export interface NewsFollower {
+  onNews(text: string): void;
+  /** Something was missed, or may have been: what the news are about is to be read again. */
+  onMissed(): void;
+}
+
+const checkEveryMs = 2_000; // how long a lost message may go unnoticed where none comes after it
+const graceMs = 500; // a message that is counted already may still be on its way
+
+/**
+ * Follows the news on a connection given over to subscriptions, and asks on the other one every two seconds, with one command however
+ * many wait, whether any were missed.
+ * @returns a function that ends it
+ */
+export async function followNews(
+  { subscriber, redis, log }: { readonly subscriber: RedisClient; readonly redis: RedisClient; readonly log: Logger },
+  news: NewsChannel,
+  follower: NewsFollower,
+): Promise<() => void> {
+  const latest = async () => Number((await redis.get(news.counter)) ?? 0);
+  let seen = 0;
+  const onMessage = (channel: string, message: string) => {
+    if (channel !== news.channel) return;
+    const [, number, text] = /^(\d+) (.*)$/s.exec(message) ?? [];
+    if (number === undefined || text === undefined) {
+      log.warn({ channel }, "something that is no news was published; ignored");
+      return;
+    }
+    const expected = seen + 1;
+    seen = Number(number);
+    follower.onNews(text);
+    if (seen !== expected) follower.onMissed();
+  };
+  subscriber.on("message", onMessage);
+  await subscriber.subscribe(news.channel);
+  seen = await latest();
+
+  const check = async () => {
+    const seenBefore = seen;
+    const counted = await latest();
+    if (counted === seen) return;
+    await sleep(graceMs, undefined, { ref: false });
+    // Some were counted and never came; or fewer were counted than had come, by a Redis that was emptied or is of an older state.
+    if (counted <= seen && counted >= seenBefore) return;
+    seen = counted;
+    follower.onMissed();
+  };
+  let checking = false;
+  const timer = setInterval(() => {
+    if (checking) return;
+    checking = true;
+    check()
+      .catch((error: unknown) => log.debug({ err: error }, "whether news were missed cannot be asked now"))
+      .finally(() => {
+        checking = false;
+      });
+  }, checkEveryMs);
+  return () => {
+    clearInterval(timer);
+    subscriber.off("message", onMessage);
+  };
+}

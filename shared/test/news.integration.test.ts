@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { createLog } from "../src/log.ts";
+import { followNews, publishNews } from "../src/news.ts";
+import { connectRedis, type RedisClient } from "../src/redis.ts";
+
+describe("news", () => {
+  let world: World;
+  let subscriber: RedisClient;
+  let heard: string[];
+  let missed: number;
+  let stop: () => void;
+  const follow = async () => {
+    stop = await followNews(
+      { subscriber, redis: world.redis, log: createLog("test", "silent") },
+      world.keys.orderNews,
+      { onNews: (text) => heard.push(text), onMissed: () => (missed += 1) },
+    );
+  };
+  beforeEach(async () => {
+    world = await createWorld({ schema: false });
+    subscriber = connectRedis(world.redisUrl, "waiting", () => {});
+    heard = [];
+    missed = 0;
+    await follow();
+  });
+  afterEach(async () => {
+    stop();
+    subscriber.disconnect();
+    await world.close();
+  });
+  const publish = (text: string) => publishNews(world.redis, world.keys.orderNews, text);
+
+  test("are heard in their order, and nothing counts as missed", async () => {
+    const sent = Array.from({ length: 500 }, (_, i) => `news ${i}\nwith a second line`);
+    await Promise.all(sent.map(publish));
+    await eventually("all are heard", async () => heard.length === sent.length);
+    expect(heard).toEqual(sent);
+    await new Promise((resolve) => setTimeout(resolve, 2_700)); // longer than between two looks at the count
+    expect(missed).toBe(0);
+  });
+
+  test("a lost message is noticed at the next one", async () => {
+    await publish("first");
+    await eventually("it is heard", async () => heard.length === 1);
+    await world.redis.incr(world.keys.orderNews.counter); // counted, and never sent
+    await publish("third");
+    await eventually("the gap is noticed", async () => missed === 1, 1_000);
+    expect(heard).toEqual(["first", "third"]);
+  });
+
+  test("a lost message is noticed within seconds where none comes after it", async () => {
+    await world.redis.incr(world.keys.orderNews.counter);
+    await eventually("it is noticed", async () => missed === 1, 5_000);
+  });
+
+  test("a Redis that counts anew, being emptied, is noticed", async () => {
+    for (const text of ["first", "second"]) await publish(text);
+    await eventually("they are heard", async () => heard.length === 2);
+    await world.redis.del(world.keys.orderNews.counter);
+    await eventually("it is noticed", async () => missed === 1, 5_000);
+    await publish("anew");
+    await eventually("news are heard again", async () => heard.at(-1) === "anew", 1_000);
+  });
+
+  test("what is no news is ignored", async () => {
+    for (const text of ["hello", "", "1"]) await world.redis.publish(world.keys.orderNews.channel, text);
+    await publish("real");
+    await eventually("the real one is heard", async () => heard.length === 1);
+    expect(heard).toEqual(["real"]);
+  });
+});
