@@ -4,7 +4,9 @@ import type { FastifyRequest } from "fastify";
 
 import type { App } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
+import { countingStore } from "./counting-store.ts";
 import { Problem } from "./problems.ts";
+import type { IdentifyShopper } from "./shopper.ts";
 
 type Limit = (request: FastifyRequest) => Promise<void>;
 export interface Limits {
@@ -27,8 +29,7 @@ export async function registerLimits(
 ): Promise<Limits> {
   await app.register(rateLimit, {
     global: false,
-    redis,
-    nameSpace: `${keys.queues}:rate:`,
+    store: countingStore(redis, `${keys.queues}:rate:`),
   });
   const limit = (max: number, keyOf: (request: FastifyRequest) => string): Limit => {
     if (max === 0) return unlimited;
@@ -44,5 +45,14 @@ export async function registerLimits(
   return {
     perAddress: limit(config.ADDRESS_RATE_PER_MINUTE, (request) => `address:${request.ip}`),
     perShopper: limit(config.SHOPPER_RATE_PER_MINUTE, (request) => `shopper:${request.shopperId}`),
+  };
+}
+
+/** Lets a shopper's request in: not too many from its address, a valid token, not too many of its shopper. One hook, one after the other. */
+export function admitShopper(limits: Limits, identify: IdentifyShopper) {
+  return async (request: FastifyRequest): Promise<void> => {
+    if (limits.perAddress !== unlimited) await limits.perAddress(request);
+    request.shopperId = await identify(request);
+    if (limits.perShopper !== unlimited) await limits.perShopper(request);
   };
 }

@@ -63,7 +63,7 @@ export function unavailable(): Problem {
 /** Turns whatever was thrown into a problem answer. Only the unforeseen is logged as an error, and nothing of it is shown. */
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
-  if (problem.code === "internal") request.log.error({ err: error }, "unforeseen error");
+  if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
   if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is away"); // one per request of a crowd
   const { status, title } = problems[problem.code];
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);

@@ -1,10 +1,16 @@
 import { cancelReasons, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
-import { type TSchema, Type } from "typebox";
+import { type Static, type TSchema, Type } from "typebox";
 import { problems } from "./problems.ts";
 
 /** The bodies of the HTTP contract. Requests are checked against these without coercion; /docs is generated from them. */
 
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+/** Not a union of two schemas: an answer's serialiser would have to try which of them a value fits, field by field. */
+const nullable = <T extends TSchema & { type: string }>(schema: T) =>
+  Type.Unsafe<Static<T> | null>({
+    ...schema,
+    type: [schema.type, "null"],
+    ...("enum" in schema && { enum: [...(schema.enum as string[]), null] }),
+  });
 const oneOf = (values: readonly string[]) => Type.String({ enum: [...values] });
 const instant = Type.String({ format: "date-time", description: "ISO 8601, UTC" });
 const amount = Type.Integer({ description: "in the currency's minor unit" });

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createSecretKey, randomUUID } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { createRemoteJWKSet, errors, jwtVerify, SignJWT } from "jose";
 import type { ApiConfig } from "./config.ts";
@@ -47,8 +47,13 @@ function tokenVerifier({ JWT_SECRET, JWKS_URL }: Pick<ApiConfig, "JWT_SECRET" | 
     ];
     return (token: string) => jwtVerify(token, keys, { algorithms, requiredClaims: ["exp"] });
   }
-  const secret = new TextEncoder().encode(JWT_SECRET);
-  return (token: string) => jwtVerify(token, secret, { algorithms: ["HS256"], requiredClaims: ["exp"] });
+  // Made once: given as bytes, the key would be imported anew for every token.
+  const key = createSecretKey(new TextEncoder().encode(JWT_SECRET)).toCryptoKey(
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["verify"],
+  );
+  return (token: string) => jwtVerify(token, key, { algorithms: ["HS256"], requiredClaims: ["exp"] });
 }
 
 function refusal(error: unknown): Problem {

@@ -2,7 +2,7 @@ import { showOrder } from "@holdfast/shared/order.ts";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
 import { type ChangeParts, cancelOrder, payWithAnotherCard } from "../change-order.ts";
-import type { Limits } from "../limits.ts";
+import { admitShopper, type Limits } from "../limits.ts";
 import { isOrderId } from "../order-id.ts";
 import { Problem } from "../problems.ts";
 import { orderBody, paymentBody, refusals } from "../schemas.ts";
@@ -13,13 +13,7 @@ const security = [{ shopper: [] }];
 
 /** `POST /orders/:id/payment` and `DELETE /orders/:id`: what a shopper can do about an order. */
 export function orderChangeRoutes(app: App, parts: ChangeParts, identify: IdentifyShopper, limits: Limits): void {
-  const onRequest = [
-    limits.perAddress,
-    async (request: Parameters<IdentifyShopper>[0]) => {
-      request.shopperId = await identify(request);
-    },
-    limits.perShopper,
-  ];
+  const onRequest = admitShopper(limits, identify);
 
   app.post(
     "/orders/:id/payment",

@@ -5,7 +5,7 @@ import { Type } from "typebox";
 import { type AcceptOrder, keyReused } from "../accept-orders.ts";
 import type { App } from "../app.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
-import type { Limits } from "../limits.ts";
+import { admitShopper, type Limits } from "../limits.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../order-id.ts";
 import { type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
@@ -39,13 +39,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
         body: purchaseBody,
         response: { 202: orderBody, ...refusals(400, 401, 404, 409, 413, 415, 422, 429, 503) },
       },
-      onRequest: [
-        limits.perAddress,
-        async (request) => {
-          request.shopperId = await identify(request);
-        },
-        limits.perShopper,
-      ],
+      onRequest: admitShopper(limits, identify),
     },
     async (request, reply) => {
       const placedAtMs = Date.now();
