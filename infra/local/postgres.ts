@@ -8,8 +8,9 @@ import { childEnded, endProcess, freePort, isRunning, waitUntil } from "./proces
 
 /** A Postgres or Redis that this program started or found, and how to end it. */
 export interface LocalServer {
+  readonly name: string;
   readonly url: string;
-  readonly process: ChildProcess | null;
+  readonly process: ChildProcess;
   stop(): Promise<void>;
 }
 
@@ -69,6 +70,7 @@ export async function startPostgres(
     return answers(url);
   });
   return {
+    name: "postgres",
     url,
     process: server,
     async stop() {

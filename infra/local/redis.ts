@@ -52,6 +52,7 @@ export async function startRedis(
     return answers(url);
   });
   return {
+    name: "redis",
     url,
     process: server,
     async stop() {

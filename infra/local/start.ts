@@ -57,7 +57,7 @@ async function start(fresh: boolean): Promise<void> {
   const secrets = await localSecrets();
 
   const storage = await openStorage(directory, process.env, (text) => say(`  ${text}`), fresh);
-  for (const server of storage.servers) await keep({ name: "server", url: server.url, ...asPart(server) });
+  for (const server of storage.servers) await keep(server);
   say(`  Postgres    ${storage.origin.postgres}`);
   say(`  Redis       ${storage.origin.redis}`);
   const env = { DATABASE_URL: storage.databaseUrl, REDIS_URL: storage.redisUrl };
@@ -130,11 +130,6 @@ async function putOnSale(url: string, opsPassword: string): Promise<void> {
     body: JSON.stringify(itemForSale.terms),
   });
   if (!response.ok) throw new Error(`The item could not be put on sale: ${await response.text()}`);
-}
-
-function asPart(server: Awaited<ReturnType<typeof openStorage>>["servers"][number]) {
-  if (!server.process) throw new Error("A started server has a process");
-  return { process: server.process, stop: () => server.stop() };
 }
 
 /** Takes a started process into our care: it is stopped with us, or by the next run if we are killed. */

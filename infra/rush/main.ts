@@ -1,38 +1,55 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openDatabase } from "@holdfast/shared/database.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { startPrivateSystem } from "../local/private-system.ts";
 import { openStorage } from "../local/storage.ts";
+import type { Follow } from "./crowd.ts";
+import { progressDisplay } from "./progress.ts";
 import { printReport, type Report } from "./report.ts";
-import { fetchTokens, type RushOptions, rush, signTokens } from "./rush.ts";
+import { reportPage } from "./report-page.ts";
+import { type RushOptions, rush } from "./rush.ts";
+import { fetchTokens, maxFetchedTokens, signedTokens } from "./shopper-tokens.ts";
 
 /** `npm run rush`: many shoppers at once against a system started for it, or a running one; then the audit. */
 
 const usage = `npm run rush -- [options]
-  --buyers 5000      how many shoppers press Buy at once
-  --units 100        how many units there are
+  --buyers 5000      how many shoppers press Buy
+  --units 100        how many units there are of each item
+  --items 1          how many items; each shopper wants one of them
+  --over 0           seconds over which they press, evenly; 0 for all at once
   --declines 0.1     which share of the cards is declined (0)
+  --follow wait      how they learn of the outcome: wait (long poll), poll (once a second), hold (the purchase's own answer is held)
+  --connections 256  keep-alive connections in all
   --apis 2           API servers of the private system
   --workers 2        workers of the private system
-  --url URL          drive a running system instead; needs --ops-password (or OPS_PASSWORD) and --simulator URL
-  --json FILE        write the report there too`;
+  --url URL          drive a running system instead; needs --simulator URL and --ops-password (or OPS_PASSWORD); shoppers get guest
+                     sessions, or tokens signed with JWT_SECRET where it is set
+  --html FILE        where the report is written as a page (.holdfast/rush/…)
+  --json FILE        where it is written as JSON (beside the page)`;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 try {
   const { values } = parseArgs({
     options: {
       buyers: { type: "string", default: "5000" },
       units: { type: "string", default: "100" },
+      items: { type: "string", default: "1" },
+      over: { type: "string", default: "0" },
       declines: { type: "string", default: "0" },
+      follow: { type: "string", default: "wait" },
+      connections: { type: "string", default: "256" },
       apis: { type: "string", default: "2" },
       workers: { type: "string", default: "2" },
       url: { type: "string" },
       simulator: { type: "string" },
       "ops-password": { type: "string", default: process.env.OPS_PASSWORD ?? "" },
+      html: { type: "string" },
       json: { type: "string" },
       help: { type: "boolean", default: false },
     },
@@ -40,25 +57,38 @@ try {
   if (values.help) {
     say(usage);
   } else {
-    const crowd = {
-      buyers: number("buyers", values.buyers, 1, 1_000_000),
-      units: number("units", values.units, 1, 1_000_000),
+    const crowd: Crowd = {
+      buyers: wholeNumber("buyers", values.buyers, 1, 10_000_000),
+      units: wholeNumber("units", values.units, 1, 10_000_000),
+      items: wholeNumber("items", values.items, 1, 1_000),
+      overMs: number("over", values.over, 0, 3_600) * 1_000,
       declines: number("declines", values.declines, 0, 1),
-      onFare: progress(Number(values.buyers)),
+      follow: oneOf("follow", values.follow, ["wait", "poll", "hold"]),
+      connections: wholeNumber("connections", values.connections, 1, 1_000),
+      onProgress: progressDisplay(process.stdout),
     };
     const report =
       values.url === undefined
-        ? await rushPrivately(crowd, number("apis", values.apis, 1, 16), number("workers", values.workers, 1, 16))
-        : await rushRunning(crowd, values.url, values.simulator, values["ops-password"]);
+        ? await rushPrivately(
+            crowd,
+            wholeNumber("apis", values.apis, 1, 16),
+            wholeNumber("workers", values.workers, 1, 16),
+          )
+        : await rushRunning(crowd, values.url.replace(/\/+$/, ""), values.simulator, values["ops-password"]);
     say(`\n${printReport(report)}`);
-    if (values.json) await writeFile(values.json, JSON.stringify(report, null, 2));
+    const html = resolve(
+      values.html ?? join(root, ".holdfast/rush", `${report.beganAt.replaceAll(/[:.]/g, "-")}.html`),
+    );
+    await write(html, reportPage(report));
+    await write(resolve(values.json ?? html.replace(/\.html$|$/, ".json")), JSON.stringify(report, null, 1));
+    say(`\nThe report with its plots: ${html}`);
     process.exitCode = report.passed ? 0 : 1;
   }
 } catch (error) {
   reportStartFailure("rush", error);
 }
 
-type Crowd = Pick<RushOptions, "buyers" | "units" | "declines"> & { onFare: () => void };
+type Crowd = Omit<RushOptions, "urls" | "opsPassword" | "simulatorUrl" | "tokenOf" | "db" | "processes">;
 
 async function rushPrivately(crowd: Crowd, apis: number, workers: number): Promise<Report> {
   const directory = await mkdtemp(join(tmpdir(), "holdfast-rush-"));
@@ -66,20 +96,14 @@ async function rushPrivately(crowd: Crowd, apis: number, workers: number): Promi
   const storage = await openStorage(directory, process.env, say);
   const env = { DATABASE_URL: storage.databaseUrl, REDIS_URL: storage.redisUrl };
   try {
-    const logDirectory = join(directory, "log");
-    const system = await startPrivateSystem({ apis, workers, env, logDirectory });
+    const system = await startPrivateSystem({ apis, workers, env, logDirectory: join(directory, "log") });
     const db = openDatabase(storage.databaseUrl, 1, () => {});
-    const countOrderRows = async (itemId: string) => {
-      const { count } = await db
-        .selectFrom("orders")
-        .select((eb) => eb.fn.countAll<number>().as("count"))
-        .where("item_id", "=", itemId)
-        .executeTakeFirstOrThrow();
-      return count;
-    };
     try {
-      const tokens = await signTokens(system.jwtSecret, crowd.buyers);
-      return await rush({ ...crowd, ...system, urls: system.apiUrls, tokens, countOrderRows });
+      const processes = [...system.apis, ...system.workers, ...storage.servers].flatMap(({ name, process: { pid } }) =>
+        pid === undefined ? [] : [{ name, pid }],
+      );
+      const tokenOf = signedTokens(system.jwtSecret);
+      return await rush({ ...crowd, ...system, urls: system.apiUrls, tokenOf, db, processes });
     } finally {
       await db.destroy();
       await system.stop();
@@ -94,25 +118,35 @@ async function rushRunning(crowd: Crowd, url: string, simulatorUrl: string | und
   if (!simulatorUrl || !opsPassword) {
     throw new Error("--url needs --simulator and --ops-password too: the audit asks both for the books");
   }
-  const tokens = await fetchTokens(url, crowd.buyers);
-  return rush({ ...crowd, urls: [url], simulatorUrl, opsPassword, tokens, countOrderRows: null });
+  const secret = process.env.JWT_SECRET;
+  if (!secret && crowd.buyers > maxFetchedTokens) {
+    throw new Error(
+      `More than ${maxFetchedTokens} buyers need JWT_SECRET: so many guest sessions would have to be kept`,
+    );
+  }
+  const tokenOf = secret ? signedTokens(secret) : await fetchTokens(url, crowd.buyers);
+  return rush({ ...crowd, urls: [url], simulatorUrl, opsPassword, tokenOf, db: null });
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
 }
 
 function number(name: string, text: string, min: number, max: number): number {
   const value = Number(text);
-  if (text !== "" && value >= min && value <= max && (max === 1 || Number.isInteger(value))) return value;
+  if (text.trim() !== "" && value >= min && value <= max) return value;
   throw new Error(`--${name} must be a number from ${min} to ${max}`);
 }
 
-/** A line that counts the final answers, rewritten in place at most ten times a second; only for people. */
-function progress(buyers: number): () => void {
-  let answered = 0;
-  let shownAtMs = 0;
-  return () => {
-    answered += 1;
-    const due = performance.now() - shownAtMs > 100 || answered === buyers;
-    if (!process.stdout.isTTY || !due) return;
-    shownAtMs = performance.now();
-    process.stdout.write(`\r  ${answered} of ${buyers} have their final answer`);
-  };
+function wholeNumber(name: string, text: string, min: number, max: number): number {
+  const value = number(name, text, min, max);
+  if (Number.isInteger(value)) return value;
+  throw new Error(`--${name} must be a whole number`);
+}
+
+function oneOf(name: string, text: string, values: readonly Follow[]): Follow {
+  const value = values.find((one) => one === text);
+  if (value) return value;
+  throw new Error(`--${name} must be one of ${values.join(", ")}`);
 }

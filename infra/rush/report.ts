@@ -1,59 +1,110 @@
+import type { RecordableHistogram } from "node:perf_hooks";
 import type { Finding } from "./audit.ts";
-import type { Fare } from "./crowd.ts";
+import type { Follow } from "./crowd.ts";
+import type { Sample, UsedByProcess } from "./sampler.ts";
+import type { Tally } from "./tally.ts";
 
-export interface Report {
+/** What a rush was about. */
+export interface RushTerms {
   readonly buyers: number;
   readonly units: number;
+  readonly items: number;
+  /** Which share of the cards is declined. */
+  readonly declines: number;
+  readonly overMs: number;
+  readonly follow: Follow;
+  readonly connections: number;
+}
+
+export interface Report extends RushTerms {
+  readonly beganAt: string;
+  readonly machine: string;
   readonly outcomes: Readonly<Record<string, number>>;
   /** Milliseconds from pressing Buy to the first answer, and to the final one. */
-  readonly firstAnswerMs: Quantiles;
-  readonly finalAnswerMs: Quantiles;
+  readonly firstAnswerMs: Distribution;
+  readonly finalAnswerMs: Distribution;
+  /** Milliseconds since the rush began: the last 202, and the last final answer of those who got nothing; null where there was none. */
+  readonly lastAcceptMs: number | null;
+  readonly lastLoserMs: number | null;
+  readonly answersPerSecond: number;
+  readonly timeline: { readonly bucketMs: number; readonly series: Readonly<Record<string, readonly number[]>> };
+  readonly samples: readonly Sample[];
+  readonly processes: readonly UsedByProcess[];
   readonly findings: readonly Finding[];
   readonly passed: boolean;
 }
 
-interface Quantiles {
+/** Points of a distribution: how long the fastest so many percent took. */
+export interface Distribution {
   readonly median: number;
   readonly p99: number;
   readonly max: number;
+  readonly curve: readonly { readonly percent: number; readonly ms: number }[];
 }
 
-export function makeReport(fares: readonly Fare[], units: number, findings: readonly Finding[]): Report {
-  const outcomes: Record<string, number> = {};
-  for (const { outcome } of fares) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+export function makeReport(
+  terms: RushTerms,
+  tally: Tally,
+  more: Pick<Report, "beganAt" | "machine" | "samples" | "processes" | "findings">,
+): Report {
+  const lastLoserMs = Math.max(...tally.items.map((item) => item.lastLoserSettledMs));
   return {
-    buyers: fares.length,
-    units,
-    outcomes,
-    firstAnswerMs: quantiles(fares.map((fare) => fare.answeredMs - fare.pressedMs)),
-    finalAnswerMs: quantiles(fares.map((fare) => fare.settledMs - fare.pressedMs)),
-    findings,
-    passed: findings.every((finding) => finding.ok),
+    ...terms,
+    ...more,
+    outcomes: Object.fromEntries([...tally.outcomes].sort(([, a], [, b]) => b - a)),
+    firstAnswerMs: distribution(tally.firstAnswer),
+    finalAnswerMs: distribution(tally.finalAnswer),
+    lastAcceptMs: tally.lastAcceptMs === 0 ? null : Math.round(tally.lastAcceptMs),
+    lastLoserMs: lastLoserMs === 0 ? null : Math.round(lastLoserMs),
+    answersPerSecond: Math.round(terms.buyers / (tally.lastFirstAnswerMs / 1_000)),
+    timeline: tally.timeline.toJSON(),
+    passed: more.findings.every((finding) => finding.ok),
   };
 }
 
-function quantiles(values: readonly number[]): Quantiles {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-  return { median: at(0.5), p99: at(0.99), max: at(1) };
+const curvePercents = [1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9, 99.99, 100];
+
+function distribution(histogram: RecordableHistogram): Distribution {
+  const at = (percent: number) => Math.round(histogram.percentile(percent) / 100) / 10;
+  return {
+    median: at(50),
+    p99: at(99),
+    max: at(100),
+    curve: curvePercents.map((percent) => ({ percent, ms: at(percent) })),
+  };
 }
 
 /** The report as a table for the terminal. */
 export function printReport(report: Report): string {
-  const row = (name: string, q: Quantiles) =>
-    `  ${name.padEnd(16)}${`${q.median} ms`.padStart(10)}${`${q.p99} ms`.padStart(10)}${`${q.max} ms`.padStart(10)}`;
-  const outcomes = Object.entries(report.outcomes).sort(([, a], [, b]) => b - a);
+  const cells = (...values: (string | number)[]) => values.map((value) => String(value).padStart(10)).join("");
+  const row = (name: string, { median, p99, max }: Distribution) =>
+    `  ${name.padEnd(16)}${cells(...[median, p99, max].map((ms) => `${Math.round(ms)} ms`))}`;
   return [
-    `${report.buyers} shoppers, ${report.units} units`,
+    `${report.buyers} shoppers, ${report.units} units${report.items > 1 ? ` of each of ${report.items} items` : ""}`,
     "",
-    ...outcomes.map(([outcome, count]) => `  ${outcome.padEnd(16)}${String(count).padStart(10)}`),
+    ...Object.entries(report.outcomes).map(([outcome, count]) => `  ${outcome.padEnd(16)}${cells(count)}`),
     "",
-    `  ${"".padEnd(16)}${"median".padStart(10)}${"99 %".padStart(10)}${"last".padStart(10)}`,
+    `  ${"".padEnd(16)}${cells("median", "99 %", "last")}`,
     row("first answer", report.firstAnswerMs),
     row("final answer", report.finalAnswerMs),
+    `  ${report.answersPerSecond} first answers a second; the last 202 after ${report.lastAcceptMs ?? "–"} ms, the last “Out of stock” after ${report.lastLoserMs ?? "–"} ms`,
     "",
+    ...printProcesses(report),
     ...report.findings.map((finding) => `  ${finding.ok ? "✓" : "✗"} ${finding.check} (${finding.found})`),
     "",
     report.passed ? "The audit passed." : "THE AUDIT FAILED.",
   ].join("\n");
+}
+
+function printProcesses({ processes, buyers }: Report): string[] {
+  if (processes.length === 0) return [];
+  const cells = (values: readonly (string | number)[]) => values.map((value) => String(value).padStart(12)).join("");
+  return [
+    `  ${"".padEnd(16)}${cells(["CPU/shopper", "at start", "at most", "at the end"])}`,
+    ...processes.map(({ name, cpuMs, startMb, peakMb, endMb }) => {
+      const cpu = `${Math.round((cpuMs * 1_000) / buyers)} µs`;
+      return `  ${name.padEnd(16)}${cells([cpu, `${startMb} MB`, `${peakMb} MB`, `${endMb} MB`])}`;
+    }),
+    "",
+  ];
 }

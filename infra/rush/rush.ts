@@ -1,52 +1,79 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { SignJWT } from "jose";
+import { cpus, totalmem } from "node:os";
+import type { Database } from "@holdfast/shared/database.ts";
+import { sql } from "kysely";
+import { waitUntil } from "../local/processes.ts";
 import type { LedgerEntry } from "../stripe-simulator/provider.ts";
-import { type AuditInput, audit } from "./audit.ts";
-import { type Fare, runCrowd } from "./crowd.ts";
-import { makeReport, type Report } from "./report.ts";
+import { audit, type Books } from "./audit.ts";
+import { runCrowd } from "./crowd.ts";
+import { makeReport, type Report, type RushTerms } from "./report.ts";
+import { type Sampler, startSampling, type WatchedProcess } from "./sampler.ts";
+import { type OrderSet, Tally } from "./tally.ts";
 
-export interface RushOptions {
+export interface RushOptions extends Partial<RushTerms> {
   readonly urls: readonly string[];
   readonly opsPassword: string;
   readonly simulatorUrl: string;
   readonly buyers: number;
+  /** Of each item. */
   readonly units: number;
-  /** Which share of the shoppers comes with a card that is declined, 0 … 1. */
-  readonly declines: number;
-  readonly tokens: readonly string[];
-  readonly countOrderRows: ((itemId: string) => Promise<number>) | null;
-  readonly onFare?: (fare: Fare) => void;
+  readonly tokenOf: (shopper: number) => string;
+  /** Where the record can be read too, the audit holds every single order against it. */
+  readonly db: Database | null;
+  /** Whose CPU time and memory is to be told. */
+  readonly processes?: readonly WatchedProcess[];
+  /** Is shown the rush as it goes, and called once more at the end. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  readonly buyers: number;
+  readonly atMs: number;
+  readonly tally: Tally;
+  readonly inLine: number | null;
+  readonly unitsLeft: number | null;
 }
 
 const price = 1_999;
-const connections = 200; // a few hundred keep-alive connections, as a load balancer would hold
 const patienceMs = 180_000;
+const progressEveryMs = 100;
 
-/** Puts a new item on sale, lets everyone at it, and audits what came of it. */
+/** Puts new items on sale, lets everyone at them, and audits what came of it. */
 export async function rush(options: RushOptions): Promise<Report> {
-  const { units, opsPassword, simulatorUrl } = options;
-  const itemId = `rush-${Date.now().toString(36)}`;
-  const ops = opsClient(options.urls[0] ?? "", opsPassword);
-  await ops("PUT", `items/${itemId}`, { name: "Rush", price, currency: "eur", units });
-  await sleep(500); // the announcement of a new item reaches every API server
+  const { urls, units, opsPassword, simulatorUrl, buyers, db, tokenOf } = options;
+  const { items = 1, declines = 0, overMs = 0, follow = "wait", connections = 256 } = options;
+  const terms: RushTerms = { buyers, units, items, declines, overMs, follow, connections };
+  const run = Date.now().toString(36);
+  const itemIds = Array.from({ length: items }, (_, i) => `rush-${run}-${i + 1}`);
+  const ops = opsClient(urls[0] ?? "", opsPassword);
+  for (const id of itemIds) await ops("PUT", `items/${id}`, { name: "Rush", price, currency: "eur", units });
+  for (const url of urls) await knowsAll(url, itemIds);
 
-  const fares = await runCrowd({
-    urls: options.urls,
-    itemId,
-    tokens: options.tokens,
-    paymentMethodOf: (shopper) => (declined(shopper, options.declines) ? "pm_card_chargeDeclined" : "pm_card_visa"),
-    connections,
+  const tally = new Tally(items);
+  const sampler = await startSampling(urls[0] ?? "", itemIds, options.processes ?? []);
+  const showing = showProgress(options, tally, sampler);
+  const beganAt = new Date().toISOString();
+  await runCrowd({
+    ...terms,
+    urls,
+    itemIds,
+    tokenOf,
+    paymentMethodOf: (shopper) => (isDeclined(shopper, declines) ? "pm_card_chargeDeclined" : "pm_card_visa"),
     patienceMs,
-    ...(options.onFare && { onFare: options.onFare }),
+    onAccepted: (answeredMs) => tally.noteAccepted(answeredMs),
+    onFare: (fare) => tally.note(fare),
   });
-  const books = (await ops("GET", `items/${itemId}/books`)) as AuditInput["books"];
-  const ledger = (await (await fetch(`${simulatorUrl}/_simulator/ledger`)).json()) as { payments: LedgerEntry[] };
-  const orderRows = options.countOrderRows ? await options.countOrderRows(itemId) : null;
-  return makeReport(fares, units, audit({ itemId, units, price, fares, books, ledger: ledger.payments, orderRows }));
+  const processes = await sampler.stop();
+  showing.end();
+
+  const books = await Promise.all(itemIds.map((id) => ops("GET", `items/${id}/books`) as Promise<Books>));
+  const { payments } = (await (await fetch(`${simulatorUrl}/_simulator/ledger`)).json()) as { payments: LedgerEntry[] };
+  const record = db && (await Promise.all(itemIds.map((id) => readRecord(db, id))));
+  const findings = audit({ buyers, itemIds, units, price, tally, books, ledger: payments, record });
+  return makeReport(terms, tally, { beganAt, machine: machine(), samples: sampler.samples, processes, findings });
 }
 
 /** Spread evenly over the line, the same in every run. */
-function declined(shopper: number, share: number): boolean {
+function isDeclined(shopper: number, share: number): boolean {
   return Math.floor((shopper + 1) * share) > Math.floor(shopper * share);
 }
 
@@ -63,31 +90,41 @@ function opsClient(url: string, password: string) {
   };
 }
 
-/** Tokens of made-up shoppers, signed with the secret of a system of our own. */
-export async function signTokens(jwtSecret: string, count: number): Promise<string[]> {
-  const secret = new TextEncoder().encode(jwtSecret);
-  return Promise.all(
-    Array.from({ length: count }, (_, i) =>
-      new SignJWT()
-        .setProtectedHeader({ alg: "HS256" })
-        .setSubject(`shopper-${i}-${crypto.randomUUID()}`)
-        .setExpirationTime("1h")
-        .sign(secret),
-    ),
-  );
+function knowsAll(url: string, itemIds: readonly string[]): Promise<void> {
+  return waitUntil(10_000, `${url} to know the items`, async () => {
+    const answers = await Promise.all(itemIds.map((id) => fetch(`${url}/items/${id}`)));
+    await Promise.all(answers.map((answer) => answer.arrayBuffer()));
+    return answers.every((answer) => answer.ok);
+  });
 }
 
-/** Tokens from a running system that gives out guest sessions. */
-export async function fetchTokens(url: string, count: number): Promise<string[]> {
-  const tokens: string[] = [];
-  while (tokens.length < count) {
-    const size = Math.min(100, count - tokens.length);
-    const sessions = Array.from({ length: size }, async () => {
-      const response = await fetch(`${url}/sessions`, { method: "POST" });
-      if (response.status !== 201) throw new Error(`POST /sessions: ${response.status} ${await response.text()}`);
-      return ((await response.json()) as { token: string }).token;
-    });
-    tokens.push(...(await Promise.all(sessions)));
-  }
-  return tokens;
+/** An item's orders by state, as `digestOf` adds them up. */
+async function readRecord(db: Database, itemId: string): Promise<Map<string, OrderSet>> {
+  const { rows } = await sql<{ status: string; orders: number; sum: string }>`
+    select status, count(*) as orders, sum(('x' || right(id::text, 8))::bit(32)::bigint) as sum
+    from orders where item_id = ${itemId} group by status`.execute(db);
+  return new Map(rows.map(({ status, orders, sum }) => [status, { orders, sum: Number(sum) }]));
+}
+
+function showProgress({ buyers, onProgress }: RushOptions, tally: Tally, sampler: Sampler): { end(): void } {
+  if (!onProgress) return { end: () => {} };
+  const began = performance.now();
+  const show = () => {
+    const { inLine = null, unitsLeft = null } = sampler.latest() ?? {};
+    onProgress({ buyers, atMs: performance.now() - began, tally, inLine, unitsLeft });
+  };
+  const timer = setInterval(show, progressEveryMs);
+  return {
+    end() {
+      clearInterval(timer);
+      show();
+    },
+  };
+}
+
+/** In a few words: what figures of different machines must not be compared without. */
+export function machine(): string {
+  const cores = cpus();
+  const gigabytes = Math.round(totalmem() / 2 ** 30);
+  return `${cores.length} × ${cores[0]?.model.trim() ?? "unknown CPU"}, ${gigabytes} GB, ${process.platform}, Node ${process.versions.node}`;
 }

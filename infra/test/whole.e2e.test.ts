@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
-import { rush, signTokens } from "../rush/rush.ts";
+import { rush } from "../rush/rush.ts";
+import { signedTokens } from "../rush/shopper-tokens.ts";
 import { createWorld, type World } from "../testing/world.ts";
 
 describe("the whole: two API servers, two workers, the payment simulator, as processes of their own", () => {
@@ -29,23 +30,19 @@ describe("the whole: two API servers, two workers, the payment simulator, as pro
     await rm(logDirectory, { recursive: true, force: true });
   });
 
-  const countOrderRows = async (itemId: string) => {
-    const rows = await world.db.selectFrom("orders").select("id").where("item_id", "=", itemId).execute();
-    return rows.length;
-  };
-  const run = async (buyers: number, units: number, declines: number) => {
-    const tokens = await signTokens(system.jwtSecret, buyers);
-    return rush({ ...system, urls: system.apiUrls, buyers, units, declines, tokens, countOrderRows });
+  const run = (buyers: number, units: number, more: Partial<Parameters<typeof rush>[0]> = {}) => {
+    const tokenOf = signedTokens(system.jwtSecret);
+    return rush({ ...system, urls: system.apiUrls, buyers, units, tokenOf, db: world.db, ...more });
   };
 
   test("1,000 shoppers, 50 units: 50 confirmed and paid, 950 told “Out of stock”, in the order of arrival", async () => {
-    const report = await run(1_000, 50, 0);
+    const report = await run(1_000, 50);
     expect(report.findings.filter((finding) => !finding.ok)).toEqual([]);
     expect(report.outcomes).toEqual({ confirmed: 50, out_of_stock: 950 });
   });
 
   test("with every tenth card declined nobody is left guessing, and a returned unit is never sold twice", async () => {
-    const report = await run(500, 400, 0.1); // so many units that some who are declined get one, whoever comes first
+    const report = await run(500, 400, { declines: 0.1 }); // so many units that some who are declined get one, whoever comes first
     expect(report.findings.filter((finding) => !finding.ok)).toEqual([]);
     const { confirmed = 0, cancelled = 0, out_of_stock = 0 } = report.outcomes;
     expect(confirmed + cancelled + out_of_stock).toBe(500);
@@ -54,7 +51,7 @@ describe("the whole: two API servers, two workers, the payment simulator, as pro
   });
 
   test("a worker killed in mid-rush loses nothing: another one carries on", async () => {
-    const rushing = run(1_000, 50, 0);
+    const rushing = run(1_000, 50);
     await new Promise((resolve) => setTimeout(resolve, 700));
     system.workers[0]?.process.kill("SIGKILL");
     const report = await rushing;

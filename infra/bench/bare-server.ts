@@ -1,0 +1,52 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import { showOrder } from "@holdfast/shared/order.ts";
+import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
+import Fastify from "fastify";
+import { Type } from "typebox";
+import { orderBody, purchaseBody } from "../../api/src/schemas.ts";
+import { shopperIdentifier } from "../../api/src/shopper.ts";
+import { openOneStatement } from "./one-statement.ts";
+import { queuedOrder } from "./orders.ts";
+
+/**
+ * What the pipeline is measured against, as a process of its own: Fastify with nothing behind its routes but what is named. The same
+ * token check, the same schemas, the same answers.
+ * - `POST /bare`: a purchase that is checked and answered, and that is all.
+ * - `GET /bare/:id`: an order read with one Redis GET.
+ * - `POST /one-statement/:itemId`: a purchase decided by one statement in Postgres.
+ */
+
+const { JWT_SECRET = "", REDIS_URL = "", DATABASE_URL = "" } = process.env;
+const identify = shopperIdentifier({ JWT_SECRET });
+const redis = connectRedis(REDIS_URL, "failing", () => {});
+await requireRedis(redis);
+const { reserve } = await openOneStatement(DATABASE_URL);
+
+const app = Fastify().withTypeProvider<TypeBoxTypeProvider>();
+const security = { onRequest: async (request: Parameters<typeof identify>[0]) => void (await identify(request)) };
+const order = showOrder(queuedOrder("bare"), { decidedPlace: 0, itemLocked: false });
+const response = { 200: orderBody, 202: orderBody };
+await redis.set("bare:order", JSON.stringify(order));
+
+app.post("/bare", { schema: { body: purchaseBody, response }, ...security }, async (_request, reply) =>
+  reply.code(202).header("location", `/orders/${order.id}`).header("retry-after", 1).send(order),
+);
+
+app.get(
+  "/bare/:id",
+  { schema: { params: Type.Object({ id: Type.String() }), response }, ...security },
+  async (request) => JSON.parse((await redis.get(`bare:${request.params.id}`)) ?? "null"),
+);
+
+app.post(
+  "/one-statement/:itemId",
+  { schema: { params: Type.Object({ itemId: Type.String() }), body: purchaseBody, response } },
+  async (request, reply) => {
+    const shopperId = await identify(request);
+    const decided = await reserve(request.params.itemId, shopperId, request.body.paymentMethod);
+    return reply.code(202).header("location", `/orders/${decided.id}`).send(showOrder(decided, null));
+  },
+);
+
+const address = await app.listen({ host: "127.0.0.1", port: 0 });
+process.stdout.write(`bare-server: listening on ${address}\n`);
