@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { showOrder } from "@holdfast/shared/order.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
+import closeWithGrace from "close-with-grace";
 import Fastify from "fastify";
 import { Type } from "typebox";
 import { orderBody, purchaseBody } from "../../api/src/schemas.ts";
@@ -48,5 +49,6 @@ app.post(
   },
 );
 
+closeWithGrace({ delay: 5_000 }, () => app.close());
 const address = await app.listen({ host: "127.0.0.1", port: 0 });
 process.stdout.write(`bare-server: listening on ${address}\n`);

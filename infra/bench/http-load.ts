@@ -1,66 +1,57 @@
-import { Client, type Dispatcher } from "undici";
+import { Client } from "undici";
+import { runCrowd } from "../rush/crowd.ts";
+import { exchange, type HttpRequest } from "../rush/exchange.ts";
 
-export interface LoadRequest {
-  readonly method: Dispatcher.HttpMethod;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
-}
-
-export interface LoadResult {
-  /** Answers per second while the load lasted. */
-  readonly perSecond: number;
-  readonly answers: number;
-  /** How many answers there were of each status; 0 stands for none. */
-  readonly statuses: Readonly<Record<number, number>>;
-}
+const connections = 256; // as a load balancer would keep to one server
 
 /**
- * Keeps `connections` keep-alive connections busy for `seconds`, each with one request at a time: what a server can take at most. Bodies are
- * read and thrown away; it costs a good deal less than the servers it is pointed at.
+ * Keeps a server busy for `seconds`, each connection with one request at a time: what it can take at most. @returns answers per second
+ * @throws where an answer is not of the expected status: a refusal is quickly given
  */
 export async function loadServer(
   url: string,
-  options: {
-    readonly connections: number;
-    readonly seconds: number;
-    readonly request: (i: number) => LoadRequest;
-  },
-): Promise<LoadResult> {
-  const clients = Array.from({ length: options.connections }, () => new Client(url, { pipelining: 1 }));
-  const statuses: Record<number, number> = {};
+  seconds: number,
+  expectedStatus: number,
+  request: (i: number) => HttpRequest,
+): Promise<number> {
+  const clients = Array.from({ length: connections }, () => new Client(url, { pipelining: 1 }));
   let sent = 0;
   let answers = 0;
   const beganAtMs = performance.now();
-  const endsAtMs = beganAtMs + options.seconds * 1000;
+  const endsAtMs = beganAtMs + seconds * 1_000;
   const keepBusy = async (client: Client) => {
     while (performance.now() < endsAtMs) {
-      const status = await exchange(client, options.request(sent++));
-      statuses[status] = (statuses[status] ?? 0) + 1;
+      const { status, text } = await exchange(client, request(sent++));
+      if (status !== expectedStatus) throw new Error(`${url} answered ${status}: ${text}`);
       answers += 1;
     }
   };
   await Promise.all(clients.map(keepBusy));
-  const seconds = (performance.now() - beganAtMs) / 1000;
+  const took = (performance.now() - beganAtMs) / 1_000;
   await Promise.all(clients.map((client) => client.destroy()));
-  return { perSecond: answers / seconds, answers, statuses };
+  return answers / took;
 }
 
-/** One request and its answer's status, by undici's own lowest layer: its `request` would cost about as much as the server. */
-function exchange(client: Client, request: LoadRequest): Promise<number> {
-  return new Promise((resolve) => {
-    let status = 0;
-    client.dispatch(
-      { method: request.method, path: request.path, headers: request.headers, body: request.body ?? null },
-      {
-        onRequestStart: () => {},
-        onResponseStart: (_controller, statusCode) => {
-          status = statusCode;
-        },
-        onResponseData: () => {},
-        onResponseEnd: () => resolve(status),
-        onResponseError: () => resolve(0),
-      },
-    );
+/** Sends so many purchases of an item, each by a shopper of their own, and waits for the 202 of each. */
+export async function loadOrders(
+  url: string,
+  itemId: string,
+  tokenOf: (shopper: number) => string,
+  orders: number,
+): Promise<void> {
+  await runCrowd({
+    urls: [url],
+    itemIds: [itemId],
+    buyers: orders,
+    overMs: 0,
+    follow: "wait",
+    answers: new Set(["queued"]),
+    connections,
+    patienceMs: 60_000,
+    tokenOf,
+    paymentMethodOf: () => "pm_card_visa",
+    onFare: ({ outcome }) => {
+      if (outcome !== "queued") throw new Error(`An order was told ${outcome}`);
+    },
   });
 }

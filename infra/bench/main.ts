@@ -1,71 +1,80 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { migrate } from "@holdfast/migrations/migrate.ts";
-import { openDatabase } from "@holdfast/shared/database.ts";
+import { parseArgs } from "node:util";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
-import { openStorage } from "../local/storage.ts";
-import { redisBytesPerQueuedOrder } from "./memory.ts";
-import { type Rate, reserveByTheBook, reserveInJobs, serveOneLane } from "./reserve.ts";
+import { machine } from "../rush/rush.ts";
+import { compareAcceptAndRead } from "./accept-and-read.ts";
+import { openBenchSystem } from "./bench-system.ts";
+import { compareCrowds } from "./crowds.ts";
+import { measureGrowth } from "./growth.ts";
+import { compareReserving } from "./reserve-comparison.ts";
+import { type BenchResults, printTargets, writeResults } from "./results.ts";
+import { runRushes } from "./rushes.ts";
 
 /**
- * `npm run bench`: the comparisons, side by side in one run. Rounds alternate, medians are shown with their spread; on a shared machine the
- * ratios mean more than the figures.
+ * `npm run bench`: the comparisons, side by side in one run. Whole, it takes about a quarter of an hour and writes docs/performance.json and
+ * the table in docs/performance.md; with --only it takes one part and writes nothing.
  */
 
-const rounds = 5;
+const usage = `npm run bench -- [options]
+  --only PART     accept, reserve, crowds, growth or rushes; several with commas
+  --rounds 5      how often each way is measured
+  --depths 1000,10000,100000,1000000   orders in line, for growth`;
+
 const say = (text: string) => process.stdout.write(`${text}\n`);
+const parts = ["accept", "reserve", "crowds", "growth", "rushes"] as const;
 
 try {
-  const directory = await mkdtemp(join(tmpdir(), "holdfast-bench-"));
-  const storage = await openStorage(directory, {}, say);
-  try {
-    const bench = { databaseUrl: storage.databaseUrl, redisUrl: storage.redisUrl };
-    const db = openDatabase(bench.databaseUrl, 1, () => {});
-    await migrate(db);
-    await db.destroy();
-
-    const bytes = await redisBytesPerQueuedOrder(bench.redisUrl, 50_000);
-    say(`Redis memory per queued order, of 50,000 in line: ${Math.round(bytes)} bytes\n`);
-
-    say("One worker on ONE hot item, orders decided per second, each a row with its event.\n");
-    await compare("Reserving alone", {
-      "textbook: lock, transaction, commit, unlock per order": () => reserveByTheBook(bench, 1_000, false),
-      "Holdfast: lock, one transaction per job of 500, unlock": () => reserveInJobs(bench, 20_000),
-    });
-    await compare("The whole step, shoppers told and charges enqueued", {
-      "textbook, order by order": () => reserveByTheBook(bench, 1_000, true),
-      "Holdfast from the lane on, every order finds a unit": () => serveOneLane(bench, 20_000, 1),
-      "Holdfast from the lane on, one in fifty finds a unit": () => serveOneLane(bench, 20_000, 0.02),
-    });
-  } finally {
-    for (const server of storage.servers) await server.stop();
-    await rm(directory, { recursive: true, force: true });
-  }
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      rounds: { type: "string", default: "5" },
+      depths: { type: "string", default: "1000,10000,100000,1000000" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) say(usage);
+  else await bench(chosen(values.only), wholeNumber("rounds", values.rounds), values.depths.split(",").map(depth));
 } catch (error) {
   reportStartFailure("bench", error);
 }
 
-/** Runs the ways in turn, round by round, and prints each one's median, its spread, and its ratio to the first. */
-async function compare(title: string, ways: Record<string, () => Promise<Rate>>): Promise<void> {
-  const rates = new Map<string, number[]>();
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, run] of Object.entries(ways)) {
-      const { perSecond } = await run();
-      if (round > 0) rates.set(name, [...(rates.get(name) ?? []), perSecond]); // round 0 warms up
-    }
+async function bench(only: ReadonlySet<string>, rounds: number, depths: readonly number[]): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "holdfast-bench-"));
+  const system = await openBenchSystem(directory, say);
+  const results: BenchResults = { machine: machine(), measuredAt: new Date().toISOString(), rounds };
+  try {
+    say(
+      `${results.machine}; medians of ${rounds} rounds that alternate, the spread in brackets, the ratio to the first way\n`,
+    );
+    if (only.has("accept")) Object.assign(results, await compareAcceptAndRead(system, rounds, say));
+    if (only.has("reserve")) results.reserve = await compareReserving(system, rounds, say);
+    if (only.has("crowds")) results.crowds = await compareCrowds(system, rounds, say);
+    if (only.has("growth")) results.growth = await measureGrowth(system, depths, say);
+    if (only.has("rushes")) results.rushes = await runRushes(system, directory, Math.min(3, rounds), say);
+    say(`\n${printTargets(results)}`);
+    if (only.size === parts.length) say(`\nWritten to ${await writeResults(results)}`);
+  } finally {
+    await system.close();
+    await rm(directory, { recursive: true, force: true });
   }
-  const base = median([...rates.values()][0] ?? []);
-  say(`  ${title}`);
-  for (const [name, values] of rates) {
-    const spread = `(${Math.round(Math.min(...values))} … ${Math.round(Math.max(...values))})`;
-    const rate = `${Math.round(median(values))}/s`.padStart(10);
-    say(`    ${name.padEnd(56)}${rate}  ${spread.padEnd(18)}${(median(values) / base).toFixed(1)}×`);
-  }
-  say("");
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+function chosen(only: string | undefined): ReadonlySet<string> {
+  const names = only === undefined ? parts : only.split(",");
+  for (const name of names) {
+    if (!parts.some((part) => part === name)) throw new Error(`--only knows ${parts.join(", ")}, and not ${name}`);
+  }
+  return new Set(names);
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 10_000_000) return value;
+  throw new Error(`--${name} must be a whole number of at least 1`);
+}
+
+function depth(text: string): number {
+  return wholeNumber("depths", text);
 }

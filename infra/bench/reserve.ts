@@ -7,6 +7,7 @@ import { maxOrdersPerJob, type PurchaseJob, packPurchaseJob } from "@holdfast/sh
 import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis, type RedisClient, redisKeys } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
+import pg from "pg";
 import { type ItemLock, takeItemLock } from "../../worker/src/item-lock.ts";
 import { reserveOrders } from "../../worker/src/reserve-orders.ts";
 import { serveLane } from "../../worker/src/serve-lane.ts";
@@ -18,19 +19,12 @@ export interface Bench {
   readonly redisUrl: string;
 }
 
-/** Orders per second that one worker decides on one hot item, every order a row with its event in Postgres. */
-export interface Rate {
-  readonly orders: number;
-  readonly seconds: number;
-  readonly perSecond: number;
-}
-
 /**
  * The textbook way, one order after the other on one item: take the Redis lock, `SELECT … FOR UPDATE`, take the unit, insert order and
  * event, commit, unlock. A second worker would only wait for the same lock.
  * @param told whether the shopper's live view is written and the charge enqueued as well, as Holdfast's whole step does
  */
-export async function reserveByTheBook(bench: Bench, orders: number, told: boolean): Promise<Rate> {
+export async function reserveByTheBook(bench: Bench, orders: number, told: boolean): Promise<number> {
   const parts = openParts(bench);
   const { db, redis, keys, charges } = parts;
   const itemId = await newItem(db, orders);
@@ -84,7 +78,7 @@ async function reserveOne(db: Database, itemId: string): Promise<OrderRecord> {
 }
 
 /** Holdfast's reserving alone: lock, one transaction per job of 500, unlock. Every order finds a unit. */
-export async function reserveInJobs(bench: Bench, orders: number): Promise<Rate> {
+export async function reserveInJobs(bench: Bench, orders: number): Promise<number> {
   const parts = openParts(bench);
   const { db, redis, keys } = parts;
   const itemId = await newItem(db, orders);
@@ -102,11 +96,42 @@ export async function reserveInJobs(bench: Bench, orders: number): Promise<Rate>
   }
 }
 
+/** The raw limit: the same rows, orders and events, by nothing but multi-row inserts on one connection, 500 at a time. */
+export async function insertRaw({ databaseUrl }: Bench, orders: number): Promise<number> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  const db = openDatabase(databaseUrl, 1, () => {});
+  const jobs = purchaseJobs(await newItem(db, orders), orders);
+  try {
+    return await measured(orders, async () => {
+      for (const { itemId, requests } of jobs) {
+        const ids = requests.map((request) => request.orderId);
+        const shopperIds = requests.map((request) => request.shopperId);
+        const placedAt = requests.map((request) => new Date(request.placedAtMs).toISOString());
+        await client.query({ name: "raw-orders", text: rawOrders, values: [ids, shopperIds, placedAt, itemId] });
+        await client.query({ name: "raw-events", text: rawEvents, values: [ids] });
+      }
+    });
+  } finally {
+    await client.end();
+    await db.destroy();
+  }
+}
+
+const rawOrders = `
+insert into orders (id, shopper_id, item_id, quantity, amount_minor, currency, payment_method, placed_at, status, payment_status,
+  reserved_at, hold_expires_at)
+select id, shopper_id, $4, 1, 1999, 'eur', 'pm_card_visa', placed_at, 'reserved', 'pending', now(), now() + interval '600 seconds'
+from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as o (id, shopper_id, placed_at)`;
+const rawEvents = `
+insert into order_events (order_id, event, from_status, to_status, detail)
+select id, 'reserved', 'queued', 'reserved', '{"amount": 1999, "currency": "eur"}' from unnest($1::uuid[]) as o (id)`;
+
 /**
  * Holdfast's whole reserve step, from the lane on: BullMQ job, item lock, one transaction, live views, charge jobs. `share` of the orders
  * finds a unit; in a flash sale that is a few in a hundred.
  */
-export async function serveOneLane(bench: Bench, orders: number, share: number): Promise<Rate> {
+export async function serveOneLane(bench: Bench, orders: number, share: number): Promise<number> {
   const parts = openParts(bench);
   const [lane] = openLanes(parts.redis, parts.keys, 1);
   if (!lane) throw new Error("There is one lane");
@@ -169,9 +194,9 @@ async function newItem(db: Database, units: number): Promise<string> {
   return itemId;
 }
 
-async function measured(orders: number, work: () => Promise<void>): Promise<Rate> {
+/** @returns orders per second */
+async function measured(orders: number, work: () => Promise<void>): Promise<number> {
   const beganAtMs = performance.now();
   await work();
-  const seconds = (performance.now() - beganAtMs) / 1000;
-  return { orders, seconds, perSecond: orders / seconds };
+  return (orders * 1_000) / (performance.now() - beganAtMs);
 }

@@ -23,6 +23,7 @@ const programs = {
   simulator: { file: "infra/stripe-simulator/main.ts", started: /listening on (http:\S+)/ },
   api: { file: "api/src/main.ts", started: /"address":"(http:[^"]+)","msg":"api is listening"/ },
   worker: { file: "worker/src/main.ts", started: /"msg":"(worker is serving)"/ },
+  bare: { file: "infra/bench/bare-server.ts", started: /listening on (http:\S+)/ },
   migrations: { file: "migrations/src/main.ts", started: null },
 } as const;
 

@@ -37,6 +37,10 @@ export interface CrowdOptions {
   readonly paymentMethodOf: (shopper: number) => string;
   /** Keep-alive connections in all. */
   readonly connections: number;
+  /** The states that are answers to wait for no longer; the final ones unless told otherwise. */
+  readonly answers?: ReadonlySet<string>;
+  /** The route that takes purchases, before the item's id. */
+  readonly route?: string;
   /** Whoever has no final answer so long after they pressed Buy counts as lost. */
   readonly patienceMs: number;
   readonly onAccepted?: (answeredMs: number) => void;
@@ -138,11 +142,11 @@ class Crowd {
   }
 
   async #press(client: Client, buyer: Buyer): Promise<void> {
-    const { itemIds, paymentMethodOf, follow } = this.#options;
+    const { itemIds, paymentMethodOf, follow, route = "/purchase" } = this.#options;
     buyer.sentMs = this.#nowMs();
     const { status, body } = await this.#ask(client, buyer, {
       method: "POST",
-      path: `/purchase/${itemIds[buyer.shopper % itemIds.length]}`,
+      path: `${route}/${itemIds[buyer.shopper % itemIds.length]}`,
       headers: { "content-type": "application/json", ...(follow === "hold" && { prefer: `wait=${waitSeconds}` }) },
       body: JSON.stringify({ paymentMethod: paymentMethodOf(buyer.shopper) }),
     });
@@ -166,7 +170,7 @@ class Crowd {
 
   /** What comes next for whoever was told a state. */
   #go(buyer: Buyer, state: string): void {
-    if (finalStates.has(state)) this.#finish(buyer, state);
+    if ((this.#options.answers ?? finalStates).has(state)) this.#finish(buyer, state);
     // Somewhere in the second that Retry-After asks for, so that the crowd does not poll as one.
     else if (this.#options.follow === "poll") void this.#later(buyer, 500 + Math.random() * 1_000);
     else this.#again(buyer);

@@ -17,8 +17,9 @@ const colours = ["#3b6fd4", "#1a9d63", "#c8622d", "#8a4fbf", "#b3261e", "#7d7460
 export function linePlot({ title, xLabel, xTicks, series }: LinePlot): string {
   const points = series.flatMap((one) => one.points);
   const xMax = Math.max(1e-9, ...points.map((point) => point.x));
-  const yStep = niceStep(Math.max(1e-9, ...points.map((point) => point.y)) / 4);
-  const yMax = Math.max(yStep, Math.ceil(Math.max(0, ...points.map((point) => point.y)) / yStep) * yStep);
+  const highest = Math.max(1, ...points.map((point) => point.y));
+  const yStep = niceStep(highest / 4);
+  const yMax = Math.ceil(highest / yStep) * yStep;
   const x = (value: number) => margin.left + (value / xMax) * (width - margin.left - margin.right);
   const y = (value: number) => height - margin.bottom - (value / yMax) * (height - margin.top - margin.bottom);
   const ticks = xTicks ?? steps(xMax).map((at) => ({ at, label: short(at) }));

@@ -26,6 +26,8 @@ export interface Report extends RushTerms {
   /** Milliseconds since the rush began: the last 202, and the last final answer of those who got nothing; null where there was none. */
   readonly lastAcceptMs: number | null;
   readonly lastLoserMs: number | null;
+  /** When the last shopper had their first answer, a 202 or a refusal. */
+  readonly lastAnswerMs: number;
   readonly answersPerSecond: number;
   readonly timeline: { readonly bucketMs: number; readonly series: Readonly<Record<string, readonly number[]>> };
   readonly samples: readonly Sample[];
@@ -56,6 +58,7 @@ export function makeReport(
     finalAnswerMs: distribution(tally.finalAnswer),
     lastAcceptMs: tally.lastAcceptMs === 0 ? null : Math.round(tally.lastAcceptMs),
     lastLoserMs: lastLoserMs === 0 ? null : Math.round(lastLoserMs),
+    lastAnswerMs: Math.round(tally.lastFirstAnswerMs),
     answersPerSecond: Math.round(terms.buyers / (tally.lastFirstAnswerMs / 1_000)),
     timeline: tally.timeline.toJSON(),
     passed: more.findings.every((finding) => finding.ok),

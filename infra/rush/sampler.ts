@@ -49,6 +49,7 @@ export async function startSampling(
       peaks[i] = Math.max(peaks[i] ?? 0, usage?.rssBytes ?? 0);
     }
   };
+  await look();
   let looking: Promise<void> | null = null;
   const timer = setInterval(() => {
     looking ??= look()

@@ -83,7 +83,7 @@ const maxBuckets = 400; // points of a plot; past that two become one
 
 /** Counts of things over time, in buckets that grow wider as the time grows long. */
 export class Timeline {
-  #bucketMs = 25;
+  #bucketMs = 100;
   readonly #counts = new Map<string, number[]>();
 
   count(series: string, atMs: number): void {

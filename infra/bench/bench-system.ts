@@ -1,0 +1,60 @@
+import { randomBytes } from "node:crypto";
+import { migrate } from "@holdfast/migrations/migrate.ts";
+import { type Database, openDatabase } from "@holdfast/shared/database.ts";
+import { connectRedis, type RedisClient, requireRedis } from "@holdfast/shared/redis.ts";
+import { openStorage, type Storage } from "../local/storage.ts";
+import { type Part, startPart } from "../local/system.ts";
+import { signedTokens } from "../rush/shopper-tokens.ts";
+
+/** Where the comparisons run: a Postgres and a Redis of their own, and processes of the product as they are needed. */
+export interface BenchSystem {
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly db: Database;
+  readonly redis: RedisClient;
+  readonly storage: Storage;
+  readonly tokenOf: (shopper: number) => string;
+  readonly jwtSecret: string;
+  /** Starts a process with what it needs to know; whoever starts it stops it. */
+  start(program: "api" | "worker" | "simulator" | "bare", env?: Record<string, string>): Promise<Part>;
+  close(): Promise<void>;
+}
+
+export async function openBenchSystem(directory: string, say: (text: string) => void): Promise<BenchSystem> {
+  const storage = await openStorage(directory, {}, say);
+  const { databaseUrl, redisUrl } = storage;
+  const db = openDatabase(databaseUrl, 2, () => {});
+  await migrate(db);
+  const redis = connectRedis(redisUrl, "waiting", () => {});
+  await requireRedis(redis);
+  const jwtSecret = randomBytes(32).toString("hex");
+  const common = {
+    PORT: "0",
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    JWT_SECRET: jwtSecret,
+    OPS_PASSWORD: jwtSecret,
+    STRIPE_SECRET_KEY: "sk_test_simulator",
+    STRIPE_API_BASE: "http://127.0.0.1:9",
+    ADDRESS_RATE_PER_MINUTE: "0", // all shoppers come from one address here; the limit per shopper is on, as it is in earnest
+  };
+  let started = 0;
+  return {
+    databaseUrl,
+    redisUrl,
+    db,
+    redis,
+    storage,
+    jwtSecret,
+    tokenOf: signedTokens(jwtSecret),
+    start(program, env = {}) {
+      started += 1;
+      return startPart(program, `${program}-${started}`, { ...common, ...env }, directory);
+    },
+    async close() {
+      redis.disconnect();
+      await db.destroy();
+      for (const server of storage.servers) await server.stop();
+    },
+  };
+}
