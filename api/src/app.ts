@@ -17,9 +17,12 @@ import Fastify, {
 } from "fastify";
 import { orderAcceptor } from "./accept-orders.ts";
 import type { ApiConfig } from "./config.ts";
+import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
+import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
 import { registerLimits } from "./limits.ts";
 import { registerMetrics } from "./metrics.ts";
+import { type LockoutLimits, lockoutLimits } from "./ops-lockout.ts";
 import { lineReader } from "./order-reader.ts";
 import { answerProblem, Problem } from "./problems.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -30,6 +33,7 @@ import { orderRoutes } from "./routes/orders.ts";
 import { purchaseRoute } from "./routes/purchase.ts";
 import { sessionRoute } from "./routes/sessions.ts";
 import { webhookRoute } from "./routes/webhooks.ts";
+import { type LoadLimits, loadLimits, registerLoadShedding } from "./shed-load.ts";
 import { shopperIdentifier } from "./shopper.ts";
 
 export type App = FastifyInstance<
@@ -57,22 +61,24 @@ export interface AppParts {
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly log: Logger;
+  /** Others than those of a server in earnest. */
+  readonly limits?: Partial<ConnectionLimits & LoadLimits & LockoutLimits>;
 }
 
 const maxBodyBytes = 16 * 1024; // the largest valid body is under 1 KB
-const requestTimeoutMs = 10_000; // a request whose head and body take longer is an attack or a dead line
 const webRoot = new URL("../web/", import.meta.url);
 
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
   const { config, db, redis, keys, lanes, charges, webhooks, items } = parts;
   const log: FastifyBaseLogger = parts.log;
+  const connections = { ...connectionLimits, ...parts.limits };
   const app: App = Fastify({
+    ...connectionOptions(connections),
     loggerInstance: log,
     // At thousands of requests a second a line each would cost more than the work; /metrics counts them.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
     trustProxy: trustProxy(config.TRUST_PROXY),
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: true } },
@@ -87,7 +93,11 @@ export async function buildApp(parts: AppParts): Promise<App> {
   });
   app.decorateRequest("shopperId", "");
   const metrics = registerMetrics(app);
-  await registerPages(app, config.STRIPE_SIMULATOR_URL ?? null);
+  const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
+  await registerHeaders(app, simulatorUrl);
+  registerLoadShedding(app, { ...loadLimits, ...parts.limits });
+  limitConnections(app, connections);
+  await registerPages(app, simulatorUrl);
   const limits = await registerLimits(app, redis, keys, config);
 
   const identify = shopperIdentifier(config);
@@ -106,27 +116,25 @@ export async function buildApp(parts: AppParts): Promise<App> {
   if (webhookSecret !== undefined) await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret));
   const password = config.OPS_PASSWORD;
   if (password !== undefined) {
+    const lockout = { ...lockoutLimits, ...parts.limits };
     await app.register(
-      async (scope) => opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password }),
+      async (scope) => opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password, lockout }),
       { prefix: "/ops" },
     );
   }
   return app;
 }
 
-/** The storefront, the API description, and the headers every answer carries. */
-async function registerPages(app: App, simulatorUrl: string | null): Promise<void> {
+/** The headers every answer carries. */
+async function registerHeaders(app: App, simulatorUrl: string | null): Promise<void> {
   await app.register(fastifyHelmet, {
-    contentSecurityPolicy: {
-      directives: {
-        "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "connect-src": ["'self'", ...(simulatorUrl ? [simulatorUrl] : [])],
-        "upgrade-insecure-requests": null,
-      },
-    },
+    contentSecurityPolicy: { directives: contentSecurityPolicy(simulatorUrl) },
     strictTransportSecurity: false, // TLS ends before us; whoever ends it sets this
   });
+}
+
+/** The storefront and the API description. */
+async function registerPages(app: App, simulatorUrl: string | null): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: "3.1.0",
@@ -143,7 +151,7 @@ async function registerPages(app: App, simulatorUrl: string | null): Promise<voi
       },
     },
   });
-  await app.register(fastifySwaggerUi, { routePrefix: "/docs", staticCSP: true });
+  await app.register(fastifySwaggerUi, { routePrefix: "/docs", staticCSP: foreignPagePolicy });
   // What the page needs to know of this shop.
   app.get("/storefront.json", { schema: { hide: true } }, async () => ({ simulatorUrl }));
   await app.register(fastifyStatic, { root: webRoot.pathname, cacheControl: true, maxAge: 60_000 });

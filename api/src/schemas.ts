@@ -146,8 +146,8 @@ export const problemBody = Type.Object(
   { title: "Problem", description: "RFC 9457" },
 );
 
-/** The refusals a route may answer, as its OpenAPI responses. */
+/** The refusals a route may answer, as its OpenAPI responses; 431, 500 and 503 may come from any. */
 export function refusals(...statuses: number[]) {
   const refusal = { description: "a refusal", content: { "application/problem+json": { schema: problemBody } } };
-  return Object.fromEntries([...statuses, 500].map((status) => [status, refusal]));
+  return Object.fromEntries([...statuses, 431, 500, 503].map((status) => [status, refusal]));
 }
