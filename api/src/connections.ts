@@ -56,7 +56,7 @@ export function limitConnections(app: App, { maxConnections, maxHeaders }: Conne
 /** What never became a request is answered on the bare socket, in the same words as everything else. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const problem = problemOf(error.code);
+  const problem = problemOf(error.code ?? "");
   const { status } = problems[problem.code];
   const body = JSON.stringify(problemDocument(problem));
   socket.end(
@@ -66,7 +66,7 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
   );
 }
 
-function problemOf(code: string | undefined): Problem {
+function problemOf(code: string): Problem {
   switch (code) {
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return new Problem("request_timeout", "The request did not arrive in time.");
