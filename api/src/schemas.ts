@@ -81,7 +81,7 @@ export const sessionBody = Type.Object({ token: Type.String(), shopperId: Type.S
 
 export const opsItemRequest = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 200, pattern: "^\\P{Cc}*$" }),
+    name: Type.String({ minLength: 1, maxLength: 200, pattern: "^[^\\p{Cc}\\p{Cs}]*$" }),
     price: Type.Integer({ minimum: 1, maximum: maxAmountMinor, description: "per unit, in the currency's minor unit" }),
     currency: Type.String({ pattern: "^[a-z]{3}$", description: "ISO 4217, lower case" }),
     units: Type.Integer({
