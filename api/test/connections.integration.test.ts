@@ -1,7 +1,8 @@
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { connectionLimits } from "../src/connections.ts";
 
 // Short, so that the tests are; how they work together is the same.
@@ -14,10 +15,11 @@ describe("a connection", () => {
   let port: number;
   let authorization: string;
   const sockets: Socket[] = [];
+  const listen = async ({ app }: TestApi) => Number(new URL(await app.listen({ host: "127.0.0.1", port: 0 })).port);
   beforeAll(async () => {
     world = await createWorld();
     api = await createTestApi(world, {}, { limits });
-    port = Number(new URL(await api.app.listen({ host: "127.0.0.1", port: 0 })).port);
+    port = await listen(api);
     authorization = await shopperAuthorization("ann");
   });
   afterAll(async () => {
@@ -57,11 +59,13 @@ describe("a connection", () => {
     `Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 
   test("that sends its headers byte by byte is ended in time, with 408", async () => {
-    const { socket, ended } = open();
+    const patient = await createTestApi(world, {}, { limits: { ...limits, requestTimeoutMs: 60_000 } });
+    const { socket, ended } = open(await listen(patient));
     drip(socket, `GET /items HTTP/1.1\r\nHost: x\r\nX-Slow: ${"a".repeat(10_000)}`);
     const { answer, afterMs } = await ended;
     expect(afterMs).toBeLessThan(endsWithinMs);
     expect(problemIn(answer)).toMatchObject({ status: 408, code: "request_timeout" });
+    await patient.close();
   });
 
   test("that sends its body byte by byte is ended in time, with 408", async () => {
@@ -93,6 +97,17 @@ describe("a connection", () => {
     expect(response.status).toBe(200);
     const ends = await Promise.all(slow.map(({ ended }) => ended));
     expect(Math.max(...ends.map(({ afterMs }) => afterMs))).toBeLessThan(endsWithinMs);
+  });
+
+  test("that is kept for the next request may be idle for longer than any request may take", async () => {
+    const { socket, answered } = open();
+    const answers = () => answered().split('{"status":"ok"}').length - 1;
+    for (const count of [1, 2]) {
+      socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+      await eventually("it is answered", async () => answers() === count);
+      await sleep(2 * limits.requestTimeoutMs);
+      expect(socket.readyState).toBe("open");
+    }
   });
 
   test.each([
@@ -150,7 +165,7 @@ describe("a connection", () => {
       {},
       { limits: { ...limits, maxConnections: 5, headersTimeoutMs: 5_000, requestTimeoutMs: 6_000 } },
     );
-    const smallPort = Number(new URL(await small.app.listen({ host: "127.0.0.1", port: 0 })).port);
+    const smallPort = await listen(small);
     const kept = Array.from({ length: 5 }, () => open(smallPort));
     await Promise.all(kept.map(({ socket }) => new Promise((resolve) => socket.once("connect", resolve))));
     expect((await open(smallPort).ended).answer).toBe("");

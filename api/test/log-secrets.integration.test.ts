@@ -1,5 +1,6 @@
 import { Writable } from "node:stream";
 import { createLog } from "@holdfast/shared/log.ts";
+import { openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis } from "@holdfast/shared/redis.ts";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -59,6 +60,13 @@ describe("what an API server writes to its log, told to write everything", () =>
     const key = { "idempotency-key": "s3cret-key" };
     expect(await ask("/purchase/item_1", "POST", { ...shopper, ...key }, card)).toBe(500);
     expect(await ask("/orders", "GET", shopper)).toBe(500);
+    // The command that fails here carries the order, and with it the card; a driver's error carries the command.
+    const lanes = openLanes(world.redis, world.keys, 4);
+    for (const lane of lanes) await world.redis.set(lane.toKey("wait"), "not a list");
+    const ann = { ...shopper, authorization: await shopperAuthorization("ann") };
+    expect(await ask("/purchase/item_1", "POST", ann, card)).toBe(500);
+    for (const lane of lanes) await world.redis.del(lane.toKey("wait"));
+    await Promise.all(lanes.map((lane) => lane.close()));
     expect(await ask("/orders", "GET", { ...shopper, authorization: `Bearer ${token}x` })).toBe(401);
     expect(await ask("/orders?token=s3cret-query", "GET", { "x-large": "s3cret".repeat(4_000) })).toBe(431);
     expect(await ask("/webhooks/stripe", "POST", { "stripe-signature": `${signature}0` }, "{}")).toBe(400);
