@@ -41,7 +41,10 @@ export function judgeLoad(samples: readonly LoadSample[], limits: LoadLimits): O
   return late.length === samplesInARow ? "event loop" : null;
 }
 
-/** Answers 503 `busy` before any work is done, for as long as the process has more to do than it can. */
+/**
+ * Answers 503 `busy` before any work is done, for as long as the process has more to do than it can. `@fastify/under-pressure` measures
+ * the same, but judges by one window alone, so that a single pause turns a whole crowd away.
+ */
 export function registerLoadShedding(app: App, limits: LoadLimits): void {
   const delay = monitorEventLoopDelay({ resolution: resolutionMs });
   delay.enable();
