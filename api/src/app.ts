@@ -1,4 +1,3 @@
-import fastifyHelmet from "@fastify/helmet";
 import fastifyStatic from "@fastify/static";
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
@@ -17,9 +16,12 @@ import Fastify, {
 } from "fastify";
 import { orderAcceptor } from "./accept-orders.ts";
 import type { ApiConfig } from "./config.ts";
+import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
+import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
 import { registerLimits } from "./limits.ts";
 import { registerMetrics } from "./metrics.ts";
+import { type LockoutLimits, lockoutLimits } from "./ops-lockout.ts";
 import { lineReader } from "./order-reader.ts";
 import type { OrderWatch } from "./order-watch.ts";
 import { answerProblem, Problem } from "./problems.ts";
@@ -31,6 +33,8 @@ import { orderRoutes } from "./routes/orders.ts";
 import { purchaseRoute } from "./routes/purchase.ts";
 import { sessionRoute } from "./routes/sessions.ts";
 import { webhookRoute } from "./routes/webhooks.ts";
+import { apiHeaders, secureHeaders } from "./secure-headers.ts";
+import { type LoadLimits, loadLimits, registerLoadShedding } from "./shed-load.ts";
 import { shopperIdentifier } from "./shopper.ts";
 
 export type App = FastifyInstance<
@@ -59,24 +63,26 @@ export interface AppParts {
   readonly items: ItemCatalog;
   readonly watch: OrderWatch;
   readonly log: Logger;
+  /** Others than those of a server in earnest. */
+  readonly limits?: Partial<ConnectionLimits & LoadLimits & LockoutLimits>;
 }
 
 const maxBodyBytes = 16 * 1024; // the largest valid body is under 1 KB
-const requestTimeoutMs = 10_000; // a request whose head and body take longer is an attack or a dead line
 const webRoot = new URL("../web/", import.meta.url);
 
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
   const { config, db, redis, keys, lanes, charges, webhooks, items, watch } = parts;
   const log: FastifyBaseLogger = parts.log;
+  const connections = { ...connectionLimits, ...parts.limits };
   const app: App = Fastify({
+    ...connectionOptions(connections),
     loggerInstance: log,
     // At thousands of requests a second a line each would cost more than the work; /metrics counts them.
     logController: new LogController({ disableRequestLogging: true }),
     // Nor a logger each: the one line that needs the request's id is given it.
     childLoggerFactory: (logger) => logger,
     bodyLimit: maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
     trustProxy: trustProxy(config.TRUST_PROXY),
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: true } },
@@ -93,7 +99,18 @@ export async function buildApp(parts: AppParts): Promise<App> {
   // Whoever waits for an answer gets what is known, so that closing need not wait for them.
   app.addHook("preClose", async () => watch.close());
   const metrics = registerMetrics(app);
-  await registerPages(app, config.STRIPE_SIMULATOR_URL ?? null);
+  const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
+  const pageHeaders = secureHeaders({
+    contentSecurityPolicy: { directives: contentSecurityPolicy(simulatorUrl) },
+    strictTransportSecurity: false, // TLS ends before us; whoever ends it sets this
+  });
+  registerLoadShedding(app, { ...loadLimits, ...parts.limits });
+  limitConnections(app, connections);
+  await describeApi(app);
+  await app.register(async (scope) => {
+    sendHeaders(scope, pageHeaders);
+    await registerPages(scope, simulatorUrl);
+  });
   const limits = await registerLimits(app, redis, keys, config);
 
   const identify = shopperIdentifier(config);
@@ -101,6 +118,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const readLine = lineReader(reader);
   const accept = orderAcceptor({ redis, keys, lanes, maxLine: config.MAX_LINE });
   await app.register(async (scope) => {
+    sendHeaders(scope, apiHeaders);
     purchaseRoute(scope, { items, accept, reader, readLine, watch, identify, limits });
     orderRoutes(scope, { reader, readLine, watch, identify });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
@@ -112,27 +130,26 @@ export async function buildApp(parts: AppParts): Promise<App> {
   if (webhookSecret !== undefined) await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret));
   const password = config.OPS_PASSWORD;
   if (password !== undefined) {
+    const lockout = { ...lockoutLimits, ...parts.limits };
     await app.register(
-      async (scope) => opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password }),
+      async (scope) => {
+        sendHeaders(scope, pageHeaders);
+        await opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password, lockout });
+      },
       { prefix: "/ops" },
     );
   }
   return app;
 }
 
-/** The storefront, the API description, and the headers every answer carries. */
-async function registerPages(app: App, simulatorUrl: string | null): Promise<void> {
-  await app.register(fastifyHelmet, {
-    contentSecurityPolicy: {
-      directives: {
-        "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "connect-src": ["'self'", ...(simulatorUrl ? [simulatorUrl] : [])],
-        "upgrade-insecure-requests": null,
-      },
-    },
-    strictTransportSecurity: false, // TLS ends before us; whoever ends it sets this
+function sendHeaders(scope: App, headers: Readonly<Record<string, string>>): void {
+  scope.addHook("onRequest", (_request, reply, done) => {
+    reply.headers(headers);
+    done();
   });
+}
+
+async function describeApi(app: App): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: "3.1.0",
@@ -149,7 +166,11 @@ async function registerPages(app: App, simulatorUrl: string | null): Promise<voi
       },
     },
   });
-  await app.register(fastifySwaggerUi, { routePrefix: "/docs", staticCSP: true });
+}
+
+/** The storefront and the API description, as pages. */
+async function registerPages(app: App, simulatorUrl: string | null): Promise<void> {
+  await app.register(fastifySwaggerUi, { routePrefix: "/docs", staticCSP: foreignPagePolicy });
   // What the page needs to know of this shop.
   app.get("/storefront.json", { schema: { hide: true } }, async () => ({ simulatorUrl }));
   await app.register(fastifyStatic, { root: webRoot.pathname, cacheControl: true, maxAge: 60_000 });

@@ -3,6 +3,7 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type { FastifyRequest } from "fastify";
 
 import type { App } from "./app.ts";
+import { clientAddress } from "./client-address.ts";
 import type { ApiConfig } from "./config.ts";
 import { countingStore } from "./counting-store.ts";
 import { Problem } from "./problems.ts";
@@ -11,9 +12,14 @@ import type { IdentifyShopper } from "./shopper.ts";
 type Limit = (request: FastifyRequest) => Promise<void>;
 export interface Limits {
   readonly perAddress: Limit;
+  /** For new guest sessions, which are what an address would get round the limit per shopper with. */
+  readonly sessionsPerAddress: Limit;
   /** Needs `request.shopperId`, so it comes after the token check. */
   readonly perShopper: Limit;
 }
+
+/** A session lasts a day and presses Buy many times: of all that an address may ask for, this part may be new sessions. */
+const sessionShare = 1 / 10;
 
 const unlimited: Limit = async () => {};
 
@@ -42,8 +48,10 @@ export async function registerLimits(
       }
     };
   };
+  const addressRate = config.ADDRESS_RATE_PER_MINUTE;
   return {
-    perAddress: limit(config.ADDRESS_RATE_PER_MINUTE, (request) => `address:${request.ip}`),
+    perAddress: limit(addressRate, (request) => `address:${clientAddress(request)}`),
+    sessionsPerAddress: limit(Math.ceil(addressRate * sessionShare), (request) => `sessions:${clientAddress(request)}`),
     perShopper: limit(config.SHOPPER_RATE_PER_MINUTE, (request) => `shopper:${request.shopperId}`),
   };
 }

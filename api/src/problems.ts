@@ -1,5 +1,6 @@
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { apiHeaders } from "./secure-headers.ts";
 
 /**
  * Every refusal there is, in one catalogue: code → status and title. Answers are RFC 9457 problem details; `code` is what
@@ -7,6 +8,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
  */
 export const problems = {
   unauthenticated: { status: 401, title: "Sign in first" },
+  foreign_page: { status: 403, title: "Not from another page" },
   order_not_found: { status: 404, title: "Order not found" },
   item_not_found: { status: 404, title: "Item not found" },
   route_not_found: { status: 404, title: "There is nothing here" },
@@ -18,10 +20,12 @@ export const problems = {
   order_settled: { status: 409, title: "The order is settled" },
   insufficient_inventory: { status: 409, title: "Fewer units are unsold" },
   invalid_request: { status: 400, title: "The request does not fit" },
+  request_timeout: { status: 408, title: "The request took too long" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be application/json" },
   idempotency_key_reused: { status: 422, title: "This Idempotency-Key was used for another purchase" },
   rate_limited: { status: 429, title: "Too many requests" },
+  headers_too_large: { status: 431, title: "The headers are too large" },
   busy: { status: 503, title: "Too many are in line" },
   unavailable: { status: 503, title: "Not available at the moment" },
   internal: { status: 500, title: "Something went wrong on our side" },
@@ -51,6 +55,9 @@ export class Problem extends Error {
     this.fields = more.fields ?? [];
     this.retryAfterSeconds = more.retryAfterSeconds ?? null;
   }
+  get statusCode(): number {
+    return problems[this.code].status;
+  }
 }
 
 /** Redis, or Postgres for what needs it, is away. */
@@ -65,22 +72,29 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   const problem = toProblem(error);
   if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
   if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is away"); // one per request of a crowd
-  const { status, title } = problems[problem.code];
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
   if (problem.code === "unauthenticated" && !reply.hasHeader("www-authenticate"))
     reply.header("www-authenticate", "Bearer");
+  if (!reply.hasHeader("x-content-type-options")) reply.headers(apiHeaders); // it was refused before it came to a route
   return reply
-    .code(status)
+    .code(problem.statusCode)
     .type("application/problem+json")
-    .send({
-      type: `urn:holdfast:problem:${problem.code}`,
-      title,
-      status,
-      detail: problem.message,
-      code: problem.code,
-      ...(problem.fields.length > 0 && { errors: problem.fields }),
-      ...(problem.code === "internal" && { requestId: request.id }),
-    });
+    .send({ ...problemDocument(problem), ...(problem.code === "internal" && { requestId: request.id }) });
+}
+
+const maxFields = 20; // an error for each of a thousand unknown fields would make us answer with more than we were sent
+
+/** A problem as RFC 9457 has it. */
+export function problemDocument(problem: Problem) {
+  const { status, title } = problems[problem.code];
+  return {
+    type: `urn:holdfast:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.message,
+    code: problem.code,
+    ...(problem.fields.length > 0 && { errors: problem.fields }),
+  };
 }
 
 function toProblem(error: unknown): Problem {
@@ -89,7 +103,7 @@ function toProblem(error: unknown): Problem {
   const { code, statusCode, validation, message } = error as Partial<FastifyError>;
   if (validation) {
     const context = (error as FastifyError).validationContext ?? "body";
-    const fields = validation.map((v) => fieldError(context, v.instancePath, v.params, v.message));
+    const fields = validation.slice(0, maxFields).map((v) => fieldError(context, v.instancePath, v.params, v.message));
     const detail = fields.map((f) => `${f.field} ${f.message}`).join("; ");
     return new Problem("invalid_request", detail, { fields });
   }

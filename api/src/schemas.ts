@@ -94,7 +94,7 @@ export const sessionBody = Type.Object({ token: Type.String(), shopperId: Type.S
 
 export const opsItemRequest = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 200, pattern: "^\\P{Cc}*$" }),
+    name: Type.String({ minLength: 1, maxLength: 200, pattern: "^[^\\p{Cc}\\p{Cs}]*$" }),
     price: Type.Integer({ minimum: 1, maximum: maxAmountMinor, description: "per unit, in the currency's minor unit" }),
     currency: Type.String({ pattern: "^[a-z]{3}$", description: "ISO 4217, lower case" }),
     units: Type.Integer({
@@ -159,8 +159,8 @@ export const problemBody = Type.Object(
   { title: "Problem", description: "RFC 9457" },
 );
 
-/** The refusals a route may answer, as its OpenAPI responses. */
+/** The refusals a route may answer, as its OpenAPI responses; 431, 500 and 503 may come from any. */
 export function refusals(...statuses: number[]) {
   const refusal = { description: "a refusal", content: { "application/problem+json": { schema: problemBody } } };
-  return Object.fromEntries([...statuses, 500].map((status) => [status, refusal]));
+  return Object.fromEntries([...statuses, 431, 500, 503].map((status) => [status, refusal]));
 }

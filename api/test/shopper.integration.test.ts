@@ -1,13 +1,27 @@
 import { createServer } from "node:http";
-import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi, testJwtSecret } from "../../infra/testing/api.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
 
 const secret = new TextEncoder().encode(testJwtSecret);
-const sign = (claims: Record<string, unknown>, key = secret) =>
-  new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).sign(key);
+const sign = (claims: Record<string, unknown>, key = secret, alg = "HS256") =>
+  new SignJWT(claims).setProtectedHeader({ alg }).sign(key);
 const inAnHour = () => Math.floor(Date.now() / 1000) + 3_600;
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+/** Header and claims of a token that nobody signed. */
+const forged = (header: object, sub = "ann") => `${encode(header)}.${encode({ sub, exp: inAnHour() })}`;
+const withClaims = (authorization: string, sub: string) =>
+  authorization.replace(/\.[^.]*\./, `.${encode({ sub, exp: inAnHour() })}.`);
+const signWithOwnKey = async ({ embedded = false, url = "" }) => {
+  const { publicKey, privateKey } = await generateKeyPair("RS256", { extractable: true });
+  const header = {
+    alg: "RS256",
+    ...(embedded && { jwk: await exportJWK(publicKey) }),
+    ...(url && { jku: url, x5u: url }),
+  };
+  return new SignJWT({ sub: "ann", exp: inAnHour() }).setProtectedHeader(header).sign(privateKey);
+};
 
 describe("a shopper's token", () => {
   let world: World;
@@ -32,6 +46,16 @@ describe("a shopper's token", () => {
     ["another scheme", () => "Basic YW5uOnB3"],
     ["not a token", () => "Bearer hello"],
     ["alg none", () => `Bearer ${new UnsecuredJWT({ sub: "ann", exp: inAnHour() }).encode()}`],
+    ["alg NoNe, with a signature that is empty", () => `Bearer ${forged({ alg: "NoNe" })}.`],
+    ["the right signature cut off", async () => (await shopperAuthorization("ann")).replace(/[^.]*$/, "")],
+    ["claims that were changed after signing", async () => withClaims(await shopperAuthorization("ann"), "ben")],
+    [
+      "HS512 under the right secret",
+      async () => `Bearer ${await sign({ sub: "ann", exp: inAnHour() }, secret, "HS512")}`,
+    ],
+    ["RS256, with a key of one's own", async () => `Bearer ${await signWithOwnKey({})}`],
+    ["RS256, with a key that the token brings along", async () => `Bearer ${await signWithOwnKey({ embedded: true })}`],
+    ["a crit that nobody knows", async () => `Bearer ${forged({ alg: "HS256", crit: ["x"], x: 1 })}.AAAA`],
     ["signed with another secret", async () => shopperAuthorization("ann", "another secret, of the same length too")],
     ["no sub", async () => `Bearer ${await sign({ exp: inAnHour() })}`],
     ["a sub that is no text", async () => `Bearer ${await sign({ sub: 7, exp: inAnHour() })}`],
@@ -97,6 +121,40 @@ describe("a shopper's token", () => {
         .setProtectedHeader({ alg: "HS256", kid: "k1" })
         .sign(new TextEncoder().encode(publicKey));
       expect((await ordersWith(`Bearer ${token}`, publishing)).statusCode).toBe(401);
+    });
+
+    test("nor is it as PEM or DER, as libraries keep it", async () => {
+      const { publicKey } = await keys;
+      const pem = await exportSPKI(publicKey);
+      const der = Buffer.from(pem.replace(/-----.*-----|\n/g, ""), "base64");
+      for (const bytes of [Buffer.from(pem), Buffer.from(pem.trim()), der]) {
+        for (const alg of ["HS256", "HS384", "HS512"]) {
+          const token = await new SignJWT({ sub: "ann", exp: inAnHour() })
+            .setProtectedHeader({ alg, kid: "k1" })
+            .sign(new Uint8Array(bytes));
+          expect((await ordersWith(`Bearer ${token}`, publishing)).statusCode).toBe(401);
+        }
+      }
+    });
+
+    test("a token that names keys of its own is refused, and nobody is asked for them", async () => {
+      let asked = 0;
+      const stranger = createServer((_request, response) => {
+        asked += 1;
+        response.end("{}");
+      });
+      await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+      const url = `http://127.0.0.1:${(stranger.address() as { port: number }).port}/keys`;
+      for (const server of [api, publishing]) {
+        expect((await ordersWith(`Bearer ${await signWithOwnKey({ url })}`, server)).statusCode).toBe(401);
+      }
+      expect(asked).toBe(0);
+      stranger.close();
+    });
+
+    test("a token under the shared secret of another server, or alg none, is refused here as well", async () => {
+      expect((await ordersWith(await shopperAuthorization("ann"), publishing)).statusCode).toBe(401);
+      expect((await ordersWith(`Bearer ${forged({ alg: "none" })}.`, publishing)).statusCode).toBe(401);
     });
 
     test("a key that is not among them is refused", async () => {

@@ -89,6 +89,31 @@ describe("POST /webhooks/stripe", () => {
     expect((await queued()).map((job) => job.eventId)).not.toContain("evt_forged");
   });
 
+  test.each([
+    "{}",
+    "null",
+    "[]",
+    "7",
+    '{"id":"evt_1"}',
+    '{"id":"evt_1","type":"payment_intent.succeeded","data":{}}',
+    '{"id":7,"type":"payment_intent.succeeded","data":{"object":{}}}',
+    '{"id":"evt:1:2:3","type":"payment_intent.succeeded","data":{"object":{}}}',
+    '{"id":"evt_\\u0000","type":"payment_intent.succeeded","data":{"object":{}}}',
+  ])("what is signed and no event is refused, never a 500: %s", async (payload) => {
+    expect((await send(payload, sign(payload))).json()).toMatchObject({ status: 400, code: "invalid_request" });
+  });
+
+  test.each([
+    '{"id":"evt_odd_1","type":"x","data":{"object":7}}',
+    '{"id":"evt_odd_2","type":"x","data":{"object":{"object":"payment_intent","id":{},"metadata":7}}}',
+    '{"id":"evt_odd_3","type":"x","data":{"object":{"payment_intent":["pi"],"metadata":{"orderId":["a"]}}}}',
+    '{"id":"evt_odd_4","type":"x","data":{"object":{"metadata":null}}}',
+  ])("an event of an object we do not know leads nowhere: %s", async (payload) => {
+    expect((await send(payload, sign(payload))).statusCode).toBe(200);
+    const job = (await queued()).find(({ eventId }) => payload.includes(`"${eventId}"`));
+    expect(job).toMatchObject({ paymentIntentId: null, orderId: null });
+  });
+
   test("a body that was touched on the way is refused", async () => {
     const payload = event("evt_touched");
     expect((await send(`${payload} `, sign(payload))).statusCode).toBe(400);

@@ -68,8 +68,9 @@ function showItem(item) {
 async function showItems() {
   try {
     const items = await ask("/items");
-    if (items.length === 0) byId("items").innerHTML = '<p class="quiet">Nothing is on sale at the moment.</p>';
-    else byId("items").querySelector(":scope > .quiet")?.remove();
+    const quiet = byId("items").querySelector(":scope > .quiet");
+    if (items.length > 0) quiet?.remove();
+    else if (quiet) quiet.textContent = "Nothing is on sale at the moment.";
     items.forEach(showItem);
   } catch {
     notify("The shop does not answer. Trying again …");

@@ -1,8 +1,8 @@
-import { createLog } from "@holdfast/shared/log.ts";
+import { createLog, type Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
 import { SignJWT } from "jose";
-import { type App, buildApp } from "../../api/src/app.ts";
+import { type App, type AppParts, buildApp } from "../../api/src/app.ts";
 import { readApiConfig } from "../../api/src/config.ts";
 import { openItemCatalog } from "../../api/src/item-catalog.ts";
 import { type OrderWatch, openOrderWatch } from "../../api/src/order-watch.ts";
@@ -19,7 +19,11 @@ export interface TestApi {
 }
 
 /** An API server of one's own, built but not listening, wired as `server.ts` does it. */
-export async function createTestApi(world: World, env: Record<string, string> = {}): Promise<TestApi> {
+export async function createTestApi(
+  world: World,
+  env: Record<string, string> = {},
+  more: { limits?: AppParts["limits"]; log?: Logger } = {},
+): Promise<TestApi> {
   const config = readApiConfig({
     ...world.env,
     JWT_SECRET: testJwtSecret,
@@ -33,7 +37,7 @@ export async function createTestApi(world: World, env: Record<string, string> = 
   const redis = connectRedis(config.REDIS_URL, "failing", ignore);
   const subscriber = connectRedis(config.REDIS_URL, "waiting", ignore);
   await Promise.all([requireRedis(redis), requireRedis(subscriber)]);
-  const log = createLog("api", "silent");
+  const { limits = {}, log = createLog("api", "silent") } = more;
   const { db, keys } = world;
   const items = await openItemCatalog({ db, redis, subscriber, keys, log });
   const watch = await openOrderWatch({ redis, subscriber, keys, log });
@@ -41,7 +45,7 @@ export async function createTestApi(world: World, env: Record<string, string> = 
   const charges = openChargeQueue(redis, keys);
   const webhooks = openWebhookQueue(redis, keys);
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
-  const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log });
+  const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log, limits });
   return {
     app,
     watch,

@@ -1,8 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { FastifyAdapter } from "@bull-board/fastify";
-import basicAuth from "@fastify/basic-auth";
 import type { Database } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
@@ -10,9 +8,12 @@ import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queu
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
+import { foreignPagePolicy } from "../content-security-policy.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
+import { guardOperations } from "../ops-guard.ts";
 import { maxStocked, putItem, restockItem } from "../ops-items.ts";
-import { answerProblem, Problem } from "../problems.ts";
+import { type LockoutLimits, opsLockout } from "../ops-lockout.ts";
+import { Problem } from "../problems.ts";
 import { booksBody, opsItemBody, opsItemRequest, refusals, restockRequest } from "../schemas.ts";
 import { showItem } from "../show-item.ts";
 
@@ -25,18 +26,16 @@ export interface OpsParts {
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly password: string;
+  readonly lockout: LockoutLimits;
 }
 
 const itemParams = Type.Object({ itemId: Type.String() });
 const security = [{ operations: [] }];
+const guard = [401, 403, 429]; // what `guardOperations` may answer
 
 /** Everything under `/ops`: for operations, behind HTTP Basic. */
 export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
-  await app.register(basicAuth, { validate: operationsCheck(parts.password), authenticate: { realm: "holdfast" } });
-  app.addHook("onRequest", (request, reply, done) => {
-    // Answered here, not thrown: the dashboard below has an error handler of its own.
-    app.basicAuth(request, reply, (error) => (error ? void answerProblem(error, request, reply) : done()));
-  });
+  await guardOperations(app, parts.password, opsLockout(parts.redis, parts.keys, parts.lockout));
   // Whoever has not signed in is not told what there is and what not.
   for (const url of ["/", "/*"]) {
     app.all(url, { schema: { hide: true } }, () => {
@@ -53,17 +52,19 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
     serverAdapter: dashboard,
     options: { uiConfig: { boardTitle: "Holdfast" } },
   });
-  await app.register(dashboard.registerPlugin(), { prefix: "/queues" });
-}
-
-/** Compares digests in constant time, so that the time taken tells nothing of how much was right. */
-function operationsCheck(password: string) {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  const expected = digest(`ops:${password}`);
-  return async (username: string, given: string) => {
-    if (timingSafeEqual(digest(`${username}:${given}`), expected)) return;
-    throw new Problem("unauthenticated", "Sign in as operations.");
-  };
+  // Its own handler shows an error's message, and in development its stack: errors go on to ours.
+  dashboard.setErrorHandler((error) => {
+    throw error;
+  });
+  await app.register(
+    async (scope) => {
+      scope.addHook("onRequest", async (_request, reply) => {
+        reply.header("content-security-policy", foreignPagePolicy);
+      });
+      await scope.register(dashboard.registerPlugin());
+    },
+    { prefix: "/queues" },
+  );
 }
 
 function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
@@ -82,7 +83,7 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
         security,
         params: itemParams,
         body: opsItemRequest,
-        response: { 200: opsItemBody, 201: opsItemBody, ...refusals(400, 401, 413, 415, 503) },
+        response: { 200: opsItemBody, 201: opsItemBody, ...refusals(400, ...guard, 413, 415) },
       },
     },
     async (request, reply) => {
@@ -112,7 +113,7 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
         security,
         params: itemParams,
         body: restockRequest,
-        response: { 200: opsItemBody, ...refusals(400, 401, 404, 409, 413, 415, 503) },
+        response: { 200: opsItemBody, ...refusals(400, ...guard, 404, 409, 413, 415) },
       },
     },
     async (request) => {
@@ -144,7 +145,7 @@ function booksRoute(app: App, db: Database): void {
         tags: ["operations"],
         security,
         params: itemParams,
-        response: { 200: booksBody, ...refusals(401, 404, 503) },
+        response: { 200: booksBody, ...refusals(...guard, 404) },
       },
     },
     async (request) => {

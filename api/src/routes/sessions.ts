@@ -13,7 +13,7 @@ export function sessionRoute(app: App, limits: Limits, secret: string): void {
         tags: ["anyone"],
         response: { 201: sessionBody, ...refusals(400, 429, 503) },
       },
-      onRequest: limits.perAddress,
+      onRequest: limits.sessionsPerAddress,
     },
     async (_request, reply) => reply.code(201).send(await createGuestSession(secret, Date.now())),
   );

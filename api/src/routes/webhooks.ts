@@ -42,11 +42,17 @@ export function webhookRoute(app: App, webhooks: WebhookQueue, secret: string): 
 function verifiedEvent(body: unknown, signature: string | string[] | undefined, secret: string): Stripe.Event {
   const refused = () => new Problem("invalid_request", "The signature does not fit the body, or is too old.");
   if (!Buffer.isBuffer(body) || typeof signature !== "string") throw refused();
+  let event: Partial<Stripe.Event> | null;
   try {
-    return Stripe.webhooks.constructEvent(body, signature, secret, toleranceSeconds);
+    event = Stripe.webhooks.constructEvent(body, signature, secret, toleranceSeconds);
   } catch {
     throw refused();
   }
+  // Its id becomes a job's id and a row's key.
+  if (typeof event?.type === "string" && /^evt_\w{1,250}$/.test(String(event.id)) && event.data?.object) {
+    return event as Stripe.Event;
+  }
+  throw new Problem("invalid_request", "The body is signed, but no event.");
 }
 
 /** Only ids are taken over: what the payment is now, the provider will be asked. */

@@ -1,0 +1,79 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyHttpOptions, RawServerDefault } from "fastify";
+import type { App } from "./app.ts";
+import { Problem, problemDocument, problems } from "./problems.ts";
+
+/** How much of us one connection may take, whoever is at its other end. */
+export interface ConnectionLimits {
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly checkEveryMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
+  readonly maxConnections: number;
+}
+
+export const connectionLimits: ConnectionLimits = {
+  headersTimeoutMs: 5_000, // a head is one packet or two; a phone on a bad line needs a second or two for it
+  requestTimeoutMs: 10_000, // head and body: whoever takes longer is an attack or a dead line
+  checkEveryMs: 1_000, // how late the two above may be noticed; Node's own 30 s would be an attacker's bonus
+  idleTimeoutMs: 60_000, // nothing read and nothing written; the longest answer that is waited for takes 30 s
+  maxHeaderBytes: 16 * 1024, // with the address; a browser sends 1 KB, a token is under 1 KB
+  maxHeaders: 100, // a browser sends about 20, each proxy adds a handful
+  maxConnections: 20_000, // at some 20 KB each 400 MB; a crowd of 5,000 keeps 5,000 open
+};
+
+const keepAliveMs = 72_000; // longer than the 60 s of common load balancers, so that it is they who close
+
+/** What Fastify is to be built with, so that nobody can hold a connection, or fill our memory through one. */
+export function connectionOptions(limits: ConnectionLimits) {
+  return {
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: keepAliveMs,
+    connectionTimeout: limits.idleTimeoutMs,
+    http: {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.checkEveryMs,
+      maxHeaderSize: limits.maxHeaderBytes,
+    },
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerBrokenRequest(error, socket),
+  } satisfies FastifyHttpOptions<RawServerDefault>;
+}
+
+/** The limits that are not options: how many connections, and how many headers on each request. */
+export function limitConnections(app: App, { maxConnections, maxHeaders }: ConnectionLimits): void {
+  app.server.maxConnections = maxConnections;
+  app.addHook("onRequest", (request, reply, done) => {
+    if (request.raw.rawHeaders.length <= 2 * maxHeaders) return done(); // names and values take turns
+    reply.header("connection", "close");
+    done(new Problem("headers_too_large", `More than ${maxHeaders} headers.`));
+  });
+}
+
+/** What never became a request is answered on the bare socket, in the same words as everything else. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const problem = problemOf(error.code ?? "");
+  const { status } = problems[problem.code];
+  const body = JSON.stringify(problemDocument(problem));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => socket.destroy(), // not before it is out; what else the other side sends is not read
+  );
+}
+
+function problemOf(code: string): Problem {
+  switch (code) {
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new Problem("request_timeout", "The request did not arrive in time.");
+    case "HPE_HEADER_OVERFLOW":
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return new Problem("headers_too_large", "The address and the headers are larger than this server takes.");
+    default:
+      return new Problem("invalid_request", "This is not a well-formed HTTP request.");
+  }
+}

@@ -1,0 +1,182 @@
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { connectionLimits } from "../src/connections.ts";
+
+// Short, so that the tests are; how they work together is the same.
+const limits = { headersTimeoutMs: 300, requestTimeoutMs: 600, checkEveryMs: 50, idleTimeoutMs: 1_500 };
+const endsWithinMs = 2_000; // the longest of these, one check later, on a machine that has other things to do
+
+describe("a connection", () => {
+  let world: World;
+  let api: TestApi;
+  let port: number;
+  let authorization: string;
+  const sockets: Socket[] = [];
+  const listen = async ({ app }: TestApi) => Number(new URL(await app.listen({ host: "127.0.0.1", port: 0 })).port);
+  beforeAll(async () => {
+    world = await createWorld();
+    api = await createTestApi(world, {}, { limits });
+    port = await listen(api);
+    authorization = await shopperAuthorization("ann");
+  });
+  afterAll(async () => {
+    for (const socket of sockets) socket.destroy();
+    await api.close();
+    await world.close();
+  });
+
+  /** Opens a connection; `ended` says what had been answered when the server closed it, and after how long. */
+  const open = (onPort = port) => {
+    const socket = connect(onPort, "127.0.0.1");
+    sockets.push(socket);
+    const openedAtMs = performance.now();
+    let answer = "";
+    socket.on("data", (chunk: Buffer) => (answer += chunk.toString()));
+    socket.on("error", () => {}); // a reset is an end too
+    const ended = new Promise<{ answer: string; afterMs: number }>((resolve) =>
+      socket.on("close", () => resolve({ answer, afterMs: performance.now() - openedAtMs })),
+    );
+    return { socket, ended, answered: () => answer };
+  };
+  const problemIn = (answer: string) => {
+    const [head = "", body = ""] = answer.split("\r\n\r\n");
+    expect(head).toMatch(/^content-type: application\/problem\+json/im);
+    return JSON.parse(body) as { status: number; code: string; title: string; detail: string };
+  };
+  /** One byte after the other, for as long as the other side lets us. */
+  const drip = (socket: Socket, text: string) => {
+    let sent = 0;
+    const timer = setInterval(() => {
+      if (socket.destroyed || sent === text.length) clearInterval(timer);
+      else socket.write(text[sent++] as string);
+    }, 40);
+  };
+  const body = (length: number) =>
+    `POST /purchase/item_1 HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+
+  test("that sends its headers byte by byte is ended in time, with 408", async () => {
+    const patient = await createTestApi(world, {}, { limits: { ...limits, requestTimeoutMs: 60_000 } });
+    const { socket, ended } = open(await listen(patient));
+    drip(socket, `GET /items HTTP/1.1\r\nHost: x\r\nX-Slow: ${"a".repeat(10_000)}`);
+    const { answer, afterMs } = await ended;
+    expect(afterMs).toBeLessThan(endsWithinMs);
+    expect(problemIn(answer)).toMatchObject({ status: 408, code: "request_timeout" });
+    await patient.close();
+  });
+
+  test("that sends its body byte by byte is ended in time, with 408", async () => {
+    const { socket, ended } = open();
+    socket.write(body(10_000));
+    drip(socket, "x".repeat(10_000));
+    const { answer, afterMs } = await ended;
+    expect(afterMs).toBeLessThan(endsWithinMs);
+    expect(problemIn(answer)).toMatchObject({ status: 408, code: "request_timeout" });
+  });
+
+  test.each([
+    ["nothing at all", ""],
+    ["half a head", "GET /items HTTP/1.1\r\nHo"],
+    [
+      "a head, and of its chunked body only the beginning",
+      "POST /sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    ],
+  ])("that sends %s and then no more is ended in time", async (_name, text) => {
+    const { socket, ended } = open();
+    socket.write(text);
+    expect((await ended).afterMs).toBeLessThan(endsWithinMs);
+  });
+
+  test("that takes its time holds up nobody else: with two hundred of them others are served", async () => {
+    const slow = Array.from({ length: 200 }, () => open());
+    for (const { socket } of slow) socket.write("GET /items HTTP/1.1\r\nX-Slow: ");
+    const response = await fetch(`http://127.0.0.1:${port}/items`);
+    expect(response.status).toBe(200);
+    const ends = await Promise.all(slow.map(({ ended }) => ended));
+    expect(Math.max(...ends.map(({ afterMs }) => afterMs))).toBeLessThan(endsWithinMs);
+  });
+
+  test("that is kept for the next request may be idle for longer than any request may take", async () => {
+    const { socket, answered } = open();
+    const answers = () => answered().split('{"status":"ok"}').length - 1;
+    for (const count of [1, 2]) {
+      socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+      await eventually("it is answered", async () => answers() === count);
+      await sleep(2 * limits.requestTimeoutMs);
+      expect(socket.readyState).toBe("open");
+    }
+  });
+
+  test.each([
+    ["one header of 64 KB", `X-Large: ${"a".repeat(65_536)}\r\n`],
+    ["headers of 64 KB", `X-Some: ${"a".repeat(1_000)}\r\n`.repeat(64)],
+    ["a thousand headers", Array.from({ length: 1_000 }, (_, i) => `X${i}: a\r\n`).join("")],
+    ["a hundred and one headers", Array.from({ length: 100 }, (_, i) => `X${i}: a\r\n`).join("")],
+  ])("that sends %s is answered 431", async (_name, headers) => {
+    const { socket, ended } = open();
+    socket.write(`GET /items HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+    expect(problemIn((await ended).answer)).toMatchObject({ status: 431, code: "headers_too_large" });
+  });
+
+  test("that sends as many headers as a browser behind proxies is served", async () => {
+    const headers = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`x-${i}`, "a".repeat(100)]));
+    expect((await fetch(`http://127.0.0.1:${port}/items`, { headers })).status).toBe(200);
+  });
+
+  test("that announces a body too large is refused before the body is sent", async () => {
+    const { socket, ended } = open();
+    socket.write(body(2_000_000_000));
+    expect(problemIn((await ended).answer)).toMatchObject({ status: 413, code: "payload_too_large" });
+  });
+
+  test("that sends a chunked body without end is refused when it is too large", async () => {
+    const { socket, ended } = open();
+    socket.write(body(0).replace("Content-Length: 0", "Transfer-Encoding: chunked"));
+    const chunk = `1000\r\n${"x".repeat(4_096)}\r\n`;
+    for (let i = 0; i < 8; i++) socket.write(chunk);
+    expect((await ended).answer).toMatch(/^HTTP\/1.1 413 /);
+  });
+
+  test.each([
+    ["no HTTP", "\u0016\u0003\u0001 hello\r\n\r\n"],
+    ["two lengths", "POST /sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"],
+    [
+      "a length and chunks",
+      "POST /sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+    ["a line folded into a header", "GET /items HTTP/1.1\r\nHost: x\r\nX-A: b\r\n c\r\n\r\n"],
+    ["a space before a header's colon", "GET /items HTTP/1.1\r\nHost: x\r\nX-A : b\r\n\r\n"],
+    ["a NUL in a header", "GET /items HTTP/1.1\r\nHost: x\r\nX-A: b\0c\r\n\r\n"],
+    ["a bare line feed in a header", "GET /items HTTP/1.1\r\nHost: x\r\nX-A: b\nX-B: c\r\n\r\n"],
+  ])("that could be read in two ways, or in none, is 400 and closed: %s", async (_name, text) => {
+    const { socket, ended } = open();
+    socket.write(text);
+    const { answer, afterMs } = await ended;
+    expect(afterMs).toBeLessThan(endsWithinMs);
+    expect(problemIn(answer)).toMatchObject({ status: 400, code: "invalid_request" });
+  });
+
+  test("above the number a server takes is closed, and those before it go on", async () => {
+    const small = await createTestApi(
+      world,
+      {},
+      { limits: { ...limits, maxConnections: 5, headersTimeoutMs: 5_000, requestTimeoutMs: 6_000 } },
+    );
+    const smallPort = await listen(small);
+    const kept = Array.from({ length: 5 }, () => open(smallPort));
+    await Promise.all(kept.map(({ socket }) => new Promise((resolve) => socket.once("connect", resolve))));
+    expect((await open(smallPort).ended).answer).toBe("");
+    kept[0]?.socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    expect((await kept[0]?.ended)?.answer).toContain('{"status":"ok"}');
+    for (const { socket } of kept) socket.destroy();
+    await small.close();
+  });
+
+  test("of a server in earnest is ended within twelve seconds, whatever it does not send", () => {
+    const { headersTimeoutMs, requestTimeoutMs, checkEveryMs } = connectionLimits;
+    expect(Math.max(headersTimeoutMs, requestTimeoutMs) + 2 * checkEveryMs).toBeLessThanOrEqual(12_000);
+  });
+});

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createTestApi, opsAuthorization, shopperAuthorization } from "../../infra/testing/api.ts";
+import { addItem } from "../../infra/testing/items.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+
+describe("an API server that has more to do than it can", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await createWorld();
+    await addItem(world.db, "item_1", 10);
+  });
+  afterAll(() => world.close());
+
+  /** Keeps the event loop turning slowly, as a crowd does. */
+  const strain = () => {
+    const stop = new AbortController();
+    const turn = () => {
+      const untilMs = performance.now() + 80;
+      while (performance.now() < untilMs);
+      if (!stop.signal.aborted) setTimeout(turn, 1);
+    };
+    turn();
+    return () => stop.abort();
+  };
+
+  test("sheds load while its event loop is late, is seen alive all the time, and takes work again by itself", async () => {
+    const api = await createTestApi(world, {}, { limits: { maxLoopDelayMs: 25 } });
+    const status = async (url: string) => (await api.app.inject(url)).statusCode;
+    expect(await status("/items")).toBe(200);
+    const relax = strain();
+    try {
+      await eventually("load is shed", async () => (await status("/items")) === 503, 10_000);
+      const purchase = await api.app.inject({
+        method: "POST",
+        url: "/purchase/item_1",
+        headers: { authorization: await shopperAuthorization("ann") },
+        payload: { paymentMethod: "pm_card_visa" },
+      });
+      expect(purchase.statusCode).toBe(503);
+      expect(purchase.headers["content-type"]).toBe("application/problem+json; charset=utf-8");
+      expect(purchase.headers["retry-after"]).toBe("2");
+      expect(purchase.headers["x-content-type-options"]).toBe("nosniff");
+      expect(purchase.json()).toMatchObject({ status: 503, code: "busy" });
+      for (const url of ["/healthz", "/readyz", "/metrics"]) expect(await status(url)).toBe(200);
+      expect((await api.app.inject("/metrics")).body).toContain(
+        'holdfast_http_answers_total{method="POST",route="/purchase/:itemId",status="503"} 1',
+      );
+    } finally {
+      relax();
+    }
+    await eventually("it takes work again", async () => (await status("/items")) === 200, 10_000);
+    await api.close();
+  });
+
+  test("sheds load while its memory is nearly used up, pages, addresses unknown and operations too", async () => {
+    const api = await createTestApi(world, {}, { limits: { maxHeapBytes: 1 } });
+    const ask = (url: string) => api.app.inject({ url, headers: { authorization: opsAuthorization } });
+    await eventually("load is shed", async () => (await ask("/items")).statusCode === 503, 10_000);
+    for (const url of ["/", "/nothing", "/docs/", "/docs/json", "/ops/queues"]) {
+      expect((await ask(url)).json()).toMatchObject({ status: 503, code: "busy" });
+    }
+    expect((await ask("/healthz")).statusCode).toBe(200);
+    await api.close();
+  });
+});
