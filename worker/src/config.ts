@@ -5,6 +5,7 @@ import {
   readEnvironment,
   redisPrefix,
   redisUrl,
+  requireDurableRedis,
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
 
@@ -12,6 +13,7 @@ const variables = Type.Object({
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl,
   REDIS_PREFIX: redisPrefix,
+  REQUIRE_DURABLE_REDIS: requireDurableRedis,
   PURCHASE_LANES: purchaseLanes,
   STRIPE_SECRET_KEY: Type.String({ minLength: 1, description: "Stripe's secret key, sk_…" }),
   STRIPE_API_BASE: Type.Optional(

@@ -8,6 +8,7 @@ import {
   openWebhookQueue,
 } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import Stripe from "stripe";
 import type { WorkerConfig } from "./config.ts";
 import { serveCharges } from "./serve-charges.ts";
@@ -31,6 +32,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const keys = redisKeys(config.REDIS_PREFIX);
   try {
     await Promise.all([requirePostgres(db), requireRedis(redis)]);
+    await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
   } catch (error) {
     redis.disconnect();
     await db.destroy();
