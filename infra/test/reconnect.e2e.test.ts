@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
@@ -103,10 +103,19 @@ describe("two APIs and two workers, none of which is ever restarted", () => {
     expect(paid).toEqual(expect.arrayContaining(crowd.accepted));
   });
 
-  test("and every process is still the one that was started", () => {
-    for (const { process: child } of [...system.apis, ...system.workers]) {
-      expect([child.exitCode, child.signalCode]).toEqual([null, null]);
-    }
+  test("and every process is still the one that was started", async () => {
+    const ended = [...system.apis, ...system.workers].filter(({ process: child }) => child.exitCode !== null);
+    const lastWords = await Promise.all(
+      ended.map(({ name }) => readFile(join(directory, "log", `${name}.log`), "utf8")),
+    );
+    expect(
+      lastWords.map((log) =>
+        log
+          .split("\n")
+          .filter((line) => line.includes('"level":50'))
+          .at(-1),
+      ),
+    ).toEqual([]);
   });
 
   const authorized = async (shopper: string) => ({
