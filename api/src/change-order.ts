@@ -6,6 +6,7 @@ import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { sql } from "kysely";
 import { type OrderReaderParts, readOrder } from "./order-reader.ts";
 import { Problem } from "./problems.ts";
+import { unknownOrder } from "./unknown-order.ts";
 
 export interface ChangeParts extends OrderReaderParts {
   readonly charges: ChargeQueue;
@@ -51,7 +52,7 @@ export async function payWithAnotherCard(
   });
   if (order === null) {
     const current = await readOrder(parts, shopperId, orderId);
-    if (current === null) throw orderNotFound();
+    if (current === null) throw await unknownOrder(parts);
     throw new Problem("payment_not_expected", "No other card is expected for this order now.");
   }
   await replaceViews(parts.redis, parts.keys, [order.record]);
@@ -71,7 +72,7 @@ const decisionPollMs = 100;
  */
 export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId: string): Promise<OrderRecord> {
   let order = await readOrder(parts, shopperId, orderId);
-  if (order === null) throw orderNotFound();
+  if (order === null) throw await unknownOrder(parts);
   if (order.status === "queued") {
     const cancelled = await cancelInLine(parts, order);
     if (cancelled !== null) return cancelled;
@@ -149,8 +150,4 @@ async function untilSettled(db: Database, orderId: string): Promise<OrderRecord>
     order = await findOrder(db, orderId);
   }
   return order;
-}
-
-function orderNotFound(): Problem {
-  return new Problem("order_not_found", "You have no order with this id.");
 }

@@ -4,6 +4,7 @@ import type { App } from "./app.ts";
 export interface Metrics {
   readonly registry: Registry;
   readonly lineLength: Gauge<"lane">;
+  readonly redisLosses: Gauge;
 }
 
 /** Counts every answer of the app by route and status, and how long it took. */
@@ -29,10 +30,15 @@ export function registerMetrics(app: App): Metrics {
     labelNames: ["lane"] as const,
     registers: [registry],
   });
+  const redisLosses = new Gauge({
+    name: "holdfast_redis_losses",
+    help: "How often Redis was found emptied or restored from an older state, orders in line being lost",
+    registers: [registry],
+  });
   app.addHook("onResponse", async (request, reply) => {
     const labels = { method: request.method, route: request.routeOptions.url ?? "none" };
     answers.inc({ ...labels, status: reply.statusCode });
     duration.observe(labels, reply.elapsedTime / 1000);
   });
-  return { registry, lineLength };
+  return { registry, lineLength, redisLosses };
 }

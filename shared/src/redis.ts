@@ -64,6 +64,10 @@ export function redisKeys(prefix: string) {
     shopperOrders: (shopperId: string) => `${prefix}orders:${shopperId}`,
     /** A hash with the running numbers of a lane: `accepted` and `decided`. */
     line: (queueName: string) => `${prefix}line:${queueName}`,
+    /** A hash that says which life of Redis this is: `token` and `beat`. */
+    epoch: `${prefix}holdfast:epoch`,
+    /** Where BullMQ keeps a queue's settings, its global concurrency among them. */
+    queueMeta: (queueName: string) => `${prefix}holdfast:${queueName}:meta`,
     /** The channel on which changed items are announced. */
     itemChanges: `${prefix}holdfast:items`,
     /** BullMQ's prefix. */

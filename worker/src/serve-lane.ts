@@ -16,12 +16,17 @@ export const maxStalledCount = 1_000_000;
 const lockedRetryMs = 200; // a batch is decided in tens of milliseconds, so a held lock is soon free
 const outageRetryMs = 500; // keeps recovery within a second of the part's return
 
+/** One active job in the whole fleet, which is what keeps the order of arrival. Redis forgets it when it is emptied. */
+export async function setUpLane(lane: LaneQueue): Promise<void> {
+  await lane.setGlobalConcurrency(1);
+}
+
 /**
  * Serves one lane: one job at a time in the whole fleet, in the order of arrival. A job that has to wait (its item is locked
  * elsewhere, or Postgres is away) goes back to the head of the lane without using up a try, and the lane waits with it.
  */
 export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly log: Logger }): Promise<Worker> {
-  await lane.setGlobalConcurrency(1);
+  await setUpLane(lane);
   const log = parts.log.child({ lane: lane.name });
 
   const waitAtTheHead = async (delayMs: number): Promise<never> => {

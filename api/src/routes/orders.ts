@@ -3,9 +3,9 @@ import { Type } from "typebox";
 import type { App } from "../app.ts";
 import { isOrderId } from "../order-id.ts";
 import { listOrders, type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
-import { Problem } from "../problems.ts";
 import { orderBody, refusals } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
+import { unknownOrder } from "../unknown-order.ts";
 
 export interface OrdersParts {
   readonly reader: OrderReaderParts;
@@ -33,7 +33,7 @@ export function orderRoutes(app: App, { reader, readLine, identify }: OrdersPart
       const { id } = request.params;
       const order = isOrderId(id) ? await readOrder(reader, shopperId, id) : null;
       // Somebody else's order and one that does not exist look alike.
-      if (order === null) throw new Problem("order_not_found", "You have no order with this id.");
+      if (order === null) throw await unknownOrder(reader);
       if (!isFinal(order.status)) reply.header("retry-after", 1);
       return show(order);
     },
