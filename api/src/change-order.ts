@@ -62,6 +62,10 @@ export async function payWithAnotherCard(
   return order.record;
 }
 
+function orderSettled(): Problem {
+  return new Problem("order_settled", "The order is settled and cannot be cancelled any more.");
+}
+
 const decisionWaitMs = 8_000; // calling a payment off takes a second or two; longer, and the shopper is told to ask again
 const decisionPollMs = 100;
 
@@ -77,6 +81,8 @@ export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId
     const cancelled = await cancelInLine(parts, order);
     if (cancelled !== null) return cancelled;
   }
+  // One that was refused because the record would not have it is over in the live view alone.
+  if (order.status === "rejected") throw orderSettled();
   order = await findOrder(parts.db, orderId);
   const inFlight = order.status === "reserved" && (await isPaymentInFlight(parts.db, orderId));
   if (inFlight)
@@ -89,8 +95,7 @@ export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId
     order = await untilSettled(parts.db, orderId);
   }
   if (order.status === "cancelled") return order;
-  if (isFinal(order.status))
-    throw new Problem("order_settled", "The order is settled and cannot be cancelled any more.");
+  if (isFinal(order.status)) throw orderSettled();
   throw new Problem("payment_in_progress", "The payment is being called off. Ask again in a moment.", {
     retryAfterSeconds: 2,
   });

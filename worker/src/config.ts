@@ -46,6 +46,18 @@ const reconcileVariables = Type.Object({
   STRIPE_API_BASE: variables.properties.STRIPE_API_BASE,
 });
 
+/** What `npm run replay` needs of it. */
+const replayVariables = Type.Object({
+  REDIS_URL: variables.properties.REDIS_URL,
+  REDIS_PREFIX: variables.properties.REDIS_PREFIX,
+  PURCHASE_LANES: variables.properties.PURCHASE_LANES,
+});
+
+/** @throws EnvironmentError naming every variable that is missing or wrong */
+export function readReplayConfig(env: NodeJS.ProcessEnv) {
+  return readEnvironment(replayVariables, env);
+}
+
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readReconcileConfig(env: NodeJS.ProcessEnv) {
   return readEnvironment(reconcileVariables, env);
