@@ -8,25 +8,27 @@ export interface RestartableServer {
   readonly url: string;
   /** SIGKILL: it gets to write nothing more. */
   kill(): Promise<void>;
-  /** Brings it back; resolves when it answers. */
-  revive(): Promise<void>;
+  /** Brings it back, without its data where `fresh`; resolves when it answers. */
+  revive(fresh?: boolean): Promise<void>;
   stop(): Promise<void>;
 }
 
 export function restartableRedis(directory: string): Promise<RestartableServer> {
   const ignoreNotice = () => {};
-  return restartable((port) =>
-    startRedis(join(directory, "redis"), ignoreNotice, false, port === undefined ? {} : { port }),
+  return restartable((port, fresh) =>
+    startRedis(join(directory, "redis"), ignoreNotice, fresh, port === undefined ? {} : { port }),
   );
 }
 
 export function restartablePostgres(directory: string): Promise<RestartableServer> {
   // The crash of a process loses nothing that was written, so the tests do without fsync.
-  return restartable((port) => startPostgres(join(directory, "postgres"), ["fsync=off"], false, port));
+  return restartable((port, fresh) => startPostgres(join(directory, "postgres"), ["fsync=off"], fresh, port));
 }
 
-async function restartable(start: (port?: number) => Promise<LocalServer>): Promise<RestartableServer> {
-  let server = await start();
+async function restartable(
+  start: (port: number | undefined, fresh: boolean) => Promise<LocalServer>,
+): Promise<RestartableServer> {
+  let server = await start(undefined, false);
   const { url } = server;
   const port = Number(new URL(url).port);
   return {
@@ -35,8 +37,8 @@ async function restartable(start: (port?: number) => Promise<LocalServer>): Prom
       server.process?.kill("SIGKILL");
       if (server.process) await childEnded(server.process, 5_000);
     },
-    async revive() {
-      server = await untilStarted(() => start(port));
+    async revive(fresh = false) {
+      server = await untilStarted(() => start(port, fresh));
     },
     stop: () => server.stop(),
   };

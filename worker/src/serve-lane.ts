@@ -8,9 +8,12 @@ import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
 import { ItemLockLost } from "./item-lock.ts";
 import { type DeadPurchaseJob, refusedBefore, refuseOrders } from "./refuse-orders.ts";
 
-/** A dead worker's job runs again within these two together, about 7 s, on any other worker. */
+/**
+ * A dead worker's job runs again on any other worker once its lock is over and two checks have seen it so: within 7 s. The same goes for a
+ * job that Redis gave out in the moment it died, so that nobody knows of it.
+ */
 export const jobLockMs = 5_000;
-export const stalledCheckMs = 2_000;
+export const stalledCheckMs = 1_000;
 
 /** How often a job may be found abandoned: no number of crashes may turn accepted orders into failed ones. */
 export const maxStalledCount = 1_000_000;
