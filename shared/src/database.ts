@@ -208,13 +208,15 @@ export async function findOrder(db: Database, orderId: string): Promise<OrderRec
   return orderFromRow(row);
 }
 
-/** Makes sure at start that Postgres answers and has the schema. @throws one clear line where not */
+/** Makes sure at start that Postgres answers and has the schema, the newest table included. @throws one clear line where not */
 export async function requirePostgres(db: Database): Promise<void> {
   try {
-    await sql`select 1 from orders limit 1`.execute(db);
+    await sql`select 1 from orders, redis_epochs limit 1`.execute(db);
   } catch (error) {
     const missing = (error as { code?: string }).code === "42P01";
-    const message = missing ? "The database has no schema yet: run the migrations first" : "Postgres cannot be reached";
+    const message = missing
+      ? "The database has not this version's schema: run the migrations first"
+      : "Postgres cannot be reached";
     throw new Error(message, { cause: error });
   }
 }

@@ -12,7 +12,7 @@ import {
 } from "@holdfast/shared/queues.ts";
 import type { Worker } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization } from "../../infra/testing/api.ts";
+import { createTestApi, opsAuthorization, shopperAuthorization } from "../../infra/testing/api.ts";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
@@ -84,6 +84,20 @@ describe("replaying a dead job", () => {
     const { code, stdout } = await command(name);
     expect(stdout).toBe(`${name} is dead again: Not a purchase job\n`);
     expect(code).toBe(1);
+  });
+
+  test("from the queue dashboard does the same", async () => {
+    const good = packPurchaseJob(purchaseJob("item_1", [purchaseRequest()]));
+    const name = await killJob({ ...good, orders: "torn" });
+    const id = name.split("/")[1] ?? "";
+    await (await lanes[1]?.getJob(id))?.updateData(good);
+    const api = await createTestApi(world, { PURCHASE_LANES: "2" });
+    const url = `/ops/queues/api/queues/${encodeURIComponent("{lane-1}")}/${id}/retry`;
+    const headers = { authorization: opsAuthorization };
+    expect((await api.app.inject({ method: "PUT", url, headers })).statusCode).toBe(204);
+    await eventually("it is decided", async () => (await booksOf(world.db, "item_1")).reserved === 1);
+    expect(await lanes[1]?.getFailedCount()).toBe(0);
+    await api.close();
   });
 
   test.each([
