@@ -103,6 +103,10 @@ describe("two APIs and two workers, none of which is ever restarted", () => {
     expect(paid).toEqual(expect.arrayContaining(crowd.accepted));
   });
 
+  test("no restart was taken for a loss", async () => {
+    expect(await db.selectFrom("redis_epochs").select("cause").execute()).toEqual([{ cause: "first_start" }]);
+  });
+
   test("a Redis that comes back empty is alarmed by one of the workers, and purchases go on", async () => {
     await redis.kill();
     await redis.revive(true);

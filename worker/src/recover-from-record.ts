@@ -1,6 +1,6 @@
 import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { decodeView, removeViews, replaceViews, viewTtlMs } from "@holdfast/shared/order-view.ts";
+import { decodeView, encodeView, replaceViews, viewTtlMs } from "@holdfast/shared/order-view.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Cluster } from "ioredis";
@@ -85,9 +85,17 @@ async function mendViews(parts: RecoverParts, noticedAtMs: number): Promise<{ co
     }
   }
   const lost = await findLost(parts, inDoubt);
-  await removeViews(redis, keys, lost);
-  return { corrected, lost: lost.length };
+  let taken = 0;
+  for (const view of lost) {
+    taken += Number(await redis.eval(takeBackScript, 1, keys.shopperOrders(view.shopperId), view.id, encodeView(view)));
+  }
+  return { corrected, lost: taken };
 }
+
+// Only as it was seen: its shopper may have bought again under the same key meanwhile.
+const takeBackScript = `
+if redis.call("HGET", KEYS[1], ARGV[1]) == ARGV[2] then return redis.call("HDEL", KEYS[1], ARGV[1]) end
+return 0`;
 
 /** Which of these orders are neither in a lane nor in the record. Looked at twice: a job can move while the lane is read. */
 async function findLost({ db, lanes }: RecoverParts, inDoubt: Map<string, OrderRecord>): Promise<OrderRecord[]> {
