@@ -122,7 +122,6 @@ class Schedule {
 
   async #buy(): Promise<void> {
     const request = purchaseRequest({ paymentMethod: this.#pick(cards) ?? "", quantity: 1 + this.#below(2) });
-    this.#shoppers.set(request.orderId, request.shopperId);
     const job = purchaseJob(this.#itemId, [request]);
     await this.#mortally(`buys with ${request.paymentMethod}`, async (parts) => {
       await decidePurchase(parts, "{lane-0}", job);
@@ -130,6 +129,8 @@ class Schedule {
     // The lane runs a job again until it is done; a dead worker's lock goes by itself.
     const decide = () => decidePurchase(this.#parts(new Mortal()), "{lane-0}", job);
     await eventually("the order is decided", async () => (await decide()) === "decided");
+    // From here on it can be cancelled, looked at, asked about: nobody does that to an order the record does not know.
+    this.#shoppers.set(request.orderId, request.shopperId);
   }
 
   async #runJob(): Promise<void> {
