@@ -6,6 +6,7 @@ import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { sql } from "kysely";
 import { type OrderReaderParts, readOrder } from "./order-reader.ts";
 import { Problem } from "./problems.ts";
+import { unknownOrder } from "./unknown-order.ts";
 
 export interface ChangeParts extends OrderReaderParts {
   readonly charges: ChargeQueue;
@@ -51,7 +52,7 @@ export async function payWithAnotherCard(
   });
   if (order === null) {
     const current = await readOrder(parts, shopperId, orderId);
-    if (current === null) throw orderNotFound();
+    if (current === null) throw await unknownOrder(parts);
     throw new Problem("payment_not_expected", "No other card is expected for this order now.");
   }
   await publishOrders(parts.redis, parts.keys, [order.record]);
@@ -59,6 +60,10 @@ export async function payWithAnotherCard(
   const job = chargeQueueEntry({ kind: "charge", orderId, attempt: order.attempt });
   await parts.charges.add(job.name, job.data, job.opts);
   return order.record;
+}
+
+function orderSettled(): Problem {
+  return new Problem("order_settled", "The order is settled and cannot be cancelled any more.");
 }
 
 const decisionWaitMs = 8_000; // calling a payment off takes a second or two; longer, and the shopper is told to ask again
@@ -71,11 +76,13 @@ const decisionPollMs = 100;
  */
 export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId: string): Promise<OrderRecord> {
   let order = await readOrder(parts, shopperId, orderId);
-  if (order === null) throw orderNotFound();
+  if (order === null) throw await unknownOrder(parts);
   if (order.status === "queued") {
     const cancelled = await cancelInLine(parts, order);
     if (cancelled !== null) return cancelled;
   }
+  // One that was refused because the record would not have it is over in the live view alone.
+  if (order.status === "rejected") throw orderSettled();
   order = await findOrder(parts.db, orderId);
   const inFlight = order.status === "reserved" && (await isPaymentInFlight(parts.db, orderId));
   if (inFlight)
@@ -88,8 +95,7 @@ export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId
     order = await untilSettled(parts.db, orderId);
   }
   if (order.status === "cancelled") return order;
-  if (isFinal(order.status))
-    throw new Problem("order_settled", "The order is settled and cannot be cancelled any more.");
+  if (isFinal(order.status)) throw orderSettled();
   throw new Problem("payment_in_progress", "The payment is being called off. Ask again in a moment.", {
     retryAfterSeconds: 2,
   });
@@ -149,8 +155,4 @@ async function untilSettled(db: Database, orderId: string): Promise<OrderRecord>
     order = await findOrder(db, orderId);
   }
   return order;
-}
-
-function orderNotFound(): Problem {
-  return new Problem("order_not_found", "You have no order with this id.");
 }

@@ -5,6 +5,7 @@ import {
   readEnvironment,
   redisPrefix,
   redisUrl,
+  requireDurableRedis,
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
 
@@ -26,6 +27,7 @@ const variables = Type.Object({
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl,
   REDIS_PREFIX: redisPrefix,
+  REQUIRE_DURABLE_REDIS: requireDurableRedis,
   PURCHASE_LANES: purchaseLanes,
   JWT_SECRET: Type.Optional(Type.String({ description: "the secret that signs shopper tokens (HS256)" })),
   JWKS_URL: Type.Optional(

@@ -4,6 +4,7 @@ import type { App } from "./app.ts";
 export interface Metrics {
   readonly registry: Registry;
   readonly lineLength: Gauge<"lane">;
+  readonly redisLosses: Gauge;
 }
 
 /** Counts every answer of the app by route and status, and how long it took. */
@@ -29,12 +30,17 @@ export function registerMetrics(app: App): Metrics {
     labelNames: ["lane"] as const,
     registers: [registry],
   });
+  const redisLosses = new Gauge({
+    name: "holdfast_redis_losses",
+    help: "How often Redis was found emptied or restored from an older state, orders in line being lost",
+    registers: [registry],
+  });
+  const countAnswer = answerCounter(answers, duration);
   app.addHook("onResponse", (request, reply, done) => {
     countAnswer(request.method, request.routeOptions.url ?? "none", reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
-  const countAnswer = answerCounter(answers, duration);
-  return { registry, lineLength };
+  return { registry, lineLength, redisLosses };
 }
 
 /** Counts an answer. The series of a route and status is looked up by its labels once: doing it at every answer costs more than the rest. */

@@ -2,6 +2,7 @@ import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
 import { openItemCatalog } from "./item-catalog.ts";
@@ -41,6 +42,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
   };
   try {
     await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(subscriber)]);
+    await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
     const keys = redisKeys(config.REDIS_PREFIX);
     const items = await openItemCatalog({ db, redis, subscriber, keys, log });
     const watch = await openOrderWatch({ redis, subscriber, keys, log });

@@ -10,6 +10,7 @@ describe("the API's configuration", () => {
       HOST: "127.0.0.1",
       PORT: 3000,
       REDIS_PREFIX: "",
+      REQUIRE_DURABLE_REDIS: "off",
       PURCHASE_LANES: 4,
       GUEST_SESSIONS: "off",
       SHOPPER_RATE_PER_MINUTE: 120,

@@ -18,13 +18,15 @@ const redisSettings = {
 };
 
 /**
- * Starts a Redis on a free port of the loopback interface, its data in `directory`. A server that an earlier, killed run left
- * there is ended first; its data is kept.
+ * Starts a Redis on the loopback interface, its data in `directory`. A server that an earlier, killed run left there is ended
+ * first; its data is kept.
+ * @param more `port`: a given one instead of a free one; `settings`: in place of those above, or beside them
  */
 export async function startRedis(
   directory: string,
   onInstall: (text: string) => void,
   fresh = false,
+  more: { readonly port?: number; readonly settings?: Readonly<Record<string, string>> } = {},
 ): Promise<LocalServer> {
   const program = await findRedisServer(onInstall);
   await mkdir(directory, { recursive: true });
@@ -35,8 +37,8 @@ export async function startRedis(
   if (fresh) await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
 
-  const port = await freePort();
-  const settings = { bind: "127.0.0.1", port: String(port), dir: directory, ...redisSettings };
+  const port = more.port ?? (await freePort());
+  const settings = { bind: "127.0.0.1", port: String(port), dir: directory, ...redisSettings, ...more.settings };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   const server = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";

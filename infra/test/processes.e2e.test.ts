@@ -1,6 +1,10 @@
 import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startRedis } from "../local/redis.ts";
 import { createWorld, type World } from "../testing/world.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -73,6 +77,20 @@ describe("a process that cannot start", () => {
     expect(stderr).toContain("run the migrations first");
     expect(code).toBe(1);
     await empty.close();
+  });
+
+  test.each([api, worker])("%s with REQUIRE_DURABLE_REDIS=on refuses a Redis that could lose orders", async (file) => {
+    const directory = await mkdtemp(join(tmpdir(), "holdfast-forgetful-"));
+    const settings = { appendonly: "no", "maxmemory-policy": "allkeys-lru" };
+    const forgetful = await startRedis(directory, () => {}, false, { settings });
+    const env = full({ REDIS_URL: forgetful.url, REQUIRE_DURABLE_REDIS: "on" });
+    const { code, stderr } = await runToEnd(file, env);
+    expect(stderr).toMatch(
+      /^\w+: Redis has appendonly no: set .*\n\w+: Redis has maxmemory-policy allkeys-lru: set .*\n$/,
+    );
+    expect(code).toBe(1);
+    await forgetful.stop();
+    await rm(directory, { recursive: true, force: true });
   });
 
   test("the migrations run as a process of their own, twice", async () => {

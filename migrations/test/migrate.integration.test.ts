@@ -10,7 +10,7 @@ import { migrate } from "../src/migrate.ts";
 describe("migrating", () => {
   test("brings an empty database up, and a second time changes nothing", async () => {
     const world = await createWorld({ schema: false });
-    expect(await migrate(world.db)).toEqual(["001_orders", "002_payments"]);
+    expect(await migrate(world.db)).toEqual(["001_orders", "002_payments", "003_redis_epochs"]);
     expect(await migrate(world.db)).toEqual([]);
     await world.close();
   });
@@ -19,7 +19,7 @@ describe("migrating", () => {
     const world = await createWorld({ schema: false });
     const others = [1, 2, 3].map(() => openDatabase(world.databaseUrl, 2, () => {}));
     const applied = await Promise.all([world.db, ...others].map(migrate));
-    expect(applied.flat()).toEqual(["001_orders", "002_payments"]);
+    expect(applied.flat()).toEqual(["001_orders", "002_payments", "003_redis_epochs"]);
     await Promise.all(others.map((db) => db.destroy()));
     await world.close();
   });

@@ -10,6 +10,7 @@ export interface Tables {
   order_events: OrderEventTable;
   item_books: ItemBooks;
   webhook_events: WebhookEventTable;
+  redis_epochs: RedisEpochTable;
   legal_transitions: { from_status: OrderStatus; to_status: OrderStatus };
 }
 
@@ -72,6 +73,18 @@ interface WebhookEventTable {
   processed_at: Date | null;
 }
 
+interface RedisEpochTable {
+  epoch: number;
+  token: string;
+  cause: "first_start" | "emptied" | "restored";
+  began_at: Generated<Date>;
+  recovered_at: Date | null;
+  beat: Generated<number>;
+  beat_at: Date | null;
+  in_line: Generated<number>;
+  previous: GeneratedAlways<number | null>;
+}
+
 interface ItemBooks {
   item_id: string;
   stocked: number;
@@ -104,8 +117,10 @@ export function openDatabase(url: string, maxConnections: number, onError: (erro
     lock_timeout: 5_000,
     idle_in_transaction_session_timeout: 10_000,
   });
-  // An idle connection that breaks is reported here; without a listener it would end the process.
-  pool.on("error", onError);
+  // A connection that breaks is reported here; without a listener it would end the process. On the connection itself, since the pool
+  // listens only while one is idle, and a transaction holds one between its statements.
+  pool.on("connect", (client) => client.on("error", onError));
+  pool.on("error", () => {});
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 
@@ -193,13 +208,15 @@ export async function findOrder(db: Database, orderId: string): Promise<OrderRec
   return orderFromRow(row);
 }
 
-/** Makes sure at start that Postgres answers and has the schema. @throws one clear line where not */
+/** Makes sure at start that Postgres answers and has the schema, the newest table included. @throws one clear line where not */
 export async function requirePostgres(db: Database): Promise<void> {
   try {
-    await sql`select 1 from orders limit 1`.execute(db);
+    await sql`select 1 from orders, redis_epochs limit 1`.execute(db);
   } catch (error) {
     const missing = (error as { code?: string }).code === "42P01";
-    const message = missing ? "The database has no schema yet: run the migrations first" : "Postgres cannot be reached";
+    const message = missing
+      ? "The database has not this version's schema: run the migrations first"
+      : "Postgres cannot be reached";
     throw new Error(message, { cause: error });
   }
 }

@@ -69,6 +69,10 @@ export const redisPrefix = Type.String({
   pattern: "^[^{}]*$",
   description: "put before every key in Redis",
 });
+export const requireDurableRedis = Type.Union([Type.Literal("on"), Type.Literal("off")], {
+  default: "off",
+  description: "on refuses to start on a Redis that could lose accepted orders; on or off",
+});
 export const purchaseLanes = Type.Integer({
   default: 4,
   minimum: 1,

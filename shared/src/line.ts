@@ -6,27 +6,32 @@ import type { RedisClient, RedisKeys } from "./redis.ts";
  * only for telling shoppers where they stand and for bounding the line; who is served when is the queue's order.
  */
 
-// Gives out n places and returns the last, or -1 where the line would grow longer than allowed.
+// Gives out n places and returns the last, or -1 where the line would grow longer than allowed. In a Redis that was emptied the lane
+// has lost its rule of one active job, which keeps the order of arrival: nobody gets a place in a lane without it.
 const takePlacesScript = `
+redis.call("HSETNX", KEYS[2], "concurrency", 1)
 local accepted = tonumber(redis.call("HGET", KEYS[1], "accepted") or "0")
 local decided = tonumber(redis.call("HGET", KEYS[1], "decided") or "0")
 if accepted - decided + tonumber(ARGV[1]) > tonumber(ARGV[2]) then return -1 end
 return redis.call("HINCRBY", KEYS[1], "accepted", ARGV[1])`;
 
-// Moves the line on, never back: a job that runs twice changes nothing.
+// Moves the line on, never back: a job that runs twice changes nothing. A place from before Redis was emptied may be one that it has
+// not given out.
 const advanceScript = `
 local decided = tonumber(redis.call("HGET", KEYS[1], "decided") or "0")
+local accepted = tonumber(redis.call("HGET", KEYS[1], "accepted") or "0")
 if tonumber(ARGV[1]) > decided then redis.call("HSET", KEYS[1], "decided", ARGV[1]) end
+if tonumber(ARGV[1]) > accepted then redis.call("HSET", KEYS[1], "accepted", ARGV[1]) end
 return 0`;
 
 interface LineCommands {
-  takePlaces(key: string, count: number, maxLine: number): Promise<number>;
+  takePlaces(key: string, metaKey: string, count: number, maxLine: number): Promise<number>;
   advanceLine(key: string, place: number): Promise<number>;
 }
 
 function withCommands(redis: RedisClient): RedisClient & LineCommands {
   if (!("takePlaces" in redis)) {
-    redis.defineCommand("takePlaces", { lua: takePlacesScript, numberOfKeys: 1 });
+    redis.defineCommand("takePlaces", { lua: takePlacesScript, numberOfKeys: 2 });
     redis.defineCommand("advanceLine", { lua: advanceScript, numberOfKeys: 1 });
   }
   return redis as RedisClient & LineCommands;
@@ -40,7 +45,7 @@ export async function takePlaces(
   count: number,
   maxLine: number,
 ): Promise<number | null> {
-  const last = await withCommands(redis).takePlaces(keys.line(queueName), count, maxLine);
+  const last = await withCommands(redis).takePlaces(keys.line(queueName), keys.queueMeta(queueName), count, maxLine);
   return last < 0 ? null : last;
 }
 

@@ -70,6 +70,10 @@ export function redisKeys(prefix: string) {
     itemNews: { channel: `${prefix}holdfast:{items}:news`, counter: `${prefix}holdfast:{items}:number` },
     /** What becomes of orders. */
     orderNews: { channel: `${prefix}holdfast:{orders}:news`, counter: `${prefix}holdfast:{orders}:number` },
+    /** A hash that says which life of Redis this is: `token` and `beat`. */
+    epoch: `${prefix}holdfast:epoch`,
+    /** Where BullMQ keeps a queue's settings, its global concurrency among them. */
+    queueMeta: (queueName: string) => `${prefix}holdfast:${queueName}:meta`,
     /** BullMQ's prefix. */
     queues: `${prefix}holdfast`,
   };

@@ -1,12 +1,14 @@
 import { EnvironmentError } from "./environment.ts";
 import { withoutCredentials } from "./log.ts";
+import { RedisNotDurable } from "./redis-durability.ts";
 
 /**
  * Says on stderr, in one line per problem, why a process cannot start, and ends it with exit code 1. Never prints a
  * connection URL or any other value of the environment.
  */
 export function reportStartFailure(processName: string, error: unknown): never {
-  const lines = error instanceof EnvironmentError ? error.problems : [reason(error)];
+  const lines =
+    error instanceof EnvironmentError || error instanceof RedisNotDurable ? error.problems : [reason(error)];
   for (const line of lines) process.stderr.write(`${processName}: ${line}\n`);
   process.exit(1);
 }

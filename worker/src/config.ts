@@ -5,6 +5,7 @@ import {
   readEnvironment,
   redisPrefix,
   redisUrl,
+  requireDurableRedis,
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
 
@@ -12,6 +13,7 @@ const variables = Type.Object({
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl,
   REDIS_PREFIX: redisPrefix,
+  REQUIRE_DURABLE_REDIS: requireDurableRedis,
   PURCHASE_LANES: purchaseLanes,
   STRIPE_SECRET_KEY: Type.String({ minLength: 1, description: "Stripe's secret key, sk_…" }),
   STRIPE_API_BASE: Type.Optional(
@@ -43,6 +45,18 @@ const reconcileVariables = Type.Object({
   STRIPE_SECRET_KEY: variables.properties.STRIPE_SECRET_KEY,
   STRIPE_API_BASE: variables.properties.STRIPE_API_BASE,
 });
+
+/** What `npm run replay` needs of it. */
+const replayVariables = Type.Object({
+  REDIS_URL: variables.properties.REDIS_URL,
+  REDIS_PREFIX: variables.properties.REDIS_PREFIX,
+  PURCHASE_LANES: variables.properties.PURCHASE_LANES,
+});
+
+/** @throws EnvironmentError naming every variable that is missing or wrong */
+export function readReplayConfig(env: NodeJS.ProcessEnv) {
+  return readEnvironment(replayVariables, env);
+}
 
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readReconcileConfig(env: NodeJS.ProcessEnv) {

@@ -15,6 +15,12 @@ export interface ItemLock {
   release(): Promise<void>;
 }
 
+// Free, or ours: a command whose answer was lost with its connection is sent again, and must not find the lock held by itself.
+const takeScript = `
+local holder = redis.call("GET", KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+return 1`;
 const renewScript = `
 if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("PEXPIRE", KEYS[1], ARGV[2]) else return 0 end`;
 const releaseScript = `
@@ -23,7 +29,7 @@ if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) 
 /** Takes the lock under a random token, or returns null where someone else holds it. */
 export async function takeItemLock(redis: RedisClient, key: string, ttlMs = itemLockTtlMs): Promise<ItemLock | null> {
   const token = randomUUID();
-  if ((await redis.set(key, token, "PX", ttlMs, "NX")) !== "OK") return null;
+  if ((await redis.eval(takeScript, 1, key, token, ttlMs)) !== 1) return null;
 
   const lost = new AbortController();
   let heldUntilMs = performance.now() + ttlMs;

@@ -3,7 +3,7 @@ import type { Database } from "@holdfast/shared/database.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
-import { isOutage } from "@holdfast/shared/outage.ts";
+import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { DelayedError, type Job, Worker } from "bullmq";
@@ -59,8 +59,10 @@ export function serveCharges(
   });
   worker.on("error", (error) => log.warn({ err: error }, "charge queue connection in trouble"));
   worker.on("failed", (job, error) => {
-    const level = error instanceof PaymentOutcomeUnknown ? "info" : "error";
-    log[level]({ err: error, job: job?.id, tries: job?.attemptsMade }, "charge job did not succeed");
+    const about = { err: error, job: job?.id, order: job?.data.orderId, tries: job?.attemptsMade };
+    // The order keeps its units and the sweeper goes on asking, but no further try will settle it: people have to.
+    if (isPermanent(error)) log.error(about, "ALARM: a payment cannot be settled");
+    else log[error instanceof PaymentOutcomeUnknown ? "info" : "error"](about, "charge job did not succeed");
   });
   return worker;
 }

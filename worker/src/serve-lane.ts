@@ -1,14 +1,19 @@
 import type { Logger } from "@holdfast/shared/log.ts";
-import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
-import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import { isOutage } from "@holdfast/shared/outage.ts";
+import { type PackedPurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import { RateLimitError, Worker } from "bullmq";
+import { type Job, RateLimitError, UnrecoverableError, Worker } from "bullmq";
+import { decideApart, ItemIsLocked, type Undecidable } from "./decide-apart.ts";
 import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
 import { ItemLockLost } from "./item-lock.ts";
+import { type DeadPurchaseJob, refusedBefore, refuseOrders } from "./refuse-orders.ts";
 
-/** A dead worker's job runs again within these two together, about 7 s, on any other worker. */
+/**
+ * A dead worker's job runs again on any other worker once its lock is over and two checks have seen it so: within 7 s. The same goes for a
+ * job that Redis gave out in the moment it died, so that nobody knows of it.
+ */
 export const jobLockMs = 5_000;
-export const stalledCheckMs = 2_000;
+export const stalledCheckMs = 1_000;
 
 /** How often a job may be found abandoned: no number of crashes may turn accepted orders into failed ones. */
 export const maxStalledCount = 1_000_000;
@@ -16,12 +21,18 @@ export const maxStalledCount = 1_000_000;
 const lockedRetryMs = 200; // a batch is decided in tens of milliseconds, so a held lock is soon free
 const outageRetryMs = 500; // keeps recovery within a second of the part's return
 
+/** One active job in the whole fleet, which is what keeps the order of arrival. Redis forgets it when it is emptied. */
+export async function setUpLane(lane: LaneQueue): Promise<void> {
+  await lane.setGlobalConcurrency(1);
+}
+
 /**
  * Serves one lane: one job at a time in the whole fleet, in the order of arrival. A job that has to wait (its item is locked
- * elsewhere, or Postgres is away) goes back to the head of the lane without using up a try, and the lane waits with it.
+ * elsewhere, or Postgres is away) goes back to the head of the lane without using up a try, and the lane waits with it. A job with
+ * orders that can never be decided ends among the failed ones, when all its orders have an end, and the lane goes on.
  */
 export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly log: Logger }): Promise<Worker> {
-  await lane.setGlobalConcurrency(1);
+  await setUpLane(lane);
   const log = parts.log.child({ lane: lane.name });
 
   const waitAtTheHead = async (delayMs: number): Promise<never> => {
@@ -29,25 +40,23 @@ export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly
     throw new RateLimitError();
   };
 
-  const worker = new Worker(
+  const worker = new Worker<PackedPurchaseJob>(
     lane.name,
     async (job) => {
-      const purchase = unpackPurchaseJob(job.data);
-      let outcome: Awaited<ReturnType<typeof decidePurchase>>;
+      const { item, orders } = job.data;
+      let undecidable: Undecidable[];
       try {
-        outcome = await decidePurchase(parts, lane.name, purchase);
+        undecidable = await decideJob(lane.name, parts, job);
       } catch (error) {
-        if (isPermanent(error)) throw error;
+        if (error instanceof ItemIsLocked) return waitAtTheHead(lockedRetryMs);
+        if (error instanceof NotAPurchaseJob) throw error;
         const expected = isOutage(error) || error instanceof ItemLockLost;
         // The unforeseen waits too: rather a lane that stands still and says so than accepted orders without an answer.
-        log[expected ? "warn" : "error"](
-          { err: error, job: job.id, item: purchase.itemId },
-          "purchase job has to wait",
-        );
+        log[expected ? "warn" : "error"]({ err: error, job: job.id, item }, "purchase job has to wait");
         return waitAtTheHead(outageRetryMs);
       }
-      if (outcome === "item_locked") return waitAtTheHead(lockedRetryMs);
-      log.debug({ job: job.id, item: purchase.itemId, orders: purchase.requests.length }, "purchase job decided");
+      if (undecidable.length > 0) throw new UnrecoverableError(deathNotice(undecidable));
+      log.debug({ job: job.id, item, orders: orders.length }, "purchase job decided");
     },
     {
       connection: parts.redis,
@@ -61,4 +70,49 @@ export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly
   worker.on("error", (error) => log.warn({ err: error }, "lane connection in trouble"));
   worker.on("failed", (job, error) => log.error({ err: error, job: job?.id }, "purchase job failed for good"));
   return worker;
+}
+
+/** Nothing in it can be decided or told to anyone: it goes to the failed ones as it is. */
+class NotAPurchaseJob extends UnrecoverableError {}
+
+/**
+ * Decides what can be decided of a job, and refuses the rest. An order that was refused in an earlier run stays refused: a replay only
+ * tries again to get it into the record.
+ * @returns the orders that were refused in this run, or still are not in the record
+ */
+async function decideJob(laneName: string, parts: DecideParts, job: Job<PackedPurchaseJob>): Promise<Undecidable[]> {
+  const purchase = readJob(job.data);
+  const refused = refusedBefore(job.data);
+  const open = purchase.requests.filter(({ orderId }) => !refused.has(orderId));
+  const fresh =
+    open.length === 0
+      ? []
+      : await decideApart({ ...purchase, requests: open }, (part) => decidePurchase(parts, laneName, part));
+  if (fresh.length > 0) {
+    // Noted with the job before anyone is told, so that no later run can say anything else.
+    const data: DeadPurchaseJob = {
+      ...job.data,
+      refused: [...refused, ...fresh.map(({ request }) => request.orderId)],
+    };
+    await job.updateData(data);
+  }
+  const earlier = purchase.requests
+    .filter(({ orderId }) => refused.has(orderId))
+    .map((request) => ({ request, why: "refused in an earlier run" }));
+  const unrecorded = await refuseOrders(parts, laneName, purchase, [...earlier, ...fresh]);
+  return [...fresh, ...unrecorded.filter((one) => !fresh.includes(one))];
+}
+
+function readJob(data: unknown) {
+  try {
+    return unpackPurchaseJob(data);
+  } catch (error) {
+    throw new NotAPurchaseJob((error as Error).message);
+  }
+}
+
+function deathNotice(undecidable: readonly Undecidable[]): string {
+  const [first] = undecidable;
+  const orders = undecidable.length === 1 ? "1 order was" : `${undecidable.length} orders were`;
+  return `${orders} refused, the first of them ${first?.request.orderId}: ${first?.why}`;
 }

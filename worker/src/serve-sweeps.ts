@@ -11,6 +11,15 @@ const booksEveryMs = 60_000;
 const passesPerSweep = 20; // 10,000 abandoned holds in one go, each pass a transaction of its own
 const dayMs = 86_400_000;
 
+/** The schedules of the housekeeping. Redis forgets them when it is emptied. */
+export async function setUpSweeps(queue: SweepQueue, nightly: SweepQueue): Promise<void> {
+  await queue.setGlobalConcurrency(1);
+  await queue.upsertJobScheduler("sweep", { every: sweepEveryMs }, { name: "sweep" });
+  await queue.upsertJobScheduler("books", { every: booksEveryMs }, { name: "books" });
+  await nightly.setGlobalConcurrency(1);
+  await nightly.upsertJobScheduler("reconcile", { pattern: "0 30 3 * * *" }, { name: "reconcile" });
+}
+
 /**
  * The fleet's housekeeping, on BullMQ's job schedulers: one job of it is active at a time in the whole fleet, on whichever worker takes
  * it, and a worker that dies with it is replaced like any other.
@@ -21,11 +30,7 @@ export async function serveSweeps(
   parts: SweepParts & { readonly stripe: Stripe },
   chargeRatePerSecond: number,
 ): Promise<Worker[]> {
-  await queue.setGlobalConcurrency(1);
-  await queue.upsertJobScheduler("sweep", { every: sweepEveryMs }, { name: "sweep" });
-  await queue.upsertJobScheduler("books", { every: booksEveryMs }, { name: "books" });
-  await nightly.setGlobalConcurrency(1);
-  await nightly.upsertJobScheduler("reconcile", { pattern: "0 30 3 * * *" }, { name: "reconcile" });
+  await setUpSweeps(queue, nightly);
   const { db, log } = parts;
   // Two fifths of the rate until the next sweep, so that it never keeps new charges out.
   const limits = { released: 500, asked: Math.max(1, Math.floor((chargeRatePerSecond * sweepEveryMs * 0.4) / 1_000)) };

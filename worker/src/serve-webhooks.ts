@@ -1,9 +1,10 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
+import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
-import { Worker } from "bullmq";
+import { UnrecoverableError, Worker } from "bullmq";
 import { processWebhook } from "./process-webhook.ts";
 import { jobLockMs, maxStalledCount, stalledCheckMs } from "./serve-lane.ts";
 
@@ -24,7 +25,10 @@ export function serveWebhooks(
   const worker = new Worker<WebhookJob>(
     queue.name,
     async (job) => {
-      const outcome = await processWebhook(db, charges, job.data);
+      const outcome = await processWebhook(db, charges, job.data).catch((error: Error) => {
+        // What no further try can change is not tried for days: it waits among the failed ones for somebody to look.
+        throw isPermanent(error) ? new UnrecoverableError(error.message) : error;
+      });
       log.debug({ event: job.data.eventId, type: job.data.type, outcome }, "webhook processed");
     },
     {
@@ -38,6 +42,10 @@ export function serveWebhooks(
     },
   );
   worker.on("error", (error) => log.warn({ err: error }, "webhook queue connection in trouble"));
-  worker.on("failed", (job, error) => log.warn({ err: error, event: job?.data.eventId }, "webhook to be tried again"));
+  worker.on("failed", (job, error) => {
+    const event = job?.data.eventId;
+    if (error instanceof UnrecoverableError) log.error({ err: error, event }, "webhook failed for good");
+    else log.warn({ err: error, event }, "webhook to be tried again");
+  });
   return worker;
 }

@@ -8,12 +8,14 @@ import {
   openWebhookQueue,
 } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import Stripe from "stripe";
 import type { WorkerConfig } from "./config.ts";
 import { serveCharges } from "./serve-charges.ts";
-import { serveLane } from "./serve-lane.ts";
-import { serveSweeps } from "./serve-sweeps.ts";
+import { serveLane, setUpLane } from "./serve-lane.ts";
+import { serveSweeps, setUpSweeps } from "./serve-sweeps.ts";
 import { serveWebhooks } from "./serve-webhooks.ts";
+import { watchEpoch } from "./watch-epoch.ts";
 
 export interface RunningWorker {
   /** Finishes the jobs in hand, gives back its locks and connections. */
@@ -27,12 +29,16 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const db = openDatabase(config.DATABASE_URL, connections, (error) =>
     log.warn({ err: error }, "Postgres connection lost"),
   );
-  const redis = connectRedis(config.REDIS_URL, "waiting", (error) => log.warn({ err: error }, "Redis connection lost"));
+  const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
+  const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
+  const watchman = connectRedis(config.REDIS_URL, "failing", onRedisError);
   const keys = redisKeys(config.REDIS_PREFIX);
   try {
-    await Promise.all([requirePostgres(db), requireRedis(redis)]);
+    await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(watchman)]);
+    await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
   } catch (error) {
     redis.disconnect();
+    watchman.disconnect();
     await db.destroy();
     throw error;
   }
@@ -53,14 +59,21 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     serveWebhooks(webhooks, parts),
     ...(await serveSweeps(sweeps, nightly, parts, config.CHARGE_RATE_PER_SECOND)),
   );
+  const setUpQueues = async () => {
+    await Promise.all(lanes.map(setUpLane));
+    await setUpSweeps(sweeps, nightly);
+  };
+  const watch = watchEpoch({ db, redis: watchman, keys, lanes, setUpQueues, log });
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 
   return {
     async close() {
+      await watch.close();
       await Promise.all(workers.map((worker) => worker.close()));
       await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await db.destroy();
       redis.disconnect();
+      watchman.disconnect();
     },
   };
 }

@@ -7,6 +7,7 @@ test("a worker's defaults are the documented ones, and without STRIPE_API_BASE i
   expect(readWorkerConfig(good)).toEqual({
     ...good,
     REDIS_PREFIX: "",
+    REQUIRE_DURABLE_REDIS: "off",
     PURCHASE_LANES: 4,
     CHARGE_CONCURRENCY: 50,
     CHARGE_RATE_PER_SECOND: 25,

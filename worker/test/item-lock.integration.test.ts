@@ -31,6 +31,24 @@ describe("the item lock", () => {
     await third?.release();
   });
 
+  test("whose taking is sent again after its answer was lost is held by whoever took it, not by nobody", async () => {
+    // As ioredis does it after a reconnect: the same command a second time, and only the second answer is seen.
+    const sendsTwice = new Proxy(world.redis, {
+      get: (redis, name) =>
+        name === "eval"
+          ? async (...command: Parameters<typeof redis.eval>) => {
+              await redis.eval(...command);
+              return redis.eval(...command);
+            }
+          : Reflect.get(redis, name),
+    });
+    const lock = await takeItemLock(sendsTwice, key("resent"));
+    expect(lock).not.toBeNull();
+    expect(await takeItemLock(world.redis, key("resent"))).toBeNull();
+    await lock?.release();
+    expect(await world.redis.exists(key("resent"))).toBe(0);
+  });
+
   test("is renewed as long as the work goes on", async () => {
     const lock = await takeItemLock(world.redis, key("long"), 300);
     await sleep(900);

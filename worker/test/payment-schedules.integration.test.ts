@@ -129,7 +129,7 @@ class Schedule {
     // The lane runs a job again until it is done; a dead worker's lock goes by itself.
     const decide = () => decidePurchase(this.#parts(new Mortal()), "{lane-0}", job);
     await eventually("the order is decided", async () => (await decide()) === "decided");
-    // Only now is there something to be charged or let go: whoever cancels in line gets a row of their own at once.
+    // From here on it can be cancelled, looked at, asked about: nobody does that to an order the record does not know.
     this.#shoppers.set(request.orderId, request.shopperId);
   }
 

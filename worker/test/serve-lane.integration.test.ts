@@ -1,13 +1,16 @@
 import { openDatabase } from "@holdfast/shared/database.ts";
+import { takePlaces } from "@holdfast/shared/line.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis, type RedisClient } from "@holdfast/shared/redis.ts";
 import type { Worker } from "bullmq";
+import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { emptyRedis } from "../../infra/testing/redis-states.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { serveLane } from "../src/serve-lane.ts";
 
@@ -64,6 +67,25 @@ describe("a lane", () => {
     for (const item of items) await enqueue(item, 1);
     await Promise.all([serve(), serve(), serve()]);
     await drained();
+    expect(await decided()).toEqual(items);
+  });
+
+  test("after Redis was emptied under its workers, decides strictly in the order of arrival again", async () => {
+    const items = Array.from({ length: 12 }, (_, i) => `item-${i}`);
+    for (const item of items) await addItem(world.db, item, 1);
+    await Promise.all([serve(), serve(), serve()]);
+    await emptyRedis(world);
+    // The first one takes its time: whoever were not held back would pass it.
+    await world.db.transaction().execute(async (trx) => {
+      await sql`select 1 from items where id = 'item-0' for update`.execute(trx);
+      for (const item of items) {
+        await takePlaces(world.redis, world.keys, lane.name, 1, 100); // as an API server does before it adds the job
+        await enqueue(item, 1);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      expect(await decided()).toEqual([]);
+    });
+    await eventually("all are decided", async () => (await decided()).length === items.length);
     expect(await decided()).toEqual(items);
   });
 

@@ -1,7 +1,9 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import { lineLength } from "@holdfast/shared/line.ts";
+import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { readLosses } from "@holdfast/shared/redis-epoch.ts";
 import { sql } from "kysely";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
@@ -19,7 +21,12 @@ const probeTimeoutMs = 2_000; // shorter than any platform's own probe timeout w
 
 /** `GET /healthz`, `GET /readyz`, `GET /metrics`: for the platform. */
 export function healthRoutes(app: App, { db, redis, keys, lanes, metrics }: HealthParts): void {
-  const readiness = Type.Object({ status: Type.String(), redis: Type.String(), postgres: Type.String() });
+  const readiness = Type.Object({
+    status: Type.String(),
+    redis: Type.String(),
+    postgres: Type.String(),
+    ordersLost: Type.Optional(Type.Object({ cause: Type.String(), noticedAt: Type.String() })),
+  });
 
   app.get(
     "/healthz",
@@ -35,21 +42,38 @@ export function healthRoutes(app: App, { db, redis, keys, lanes, metrics }: Heal
       // A purchase of a known item needs only Redis, so Postgres being away is said but takes no server out of service.
       const ready = redisState === "up";
       if (!ready) reply.header("retry-after", 2);
-      return reply
-        .code(ready ? 200 : 503)
-        .send({ status: ready ? "ready" : "unavailable", redis: redisState, postgres: postgresState });
+      return reply.code(ready ? 200 : 503).send({
+        status: ready ? "ready" : "unavailable",
+        redis: redisState,
+        postgres: postgresState,
+        ...(postgresState === "up" && (await recentLoss(db))),
+      });
     },
   );
 
   app.get("/metrics", { schema: { summary: "Prometheus metrics", tags: ["platform"] } }, async (_request, reply) => {
     await Promise.all(
       lanes.map(async ({ name }) => {
-        const length = await lineLength(redis, keys, name).catch(() => Number.NaN); // not known while Redis is away
+        const length = await lineLength(redis, keys, name).catch(unknownNumber);
         metrics.lineLength.set({ lane: name }, length);
       }),
     );
+    metrics.redisLosses.set(await readLosses(db).then(({ count }) => count, unknownNumber));
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
+}
+
+/** While Redis or Postgres is away. */
+const unknownNumber = () => Number.NaN;
+
+/** Redis having lost orders takes no server out of service, but whoever looks shall see it for a day. */
+async function recentLoss(db: Database) {
+  const last = await readLosses(db).then(
+    (losses) => losses.last,
+    () => null,
+  );
+  if (last === null || last.atMs + viewTtlMs < Date.now()) return {};
+  return { ordersLost: { cause: last.cause, noticedAt: new Date(last.atMs).toISOString() } };
 }
 
 async function state(probe: Promise<unknown>): Promise<"up" | "down"> {

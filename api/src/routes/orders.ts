@@ -5,9 +5,9 @@ import { isOrderId } from "../order-id.ts";
 import { listOrders, type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
 import { waiterFor } from "../prefer.ts";
-import { Problem } from "../problems.ts";
 import { orderBody, refusals, waitHeaders } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
+import { unknownOrder } from "../unknown-order.ts";
 
 export interface OrdersParts {
   readonly reader: OrderReaderParts;
@@ -38,7 +38,7 @@ export function orderRoutes(app: App, { reader, readLine, watch, identify }: Ord
       const look = async () => {
         const order = isOrderId(id) ? await readOrder(reader, shopperId, id) : null;
         // Somebody else's order and one that does not exist look alike.
-        if (order === null) throw new Problem("order_not_found", "You have no order with this id.");
+        if (order === null) throw await unknownOrder(reader);
         return order;
       };
       const waiter = waiterFor(request, reply, shopperId, id);

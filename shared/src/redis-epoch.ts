@@ -1,0 +1,148 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "kysely";
+import type { Database } from "./database.ts";
+import type { RedisClient, RedisKeys } from "./redis.ts";
+
+/**
+ * Which life of Redis this is. The record and Redis both know the token of the epoch, and a beat that is counted up in Redis first and
+ * then in the record. So the record is never ahead of a sound Redis: one that lacks the token, or has fewer beats, was emptied or
+ * restored from an older state, and orders that were only there are gone.
+ */
+
+export type LossCause = "emptied" | "restored";
+
+/** The newest epoch, as the record knows it. */
+export interface KnownEpoch {
+  readonly epoch: number;
+  readonly token: string;
+  readonly cause: "first_start" | LossCause;
+  readonly beganAtMs: number;
+  /** Whether everything was put right after what began it. */
+  readonly recovered: boolean;
+  readonly beat: number;
+  readonly beatAtMs: number | null;
+  /** Orders in line at that beat. */
+  readonly inLine: number;
+}
+
+/** What Redis knows of its epoch; null for what is not there. */
+export interface SeenEpoch {
+  readonly token: string | null;
+  readonly beat: number;
+}
+
+/**
+ * - `begin`: nobody has ever begun an epoch.
+ * - `recover`: one has begun, and what follows from that is not done yet.
+ * - `emptied`, `restored`: Redis is not what it was.
+ */
+export type EpochState = "begin" | "recover" | "sound" | LossCause;
+
+/** Compares what both sides know. The record must have been read first: read second, it could rightly be ahead. */
+export function judgeEpoch(known: KnownEpoch | null, seen: SeenEpoch): EpochState {
+  if (known === null) return "begin";
+  if (!known.recovered) return "recover";
+  if (seen.token === null) return "emptied";
+  return seen.token === known.token && seen.beat >= known.beat ? "sound" : "restored";
+}
+
+export async function readKnownEpoch(db: Database): Promise<KnownEpoch | null> {
+  const row = await db.selectFrom("redis_epochs").selectAll().orderBy("epoch", "desc").limit(1).executeTakeFirst();
+  if (!row) return null;
+  return {
+    epoch: row.epoch,
+    token: row.token,
+    cause: row.cause,
+    beganAtMs: row.began_at.getTime(),
+    recovered: row.recovered_at !== null,
+    beat: row.beat,
+    beatAtMs: row.beat_at?.getTime() ?? null,
+    inLine: row.in_line,
+  };
+}
+
+export async function readSeenEpoch(redis: RedisClient, keys: RedisKeys): Promise<SeenEpoch> {
+  const [token, beat] = await redis.hmget(keys.epoch, "token", "beat");
+  return { token: token ?? null, beat: Number(beat ?? 0) };
+}
+
+/** How often the record says that Redis lost orders, and when that was last noticed; null for never. */
+export async function readLosses(
+  db: Database,
+): Promise<{ count: number; last: { cause: LossCause; atMs: number } | null }> {
+  const rows = await db
+    .selectFrom("redis_epochs")
+    .select(["cause", "began_at"])
+    .where("cause", "<>", "first_start")
+    .orderBy("epoch", "desc")
+    .execute();
+  const [last] = rows;
+  if (!last || last.cause === "first_start") return { count: 0, last: null };
+  return { count: rows.length, last: { cause: last.cause, atMs: last.began_at.getTime() } };
+}
+
+/**
+ * Begins the epoch after `known`. Of several that come to it at the same moment one succeeds.
+ * @returns whether it was this one
+ */
+export async function beginEpoch(db: Database, known: KnownEpoch | null, cause: KnownEpoch["cause"]): Promise<boolean> {
+  const begun = await db
+    .insertInto("redis_epochs")
+    .values({ epoch: (known?.epoch ?? 0) + 1, token: randomUUID(), cause, recovered_at: null, beat_at: null })
+    .onConflict((conflict) => conflict.column("epoch").doNothing())
+    .returning("epoch")
+    .executeTakeFirst();
+  return begun !== undefined;
+}
+
+// Writes the token, unless somebody else wrote one since we looked: it may be of a later epoch.
+const stampScript = `
+local token = redis.call("HGET", KEYS[1], "token") or ""
+if token == ARGV[2] then return 1 end
+if token ~= ARGV[1] then return 0 end
+redis.call("DEL", KEYS[1])
+redis.call("HSET", KEYS[1], "token", ARGV[2], "beat", 0)
+return 1`;
+
+/** Gives Redis the token of a new epoch; false where Redis is not as it was seen any more. */
+export async function stampEpoch(
+  redis: RedisClient,
+  keys: RedisKeys,
+  known: KnownEpoch,
+  seen: SeenEpoch,
+): Promise<boolean> {
+  return (await redis.eval(stampScript, 1, keys.epoch, seen.token ?? "", known.token)) === 1;
+}
+
+// Compared again in the same step: between a look and a beat Redis may have been replaced.
+const beatScript = `
+local seen = redis.call("HMGET", KEYS[1], "token", "beat")
+if seen[1] ~= ARGV[1] or tonumber(seen[2]) < tonumber(ARGV[2]) then return -1 end
+return redis.call("HINCRBY", KEYS[1], "beat", 1)`;
+
+/** One beat, in Redis first. Had we died between the two, Redis would be ahead, which is as good. */
+export async function beatEpoch(
+  db: Database,
+  redis: RedisClient,
+  keys: RedisKeys,
+  known: KnownEpoch,
+  inLine: number,
+): Promise<void> {
+  const beat = Number(await redis.eval(beatScript, 1, keys.epoch, known.token, known.beat));
+  if (beat < 0) return; // the next look tells why
+  await db
+    .updateTable("redis_epochs")
+    .set({ beat, beat_at: sql<Date>`now()`, in_line: inLine })
+    .where("epoch", "=", known.epoch)
+    .where("beat", "<", beat)
+    .execute();
+}
+
+export async function noteRecovered(db: Database, known: KnownEpoch): Promise<void> {
+  await db
+    .updateTable("redis_epochs")
+    .set({ recovered_at: sql<Date>`now()` })
+    .where("epoch", "=", known.epoch)
+    .where("recovered_at", "is", null)
+    .execute();
+}

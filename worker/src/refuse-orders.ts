@@ -1,0 +1,111 @@
+import { appendEvent, type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import { advanceLine } from "@holdfast/shared/line.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
+import { isPermanent } from "@holdfast/shared/outage.ts";
+import type { PackedPurchaseJob, PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Undecidable } from "./decide-apart.ts";
+
+/**
+ * Orders that can never be decided are refused, and stay so. The reason closest to the truth is `limit_exceeded`: what the record refuses
+ * is beyond one of its limits. It says nothing of the card, the item or its stock, and no unit is taken.
+ */
+
+export interface RefuseParts {
+  readonly db: Database;
+  readonly redis: RedisClient;
+  readonly keys: RedisKeys;
+}
+
+/** A purchase job as it lies among the failed ones: with the orders whose shoppers were told that they are refused. */
+export type DeadPurchaseJob = PackedPurchaseJob & { readonly refused?: readonly string[] };
+
+/** The orders of a job that were refused in an earlier run: whatever could be decided now, that is what was said. */
+export function refusedBefore(data: unknown): ReadonlySet<string> {
+  const { refused } = data as { refused?: unknown };
+  return new Set(Array.isArray(refused) ? refused.filter((id) => typeof id === "string") : []);
+}
+
+/**
+ * Gives each of these orders its end: in the record where that takes it, in the live view in any case. What the record knows of an order
+ * already comes first. Moves the line on, since nobody of this job waits any more.
+ * @returns those that are not in the record
+ */
+export async function refuseOrders(
+  { db, redis, keys }: RefuseParts,
+  laneName: string,
+  job: PurchaseJob,
+  undecidable: readonly Undecidable[],
+): Promise<Undecidable[]> {
+  const unrecorded: Undecidable[] = [];
+  for (const one of undecidable) {
+    const recorded = await recordRefusal(db, job.itemId, one);
+    if (recorded === null) unrecorded.push(one);
+    await publishOrders(redis, keys, [recorded ?? refusedOrder(job.itemId, one.request)]);
+  }
+  await advanceLine(redis, keys, laneName, job.lastPlace);
+  return unrecorded;
+}
+
+/** The row with as little in it as an order needs; what is there already stays. Null where the record refuses even that. */
+async function recordRefusal(db: Database, itemId: string, { request, why }: Undecidable): Promise<OrderRecord | null> {
+  try {
+    return await db.transaction().execute(async (trx) => {
+      const now = new Date();
+      const inserted = await trx
+        .insertInto("orders")
+        .values({
+          id: request.orderId,
+          shopper_id: request.shopperId,
+          item_id: itemId,
+          quantity: request.quantity,
+          amount_minor: request.amountMinor,
+          currency: request.currency,
+          status: "rejected",
+          reason: "limit_exceeded",
+          placed_at: new Date(request.placedAtMs),
+          settled_at: now,
+        })
+        .onConflict((conflict) => conflict.column("id").doNothing())
+        .returning("id")
+        .executeTakeFirst();
+      const change = { from: "queued", to: "rejected" } as const;
+      if (inserted) await appendEvent(trx, request.orderId, "rejected", change, { reason: "limit_exceeded", why });
+      const row = await trx
+        .selectFrom("orders")
+        .select(orderColumns)
+        .where("id", "=", request.orderId)
+        .executeTakeFirst();
+      return row ? orderFromRow(row) : null;
+    });
+  } catch (error) {
+    if (isPermanent(error)) return null;
+    throw error;
+  }
+}
+
+/** What the shopper is shown of an order that has no row. Its version is that of a first row, which would say the same. */
+function refusedOrder(itemId: string, request: PurchaseRequest): OrderRecord {
+  const { orderId: id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = request;
+  return {
+    id,
+    shopperId,
+    itemId,
+    quantity,
+    amountMinor,
+    currency,
+    status: "rejected",
+    reason: "limit_exceeded",
+    paymentStatus: null,
+    declineCode: null,
+    placedAtMs,
+    reservedAtMs: null,
+    settledAtMs: Date.now(),
+    holdExpiresAtMs: null,
+    version: 1,
+    place: null,
+    clientSecret: null,
+    fingerprint,
+  };
+}

@@ -1,0 +1,248 @@
+import { takePlaces } from "@holdfast/shared/line.ts";
+import { createLog } from "@holdfast/shared/log.ts";
+import { publishOrders, readView } from "@holdfast/shared/order-view.ts";
+import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { judgeEpoch, readKnownEpoch, readSeenEpoch } from "@holdfast/shared/redis-epoch.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
+import { emptyRedis, restoreRedis, saveRedis } from "../../infra/testing/redis-states.ts";
+import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
+import { startTestWorker } from "../../infra/testing/worker.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { type EpochParts, watchEpochOnce } from "../src/watch-epoch.ts";
+import type { RunningWorker } from "../src/worker.ts";
+
+describe("the epoch of Redis", () => {
+  let world: World;
+  let api: TestApi;
+  let simulator: TestSimulator;
+  let workers: RunningWorker[];
+  let lanes: LaneQueue[];
+  let alarms: string[];
+  let authorization: string;
+  let parts: EpochParts;
+
+  beforeEach(async () => {
+    world = await createWorld();
+    await addItem(world.db, "item_1", 10);
+    [api, simulator] = await Promise.all([createTestApi(world), startTestSimulator()]);
+    lanes = openLanes(world.redis, world.keys, 4);
+    workers = [];
+    alarms = [];
+    authorization = await shopperAuthorization("ann");
+    const log = createLog("test", "error", {
+      write: (line) => void alarms.push((JSON.parse(line) as { msg: string }).msg),
+    });
+    const { db, redis, keys } = world;
+    parts = { db, redis, keys, lanes, setUpQueues: async () => {}, log };
+  });
+  afterEach(async () => {
+    await Promise.all(workers.map((worker) => worker.close()));
+    await Promise.all(lanes.map((lane) => lane.close()));
+    await Promise.all([api.close(), simulator.close()]);
+    await world.close();
+  });
+
+  const startWorkers = async (count: number) => {
+    const started = Array.from({ length: count }, () => startTestWorker(world, simulator));
+    workers.push(...(await Promise.all(started)));
+  };
+  const buy = async (key?: string) => {
+    const headers = { authorization, ...(key && { "idempotency-key": key }) };
+    const payload = { paymentMethod: "pm_card_visa" };
+    const answer = await api.app.inject({ method: "POST", url: "/purchase/item_1", headers, payload });
+    expect(answer.statusCode).toBe(202);
+    return answer.json<{ id: string }>().id;
+  };
+  const poll = (id: string) => api.app.inject({ url: `/orders/${id}`, headers: { authorization } });
+  const hasStatus = (id: string, status: string) => async () =>
+    (await poll(id)).json<{ status: string }>().status === status;
+  const epochs = () => world.db.selectFrom("redis_epochs").selectAll().orderBy("epoch").execute();
+  /** The next look is a beat. */
+  const makeDue = () =>
+    world.db
+      .updateTable("redis_epochs")
+      .set({ beat_at: new Date(0) })
+      .execute();
+  /** Looks without doing anything about it. */
+  const isFoundSound = async () => {
+    const known = await readKnownEpoch(world.db);
+    return judgeEpoch(known, await readSeenEpoch(world.redis, world.keys)) === "sound";
+  };
+  const isSound = async () => (await watchEpochOnce(parts)) === "sound";
+
+  test("begins once on an empty system, however many workers start, and nothing is alarmed", async () => {
+    await Promise.all(Array.from({ length: 8 }, () => watchEpochOnce(parts)));
+    await Promise.all(Array.from({ length: 8 }, () => watchEpochOnce(parts)));
+    expect(await watchEpochOnce(parts)).toBe("sound");
+    expect((await epochs()).map((row) => [row.epoch, row.cause])).toEqual([[1, "first_start"]]);
+    expect(alarms).toEqual([]);
+    expect((await api.app.inject("/readyz")).json()).toEqual({ status: "ready", redis: "up", postgres: "up" });
+  });
+
+  test("the record is never ahead of Redis while many beat at once, and a death between the two writes is no loss", async () => {
+    await eventually("it has begun", isSound);
+    for (let round = 0; round < 30; round++) {
+      await makeDue();
+      const states = await Promise.all([1, 2, 3, 4].map(() => watchEpochOnce(parts)));
+      expect(states).toEqual(["sound", "sound", "sound", "sound"]);
+    }
+    expect((await readKnownEpoch(world.db))?.beat).toBeGreaterThanOrEqual(30);
+    await world.redis.hincrby(world.keys.epoch, "beat", 1);
+    expect(await watchEpochOnce(parts)).toBe("sound");
+    expect(alarms).toEqual([]);
+  });
+
+  test("an emptied Redis is alarmed once, and a lost order is never “not found” before that is known", async () => {
+    await eventually("it has begun", isSound);
+    const lost = await buy();
+    await emptyRedis(world);
+    // Nobody has noticed yet, and the shopper holds a 202.
+    expect((await poll(lost)).json()).toMatchObject({ status: 503, code: "unavailable" });
+    expect(
+      (await api.app.inject({ method: "DELETE", url: `/orders/${lost}`, headers: { authorization } })).statusCode,
+    ).toBe(503);
+
+    await Promise.all(Array.from({ length: 4 }, () => watchEpochOnce(parts)));
+    expect(alarms).toEqual(["ALARM: Redis was emptied: orders in line are lost"]);
+    await eventually("it was dealt with", isSound);
+    expect(alarms).toHaveLength(1);
+
+    const told = (await poll(lost)).json<{ code: string; detail: string }>();
+    expect(told.code).toBe("order_not_found");
+    expect(told.detail).toMatch(/were lost in a fault.*nothing was charged/);
+    expect((await api.app.inject("/readyz")).json()).toMatchObject({
+      status: "ready",
+      ordersLost: { cause: "emptied" },
+    });
+    expect((await api.app.inject("/metrics")).body).toContain("holdfast_redis_losses 1");
+  });
+
+  test("a worker that died in the middle of dealing with it is replaced by the next look", async () => {
+    await eventually("it has begun", isSound);
+    await emptyRedis(world);
+    const dies = { ...parts, setUpQueues: () => Promise.reject(new Error("died here")) };
+    expect(await watchEpochOnce(dies)).toBe("emptied");
+    await expect(watchEpochOnce(dies)).rejects.toThrow("died here");
+    expect((await poll("01890a5d-ac96-774b-bcce-b302099a8057")).statusCode).toBe(503); // it may be one that is put right
+    let setUp = 0;
+    const survivor = { ...parts, setUpQueues: async () => void setUp++ };
+    expect(await watchEpochOnce(survivor)).toBe("recover");
+    expect(await watchEpochOnce(survivor)).toBe("sound");
+    expect([setUp, alarms.length, (await epochs()).length]).toEqual([1, 1, 2]);
+  });
+
+  test("emptied under running workers: lanes, schedules and lost charges come back, purchases go on, alarmed once", async () => {
+    await startWorkers(2);
+    await eventually("it has begun", isFoundSound);
+    await eventually("the first purchase is paid", hasStatus(await buy(), "confirmed"));
+    // Reserved, and its charge job goes with Redis.
+    await simulatorDown();
+    const held = await buy();
+    await eventually("it is held", hasStatus(held, "reserved"));
+    await emptyRedis(world);
+    await simulatorUp();
+    const emptiedAt = Date.now();
+
+    await eventually(
+      "the loss is noticed and dealt with",
+      async () => (await epochs()).length === 2 && (await isFoundSound()),
+    );
+    expect(await Promise.all(lanes.map((lane) => lane.getGlobalConcurrency()))).toEqual([1, 1, 1, 1]);
+    await eventually("a new purchase is paid", hasStatus(await buy(), "confirmed"));
+    await eventually("the held one is paid", hasStatus(held, "confirmed"));
+    expect(Date.now() - emptiedAt).toBeLessThan(10_000);
+    expect((await epochs()).map((row) => row.cause)).toEqual(["first_start", "emptied"]);
+    expect(await booksOf(world.db, "item_1")).toMatchObject({ inventory: 7, confirmed: 3, balanced: true });
+    expect((await simulator.ledger()).filter((payment) => payment.status === "succeeded")).toHaveLength(3);
+  });
+
+  test("after Redis was emptied nobody gets a place in a lane that has lost its rule of one active job", async () => {
+    await emptyRedis(world);
+    const [lane] = lanes as [LaneQueue];
+    expect(await lane.getGlobalConcurrency()).toBeNull();
+    await takePlaces(world.redis, world.keys, lane.name, 1, 10);
+    expect(await lane.getGlobalConcurrency()).toBe(1);
+  });
+
+  test("restored from an older state: what was decided stays so, stale views are corrected, lost ones are taken back", async () => {
+    await eventually("it has begun", isSound);
+    const decided = await buy("decided-before");
+    const backup = new Map(await saveRedis(world)); // in line, its job with it
+    const lost = await buy("in-line-when-it-happened");
+    // The view of the second got into the backup, its job did not.
+    const views = world.keys.shopperOrders("ann");
+    backup.set(views, (await world.redis.dumpBuffer(views)) as Buffer);
+    await startWorkers(2);
+    await eventually(
+      "both are paid",
+      async () => (await hasStatus(decided, "confirmed")()) && (await hasStatus(lost, "confirmed")()),
+    );
+    const paidTwice = lost; // as the record has it; now one that was never decided
+    const neverDecided = await queuedViewOf(paidTwice);
+    await Promise.all(workers.splice(0).map((worker) => worker.close()));
+    await makeDue();
+    expect(await watchEpochOnce(parts)).toBe("sound"); // one more beat than the backup has
+    await restoreRedis(world, backup);
+    await publishOrders(world.redis, world.keys, [neverDecided]);
+    const events = () => world.db.selectFrom("order_events").select("id").execute();
+    const eventsBefore = (await events()).length;
+    expect((await readView(world.redis, world.keys, "ann", decided))?.status).toBe("queued");
+
+    expect(await watchEpochOnce(parts)).toBe("restored");
+    await eventually("it was dealt with", isSound);
+    expect(alarms).toEqual(["ALARM: Redis was restored from an older state: orders in line are lost"]);
+    expect((await readView(world.redis, world.keys, "ann", decided))?.status).toBe("confirmed");
+    expect((await readView(world.redis, world.keys, "ann", lost))?.status).toBe("confirmed");
+    expect((await poll(neverDecided.id)).json()).toMatchObject({ code: "order_not_found" });
+
+    await startWorkers(2);
+    await eventually("the old job has run again", async () =>
+      (await Promise.all(lanes.map((lane) => lane.getJobCountByTypes("waiting", "active", "delayed")))).every(
+        (n) => n === 0,
+      ),
+    );
+    expect((await events()).length).toBe(eventsBefore);
+    expect(await booksOf(world.db, "item_1")).toMatchObject({ inventory: 8, confirmed: 2, balanced: true });
+    expect((await simulator.ledger()).filter((payment) => payment.status === "succeeded")).toHaveLength(2);
+  });
+
+  test("an order that is in line of a restored Redis keeps its view and is decided", async () => {
+    await eventually("it has begun", isSound);
+    const inLine = await buy();
+    const backup = await saveRedis(world);
+    await world.redis.hincrby(world.keys.epoch, "beat", 5);
+    await world.db
+      .updateTable("redis_epochs")
+      .set({ beat: (await readSeenEpoch(world.redis, world.keys)).beat })
+      .execute();
+    await restoreRedis(world, backup);
+    await eventually("it was dealt with", async () => (await isSound()) && (await epochs()).length === 2);
+    expect((await poll(inLine)).json()).toMatchObject({ status: "queued" });
+    await startWorkers(1);
+    await eventually("it is paid", hasStatus(inLine, "confirmed"));
+  });
+
+  /** A view of an order like this one, in line, that the record knows nothing of. */
+  const queuedViewOf = async (id: string) => {
+    const view = await readView(world.redis, world.keys, "ann", id);
+    if (!view) throw new Error("there is a view");
+    return {
+      ...view,
+      id: "01890a5d-ac96-774b-bcce-b302099a8057",
+      status: "queued" as const,
+      version: 0,
+      paymentStatus: null,
+      place: 7,
+    };
+  };
+  const setFaults = (randomFaults: unknown) =>
+    fetch(`${simulator.url}/_simulator/settings`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ randomFaults }),
+    });
+  const simulatorDown = () => setFaults({ rate: 1, seed: 1, kinds: ["rate_limited"] });
+  const simulatorUp = () => setFaults(null);
+});
