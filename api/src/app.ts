@@ -16,6 +16,7 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { orderAcceptor } from "./accept-orders.ts";
+import { answerBrokenRequest, ignoreOffers } from "./broken-requests.ts";
 import type { ApiConfig } from "./config.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
 import { registerLimits } from "./limits.ts";
@@ -77,9 +78,11 @@ export async function buildApp(parts: AppParts): Promise<App> {
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: true } },
     return503OnClosing: true,
+    clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  ignoreOffers(app);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler(answerProblem);
   app.setNotFoundHandler((request) => {

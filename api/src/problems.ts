@@ -18,6 +18,8 @@ export const problems = {
   order_settled: { status: 409, title: "The order is settled" },
   insufficient_inventory: { status: 409, title: "Fewer units are unsold" },
   invalid_request: { status: 400, title: "The request does not fit" },
+  headers_too_large: { status: 431, title: "The headers are too large" },
+  request_timeout: { status: 408, title: "The request took too long" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be application/json" },
   idempotency_key_reused: { status: 422, title: "This Idempotency-Key was used for another purchase" },
