@@ -40,6 +40,7 @@ const examples: Examples = {
     "pm_card_authenticationRequired",
     "pm_simulator_processing",
   ],
+  prefer: ["wait=0", "wait=30", "respond-async", "wait"], // the wait is cut short when it is sent
   quantity: [1, 1, 2],
   price: [1, 4_900],
   units: [1, 50, -1],
