@@ -15,6 +15,7 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { orderAcceptor } from "./accept-orders.ts";
+import { ignoreOffers } from "./broken-requests.ts";
 import type { ApiConfig } from "./config.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
 import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
@@ -90,6 +91,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  ignoreOffers(app);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler(answerProblem);
   app.setNotFoundHandler((request) => {

@@ -1,8 +1,7 @@
-import { STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
 import type { FastifyHttpOptions, RawServerDefault } from "fastify";
 import type { App } from "./app.ts";
-import { Problem, problemDocument, problems } from "./problems.ts";
+import { answerBrokenRequest } from "./broken-requests.ts";
+import { Problem } from "./problems.ts";
 
 /** How much of us one connection may take, whoever is at its other end. */
 export interface ConnectionLimits {
@@ -39,7 +38,7 @@ export function connectionOptions(limits: ConnectionLimits) {
       connectionsCheckingInterval: limits.checkEveryMs,
       maxHeaderSize: limits.maxHeaderBytes,
     },
-    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerBrokenRequest(error, socket),
+    clientErrorHandler: answerBrokenRequest,
   } satisfies FastifyHttpOptions<RawServerDefault>;
 }
 
@@ -51,29 +50,4 @@ export function limitConnections(app: App, { maxConnections, maxHeaders }: Conne
     reply.header("connection", "close");
     done(new Problem("headers_too_large", `More than ${maxHeaders} headers.`));
   });
-}
-
-/** What never became a request is answered on the bare socket, in the same words as everything else. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const problem = problemOf(error.code ?? "");
-  const { status } = problems[problem.code];
-  const body = JSON.stringify(problemDocument(problem));
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    () => socket.destroy(), // not before it is out; what else the other side sends is not read
-  );
-}
-
-function problemOf(code: string): Problem {
-  switch (code) {
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return new Problem("request_timeout", "The request did not arrive in time.");
-    case "HPE_HEADER_OVERFLOW":
-    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
-      return new Problem("headers_too_large", "The address and the headers are larger than this server takes.");
-    default:
-      return new Problem("invalid_request", "This is not a well-formed HTTP request.");
-  }
 }

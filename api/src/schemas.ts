@@ -146,6 +146,26 @@ export const booksBody = Type.Object(
   { title: "Books" },
 );
 
+/** An event of the payment provider, as far as it is looked at: https://docs.stripe.com/api/events/object */
+export const webhookBody = Type.Object({
+  id: Type.String({ pattern: "^evt_[A-Za-z0-9_]{1,250}$" }),
+  type: Type.String({ minLength: 1, maxLength: 255, pattern: "^[\\x21-\\x7e]*$" }),
+  data: Type.Object({
+    object: Type.Object({
+      object: Type.Optional(Type.String({ description: "payment_intent, charge, …" })),
+      id: Type.Optional(Type.Unknown()),
+      payment_intent: Type.Optional(Type.Unknown({ description: "the payment's id, in an event about a charge" })),
+      metadata: Type.Optional(Type.Unknown({ description: "ours: the order's id" })),
+    }),
+  }),
+});
+
+export const webhookHeaders = Type.Object({
+  "stripe-signature": Type.Optional(
+    Type.String({ description: "over the raw body: https://docs.stripe.com/webhooks#verify-manually" }),
+  ),
+});
+
 export const problemBody = Type.Object(
   {
     type: Type.String(),

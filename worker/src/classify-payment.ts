@@ -80,6 +80,6 @@ function unknown(why: string, more: { keySpent?: boolean; paymentIntentId?: stri
   return { kind: "unknown", why, keySpent: more.keySpent ?? false, paymentIntentId: more.paymentIntentId ?? null };
 }
 
-function declineCodeOf(error: { decline_code?: string; code?: string } | null): string {
-  return error?.decline_code || error?.code || "card_declined";
+function declineCodeOf(error: { decline_code?: string; code?: string }): string {
+  return error.decline_code || error.code || "card_declined";
 }

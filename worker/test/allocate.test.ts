@@ -11,7 +11,10 @@ const open: Supply = {
   unitsOfShopper: new Map(),
 };
 const statuses = (supply: Supply | null, requests: ReturnType<typeof purchaseRequest>[]) =>
-  allocate(supply, requests).map((decision) => decision.reason ?? decision.status);
+  allocate(supply, requests).map(({ status, reason }) => {
+    expect(status === "rejected").toBe(reason !== null); // a reason is given where an order is rejected, and only there
+    return reason ?? status;
+  });
 
 describe("allocate", () => {
   test("serves in the order of arrival until nothing is left", () => {
@@ -47,6 +50,15 @@ describe("allocate", () => {
     const supply = { ...open, opensAtMs: 100, closesAtMs: 200 };
     const requests = [99, 100, 199, 200].map((placedAtMs) => purchaseRequest({ placedAtMs }));
     expect(statuses(supply, requests)).toEqual(["sale_not_open", "reserved", "reserved", "sale_not_open"]);
+  });
+
+  test("a sale without an opening is open from the beginning of time, and one without an end never ends", () => {
+    expect(
+      statuses(
+        open,
+        [-1, Number.MAX_SAFE_INTEGER].map((placedAtMs) => purchaseRequest({ placedAtMs })),
+      ),
+    ).toEqual(["reserved", "reserved"]);
   });
 
   test("an item that does not exist rejects every order", () => {

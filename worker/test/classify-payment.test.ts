@@ -38,6 +38,25 @@ describe("a PaymentIntent by its status", () => {
   ])("%#", (given, expected) => {
     expect(classifyIntent(given)).toMatchObject(expected);
   });
+
+  test("a decline for which no code is given has a code all the same", () => {
+    const given = intent({ status: "requires_payment_method", last_payment_error: { type: "card_error" } as never });
+    expect(classifyIntent(given)).toMatchObject({ kind: "declined", declineCode: "card_declined" });
+  });
+
+  test.each([
+    ["requires_payment_method", "not tried yet"],
+    ["requires_confirmation", "unexpected status requires_confirmation"],
+    ["requires_capture", "unexpected status requires_capture"],
+    ["invented_later", "status invented_later, which this version does not know"],
+  ])("%s says nothing of what will be: asked again about the same payment, and the record says why", (status, why) => {
+    expect(classifyIntent(intent({ status: status as Stripe.PaymentIntent.Status }))).toEqual({
+      kind: "unknown",
+      why,
+      keySpent: false,
+      paymentIntentId: "pi_1",
+    });
+  });
 });
 
 const { errors } = Stripe;
@@ -67,6 +86,41 @@ describe("an error by its class", () => {
       paymentIntentId: null,
       declineCode: "resource_missing",
     });
+  });
+
+  test("an invalid request without a code is declined with one of ours", () => {
+    expect(classifyError(new errors.StripeInvalidRequestError(raw({})), "charge")).toMatchObject({
+      declineCode: "invalid_request",
+    });
+  });
+
+  test("a request that is invalid for the state of the payment has that state for an answer", () => {
+    const paid = { id: "pi_1", status: "succeeded", amount_received: 1999 };
+    const error = new errors.StripeInvalidRequestError(raw({ payment_intent: paid }));
+    for (const asked of ["charge", "question"] as const) {
+      expect(classifyError(error, asked)).toEqual({ kind: "paid", paymentIntentId: "pi_1", amountMinor: 1999 });
+    }
+  });
+
+  test("a question that Stripe finds invalid declines nothing", () => {
+    expect(classifyError(new errors.StripeInvalidRequestError(raw({})), "question").kind).toBe("unknown");
+  });
+
+  test("a key that was used with other parameters leaves the outcome unknown, and says so", () => {
+    expect(classifyError(new errors.StripeIdempotencyError(raw({})), "charge")).toMatchObject({
+      kind: "unknown",
+      why: "the idempotency key was used with other parameters",
+      keySpent: false,
+    });
+  });
+
+  test("a failure that Stripe only repeats says that the key is spent, and no other does", () => {
+    const replayed = (headers?: Record<string, string>) =>
+      classifyError(new errors.StripeAPIError(raw({ headers })), "charge");
+    expect(replayed({ "idempotent-replayed": "true" })).toMatchObject({ why: "said Stripe", keySpent: true });
+    for (const headers of [{ "idempotent-replayed": "false" }, {}, undefined]) {
+      expect(replayed(headers)).toMatchObject({ kind: "unknown", keySpent: false, paymentIntentId: null });
+    }
   });
 
   test.each([

@@ -42,6 +42,19 @@ describe("an order that is held", () => {
     });
   });
 
+  test("is cancelled with nothing left to call off where the declined card made no payment", () => {
+    const noPayment: PaymentOutcome = { ...declined, paymentIntentId: null };
+    expect(decide({}, noPayment)).toMatchObject({ do: "cancel", paymentIntentId: null, closed: true });
+    expect(decide({ paymentIntentId: "pi_1" }, noPayment)).toMatchObject({ paymentIntentId: "pi_1", closed: false });
+  });
+
+  test("has noted what the provider said of its payment", () => {
+    const said = { do: "note", paymentIntentId: "pi_1", declineCode: null, why: null };
+    expect(decide({}, needsShopper)).toEqual({ ...said, paymentStatus: "requires_action" });
+    expect(decide({}, processing)).toEqual({ ...said, paymentStatus: "processing" });
+    expect(decide({}, unknown)).toEqual({ ...said, paymentStatus: "unknown", paymentIntentId: null, why: "timeout" });
+  });
+
   test("waits for another card where the item allows one, the hold lasts and nobody gives it up", () => {
     const retry = { paymentRetries: 1 };
     expect(decide(retry, declined)).toMatchObject({ do: "note", paymentStatus: "declined" });
@@ -71,10 +84,18 @@ describe("an order that is held", () => {
     expect(decide({}, neverMade)).toEqual({ do: "charge_again" });
     expect(decide({ holdExpired: true }, neverMade)).toMatchObject({ do: "cancel", reason: "hold_expired" });
     expect(decide({}, neverMade, "by_shopper")).toMatchObject({ do: "cancel", reason: "by_shopper" });
+    // Nothing is left to call off, unless an earlier card made a payment that this one was to be tried on.
+    expect(decide({ holdExpired: true }, neverMade)).toMatchObject({ paymentIntentId: null, closed: true });
+    expect(decide({ holdExpired: true, paymentIntentId: "pi_0" }, neverMade)).toMatchObject({
+      paymentIntentId: "pi_0",
+      closed: false,
+    });
   });
 
   test("silence changes nothing where the provider has spoken before", () => {
-    expect(decide({ paymentStatus: "pending" }, unknown)).toMatchObject({ do: "note", paymentStatus: "unknown" });
+    for (const paymentStatus of ["pending", "unknown"] as const) {
+      expect(decide({ paymentStatus }, unknown)).toMatchObject({ do: "note", paymentStatus: "unknown" });
+    }
     for (const paymentStatus of ["requires_action", "processing", "declined"] as const) {
       expect(decide({ paymentStatus }, unknown)).toEqual({ do: "nothing" });
     }

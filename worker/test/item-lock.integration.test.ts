@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { RedisClient } from "@holdfast/shared/redis.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { takeItemLock } from "../src/item-lock.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { ItemLockLost, takeItemLock } from "../src/item-lock.ts";
 
 describe("the item lock", () => {
   let world: World;
@@ -71,4 +72,41 @@ describe("the item lock", () => {
     expect(lock?.signal.aborted).toBe(true);
     await lock?.release();
   });
+
+  test("says which lock was lost", async () => {
+    const lock = await takeItemLock(world.redis, key("named"), 300);
+    await world.redis.del(key("named"));
+    await eventually("the loss is noticed", async () => lock?.signal.aborted === true);
+    expect(lock?.signal.reason).toMatchObject({ name: "ItemLockLost", message: expect.stringContaining(key("named")) });
+    await lock?.release();
+  });
+
+  test("counts as lost past its time while Redis is away and cannot renew it, and not before", async () => {
+    const ttlMs = 600;
+    const away = cutOff(world.redis);
+    const takenAtMs = performance.now();
+    const lock = await takeItemLock(away, key("away"), ttlMs);
+    await eventually("the lock counts as lost", async () => lock?.signal.aborted === true);
+    expect(performance.now() - takenAtMs).toBeGreaterThanOrEqual(ttlMs);
+    expect(lock?.signal.reason).toBeInstanceOf(ItemLockLost);
+    await lock?.release().catch(() => {});
+  });
+
+  test("is not renewed any more once it was given back", async () => {
+    const lock = await takeItemLock(world.redis, key("back"), 150);
+    await lock?.release();
+    await world.redis.set(key("back"), "somebody else");
+    await sleep(200); // past the time of the next renewal, which would find somebody else
+    expect(lock?.signal.aborted).toBe(false);
+  });
 });
+
+/** A Redis that takes a lock and is away from then on: nothing is answered to a script. */
+function cutOff(redis: RedisClient): RedisClient {
+  return new Proxy(redis, {
+    get: (target, name) =>
+      name === "eval"
+        ? () => Promise.reject(new Error("Connection is closed."))
+        : Reflect.get(target, name).bind(target),
+  });
+}

@@ -44,7 +44,7 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
         tags: ["shopper"],
         security,
         params: orderParams,
-        response: { 200: orderBody, ...refusals(401, 404, 409, 429, 503) },
+        response: { 200: orderBody, ...refusals(400, 401, 404, 409, 413, 415, 429, 503) },
       },
       onRequest,
     },

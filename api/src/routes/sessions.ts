@@ -11,7 +11,7 @@ export function sessionRoute(app: App, limits: Limits, secret: string): void {
       schema: {
         summary: "Become a guest shopper",
         tags: ["anyone"],
-        response: { 201: sessionBody, ...refusals(400, 429, 503) },
+        response: { 201: sessionBody, ...refusals(400, 413, 415, 429, 503) },
       },
       onRequest: limits.sessionsPerAddress,
     },

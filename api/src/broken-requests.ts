@@ -1,0 +1,63 @@
+import type { Socket } from "node:net";
+import type { App } from "./app.ts";
+import { type ProblemCode, problems } from "./problems.ts";
+
+const lingerMs = 1_000; // time to read the answer, for a client that is still sending
+
+/** What Node says of it: https://nodejs.org/api/http.html#event-clienterror */
+export interface BrokenRequest {
+  readonly code: string;
+  /** The bytes that could not be read, where there are any. */
+  readonly rawPacket?: unknown;
+}
+
+/**
+ * Answers what never became a request: bytes that are no HTTP, headers past their limit, a head that took too long. Node hands over the bare
+ * connection, so the answer is written by hand, and the connection ends with it: nobody knows where the next request would begin.
+ */
+export function answerBrokenRequest(error: BrokenRequest, socket: Socket): void {
+  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) return void socket.destroy();
+  const code = problemCode(error.code);
+  const { status, title } = problems[code];
+  const body = JSON.stringify({ type: `urn:holdfast:problem:${code}`, title, status, detail: details[code], code });
+  const head = [
+    `HTTP/1.1 ${status} ${title}`,
+    "connection: close",
+    "content-type: application/problem+json",
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  // Whoever asked with HEAD would take the body for the next answer.
+  const { rawPacket } = error;
+  const bodiless = Buffer.isBuffer(rawPacket) && rawPacket.subarray(0, 5).toString("latin1") === "HEAD ";
+  socket.end(`${head.join("\r\n")}\r\n\r\n${bodiless ? "" : body}`);
+  socket.setTimeout(lingerMs, () => socket.destroy());
+}
+
+type BrokenCode = Extract<ProblemCode, "invalid_request" | "headers_too_large" | "request_timeout">;
+
+const details: Readonly<Record<BrokenCode, string>> = {
+  invalid_request: "This is not an HTTP request that could be read.",
+  headers_too_large: "The headers are larger than this server takes.",
+  request_timeout: "The request took too long to arrive.",
+};
+
+function problemCode(code: string): BrokenCode {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return "headers_too_large";
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return "request_timeout";
+    default:
+      return "invalid_request";
+  }
+}
+
+/** A request that expects something, or offers another protocol, is answered like any other (RFC 9110, sections 7.8 and 10.1.1). */
+export function ignoreOffers(app: App): void {
+  // Node's own 417 has no problem for a body.
+  app.server.on("checkExpectation", (request, response) => void app.server.emit("request", request, response));
+  // Node says nothing at all to a broken request that follows an offer on the same connection, so none may follow.
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.headers.upgrade !== undefined) reply.header("connection", "close");
+  });
+}

@@ -1,0 +1,95 @@
+import { connect } from "node:net";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createTestApi, type TestApi } from "../../infra/testing/api.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
+
+describe("what is no request that could be read", () => {
+  let world: World;
+  let api: TestApi;
+  let port: number;
+  beforeAll(async () => {
+    world = await createWorld();
+    api = await createTestApi(world);
+    port = Number(new URL(await api.app.listen({ host: "127.0.0.1", port: 0 })).port);
+  });
+  afterAll(async () => {
+    await api.close();
+    await world.close();
+  });
+
+  /** Sends bytes as they are, and after them says that there will be no more where it `hangsUp`; reads until the server ends the connection. */
+  const exchange = (bytes: Buffer | string, hangsUp = false): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(port, "127.0.0.1");
+      let answer = "";
+      socket.setTimeout(5_000, () => socket.destroy(new Error(`still open after 5 s, got: ${answer}`)));
+      socket.on("data", (chunk) => {
+        answer += chunk.toString("latin1");
+      });
+      socket.on("error", (error) =>
+        (error as { code?: string }).code === "ECONNRESET" ? resolve(answer) : reject(error),
+      );
+      socket.on("close", () => resolve(answer));
+      socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
+      if (hangsUp) socket.end();
+    });
+  const problemIn = (answer: string) => JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4)) as object;
+
+  test.each([
+    ["no HTTP", "hello\r\n\r\n", 400, "invalid_request"],
+    ["an address outside ASCII", "GET /items/\xe9 HTTP/1.1\r\nhost: x\r\n\r\n", 400, "invalid_request"],
+    ["an unknown method", "FROBNICATE / HTTP/1.1\r\nhost: x\r\n\r\n", 400, "invalid_request"],
+    [
+      "headers past their limit",
+      `GET / HTTP/1.1\r\nhost: x\r\nx: ${"x".repeat(20_000)}\r\n\r\n`,
+      431,
+      "headers_too_large",
+    ],
+    [
+      "two lengths",
+      "POST /sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+      400,
+      "invalid_request",
+    ],
+  ])("%s is answered with a problem, and the connection ends", async (_what, bytes, status, code) => {
+    const answer = await exchange(bytes);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(answer.toLowerCase()).toContain("content-type: application/problem+json");
+    expect(problemIn(answer)).toMatchObject({ status, code });
+  });
+
+  test("HEAD is answered without a body, even where it cannot be read", async () => {
+    expect(await exchange("HEAD /\xff HTTP/1.1\r\nhost: x\r\n\r\n")).toMatch(/\r\n\r\n$/);
+  });
+
+  test("whatever bytes come, nothing breaks: an answer, a refusal or silence, and the next client is served", async () => {
+    const start = fc.constantFrom(
+      "",
+      "GET ",
+      "GET / HTTP/1.1\r\n",
+      "POST /sessions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    await fc.assert(
+      fc.asyncProperty(start, fc.uint8Array({ minLength: 1, maxLength: 80 }), async (head, tail) => {
+        const answer = await exchange(Buffer.concat([Buffer.from(head), tail, Buffer.from("\r\n\r\n\r\n\r\n")]), true);
+        expect(answer).toMatch(/^(HTTP\/1\.1 [24]\d\d |$)/);
+      }),
+      { numRuns: 200 },
+    );
+    expect((await api.app.inject("/healthz")).statusCode).toBe(200);
+  });
+
+  test("an offer of another protocol is not taken up, and nothing follows it on its connection", async () => {
+    const answer = await exchange(
+      "GET /healthz HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(answer.toLowerCase()).toContain("connection: close");
+  });
+
+  test("an expectation that nobody understands is passed over", async () => {
+    const answer = await exchange("GET /healthz HTTP/1.1\r\nhost: x\r\nexpect: a miracle\r\nconnection: close\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+  });
+});

@@ -1,0 +1,48 @@
+import type { App } from "../../api/src/app.ts";
+import type { JsonSchema } from "./json-schemas.ts";
+
+/** As much of an OpenAPI description as is needed to make requests and to judge their answers. */
+export interface OpenApi {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>;
+}
+
+export interface OpenApiOperation {
+  readonly parameters?: readonly {
+    readonly in: "path" | "query" | "header";
+    readonly name: string;
+    readonly schema: JsonSchema;
+  }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>> }>
+  >;
+  readonly security?: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** One operation of the description: a method on a path. */
+export interface Operation extends OpenApiOperation {
+  readonly method: string;
+  /** With its parameters in braces: /orders/{id}. */
+  readonly path: string;
+}
+
+/** The operations that a running API says it has. */
+export async function operationsOf(app: App): Promise<Operation[]> {
+  const { paths } = (await app.inject("/docs/json")).json<OpenApi>();
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ ...operation, path, method: method.toUpperCase() })),
+  );
+}
+
+/** The operation that a request means, if any: HEAD is GET without the body. */
+export function operationFor(operations: readonly Operation[], method: string, url: string): Operation | null {
+  const path = url.split(/[?#]/)[0] ?? "";
+  const wanted = method === "HEAD" ? "GET" : method;
+  const segments = path.split("/");
+  const fits = (operation: Operation) => {
+    const own = operation.path.split("/");
+    if (own.length !== segments.length) return false;
+    return own.every((segment, i) => segment.startsWith("{") || segment === segments[i]);
+  };
+  return operations.find((operation) => operation.method === wanted && fits(operation)) ?? null;
+}
