@@ -29,10 +29,11 @@ if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) 
 /** Takes the lock under a random token, or returns null where someone else holds it. */
 export async function takeItemLock(redis: RedisClient, key: string, ttlMs = itemLockTtlMs): Promise<ItemLock | null> {
   const token = randomUUID();
+  const takenAtMs = performance.now(); // before it was: then it is over here before it is over there
   if ((await redis.eval(takeScript, 1, key, token, ttlMs)) !== 1) return null;
 
   const lost = new AbortController();
-  let heldUntilMs = performance.now() + ttlMs;
+  let heldUntilMs = takenAtMs + ttlMs;
   const renew = async () => {
     const askedAtMs = performance.now();
     const renewed = await redis.eval(renewScript, 1, key, token, ttlMs);

@@ -101,12 +101,17 @@ describe("the item lock", () => {
   });
 });
 
-/** A Redis that takes a lock and is away from then on: nothing is answered to a script. */
+/** A Redis that takes a lock and is away from then on: no other script is answered. */
 function cutOff(redis: RedisClient): RedisClient {
+  let taken = false;
   return new Proxy(redis, {
-    get: (target, name) =>
-      name === "eval"
-        ? () => Promise.reject(new Error("Connection is closed."))
-        : Reflect.get(target, name).bind(target),
+    get: (target, name) => {
+      if (name !== "eval") return Reflect.get(target, name).bind(target);
+      return (...args: Parameters<RedisClient["eval"]>) => {
+        if (taken) return Promise.reject(new Error("Connection is closed."));
+        taken = true;
+        return target.eval(...args);
+      };
+    },
   });
 }
