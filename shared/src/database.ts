@@ -104,8 +104,10 @@ export function openDatabase(url: string, maxConnections: number, onError: (erro
     lock_timeout: 5_000,
     idle_in_transaction_session_timeout: 10_000,
   });
-  // An idle connection that breaks is reported here; without a listener it would end the process.
-  pool.on("error", onError);
+  // A connection that breaks is reported here, also while a transaction has it and is between two statements: without a listener of its
+  // own that would end the process. The pool then reports those that were idle a second time.
+  pool.on("connect", (client) => client.on("error", onError));
+  pool.on("error", () => {});
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 
