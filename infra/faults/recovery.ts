@@ -15,6 +15,12 @@ export interface Recovery {
   readonly unknownMs: number | null;
 }
 
+/** How long an order took, and which. */
+interface Wait {
+  readonly orderId: string | null;
+  readonly ms: number;
+}
+
 const recoveryBoundMs = 10_000;
 const unknownBoundMs = 60_000;
 
@@ -33,31 +39,34 @@ export function recoveryOf(
   const isUnknown = (tale: Tale) => unknown.has(tale.orderId ?? "");
   const isPlain = (tale: Tale) => !isUnknown(tale);
   // Whoever was never told is the judge's to count.
-  const longest = (tales: readonly Tale[]) => {
-    const waits = tales.flatMap(({ settledMs, acceptedMs }) =>
-      settledMs === null ? [] : [settledMs - Math.max(backAtMs, acceptedMs ?? 0)],
+  const slowest = (tales: readonly Tale[]): Wait | null => {
+    const waits = tales.flatMap(({ orderId, settledMs, acceptedMs }) =>
+      settledMs === null ? [] : [{ orderId, ms: settledMs - Math.max(backAtMs, acceptedMs ?? 0) }],
     );
-    return waits.length === 0 ? null : Math.max(...waits);
+    return waits.sort((a, b) => b.ms - a.ms)[0] ?? null;
   };
-  const figures: Recovery = {
-    firstOrderMs: Math.min(...after.map((tale) => tale.decidedMs ?? Number.POSITIVE_INFINITY)) - backAtMs,
-    underWayMs: longest(open.filter(isPlain)),
-    laterMs: longest(after.filter(isPlain)),
-    unknownMs: longest([...open, ...after].filter(isUnknown)),
-  };
-  const within = (check: string, ms: number | null, boundMs: number): Finding => ({
+  const firstOrderMs = Math.min(...after.map((tale) => tale.decidedMs ?? Number.POSITIVE_INFINITY)) - backAtMs;
+  const underWay = slowest(open.filter(isPlain));
+  const later = slowest(after.filter(isPlain));
+  const asked = slowest([...open, ...after].filter(isUnknown));
+  const within = (check: string, wait: Wait | null, boundMs: number): Finding => ({
     check: `${check} within ${boundMs / 1_000} s`,
-    ok: ms === null || ms <= boundMs,
-    found: ms === null ? "nobody was concerned" : `${(ms / 1_000).toFixed(1)} s`,
+    ok: wait === null || wait.ms <= boundMs,
+    found: wait === null ? "nobody was concerned" : `${(wait.ms / 1_000).toFixed(1)} s ${wait.orderId ?? ""}`.trim(),
   });
   return {
     underWay: openAt(struckAtMs).length,
-    figures,
+    figures: {
+      firstOrderMs,
+      underWayMs: underWay?.ms ?? null,
+      laterMs: later?.ms ?? null,
+      unknownMs: asked?.ms ?? null,
+    },
     findings: [
-      within("the first new order was decided", figures.firstOrderMs, recoveryBoundMs),
-      within("orders under way were settled", figures.underWayMs, slowToSettle ? unknownBoundMs : recoveryBoundMs),
-      within("later orders were settled", figures.laterMs, slowToSettle ? unknownBoundMs : recoveryBoundMs),
-      within("payments of unknown outcome were settled", figures.unknownMs, unknownBoundMs),
+      within("the first new order was decided", { orderId: null, ms: firstOrderMs }, recoveryBoundMs),
+      within("orders under way were settled", underWay, slowToSettle ? unknownBoundMs : recoveryBoundMs),
+      within("later orders were settled", later, slowToSettle ? unknownBoundMs : recoveryBoundMs),
+      within("payments of unknown outcome were settled", asked, unknownBoundMs),
     ],
   };
 }
