@@ -6,6 +6,7 @@ import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { RateLimitError, Worker } from "bullmq";
 import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
 import { ItemLockLost } from "./item-lock.ts";
+import { keepLaneInOrder } from "./keep-settings.ts";
 
 /** A dead worker's job runs again within these two together, about 7 s, on any other worker. */
 export const jobLockMs = 5_000;
@@ -61,6 +62,7 @@ export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly
       maxStalledCount,
     },
   );
+  keepLaneInOrder(lane, worker, log);
   worker.on("error", (error) => log.warn({ err: error }, "lane connection in trouble"));
   worker.on("failed", (job, error) => log.error({ err: error, job: job?.id }, "purchase job failed for good"));
   return worker;

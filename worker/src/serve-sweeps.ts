@@ -2,6 +2,7 @@ import { isOutage } from "@holdfast/shared/outage.ts";
 import type { SweepQueue } from "@holdfast/shared/queues.ts";
 import { Worker } from "bullmq";
 import type Stripe from "stripe";
+import { keepScheduled, type Schedule } from "./keep-settings.ts";
 import { printDifferences, reconcile } from "./reconcile.ts";
 import { jobLockMs, maxStalledCount, stalledCheckMs } from "./serve-lane.ts";
 import { checkBooks, forgetOldEvents, type SweepParts, sweepOnce } from "./sweep.ts";
@@ -21,11 +22,11 @@ export async function serveSweeps(
   parts: SweepParts & { readonly stripe: Stripe },
   chargeRatePerSecond: number,
 ): Promise<Worker[]> {
-  await queue.setGlobalConcurrency(1);
-  await queue.upsertJobScheduler("sweep", { every: sweepEveryMs }, { name: "sweep" });
-  await queue.upsertJobScheduler("books", { every: booksEveryMs }, { name: "books" });
-  await nightly.setGlobalConcurrency(1);
-  await nightly.upsertJobScheduler("reconcile", { pattern: "0 30 3 * * *" }, { name: "reconcile" });
+  const often: Schedule = [
+    ["sweep", { every: sweepEveryMs }],
+    ["books", { every: booksEveryMs }],
+  ];
+  const daily: Schedule = [["reconcile", { pattern: "0 30 3 * * *" }]];
   const { db, log } = parts;
   // Two fifths of the rate until the next sweep, so that it never keeps new charges out.
   const limits = { released: 500, asked: Math.max(1, Math.floor((chargeRatePerSecond * sweepEveryMs * 0.4) / 1_000)) };
@@ -49,9 +50,11 @@ export async function serveSweeps(
     },
     reconcile: reconcileYesterday,
   };
-  const serve = (name: string) => {
+  const serve = async (served: SweepQueue, schedule: Schedule) => {
+    await served.setGlobalConcurrency(1);
+    for (const [name, times] of schedule) await served.upsertJobScheduler(name, times, { name });
     const worker = new Worker(
-      name,
+      served.name,
       async (job) => {
         try {
           await tasks[job.name]?.();
@@ -69,10 +72,11 @@ export async function serveSweeps(
         maxStalledCount,
       },
     );
+    keepScheduled(served, worker, log, schedule);
     worker.on("error", (error) => log.warn({ err: error }, "sweep queue connection in trouble"));
     worker.on("failed", (job, error) => log.error({ err: error }, `${job?.name} failed`));
     return worker;
   };
   // Reconciling a big day takes minutes, and the sweeper must not wait for it.
-  return [queue, nightly].map(({ name }) => serve(name));
+  return Promise.all([serve(queue, often), serve(nightly, daily)]);
 }
