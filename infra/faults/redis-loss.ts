@@ -1,7 +1,11 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { laneQueueName } from "@holdfast/shared/lanes.ts";
+import type { Finding } from "./judge.ts";
 import type { Scenario } from "./scenario.ts";
+import type { Stage } from "./stage.ts";
+import { lastSweepMs } from "./sweeper.ts";
 
 /**
  * A Redis that has lost something. What was only there is gone: orders that were accepted and still in line. Nobody may believe otherwise,
@@ -15,9 +19,27 @@ export const redisEmptied: Scenario = {
   async strike({ stage }) {
     const struckAtMs = Date.now();
     await stage.redisClient.flushall();
-    return { struckAtMs, backAtMs: struckAtMs, redisLostAtMs: Date.now() };
+    const redisLostAtMs = Date.now();
+    const findings = await Promise.all([
+      within10s("somebody sweeps again", redisLostAtMs, async () => (await lastSweepMs(stage)) > redisLostAtMs),
+      within10s("lanes have one active job again", redisLostAtMs, () => lanesInOrder(stage)),
+    ]);
+    return { struckAtMs, backAtMs: struckAtMs, redisLostAtMs, findings };
   },
 };
+
+async function within10s(check: string, sinceMs: number, ask: () => Promise<boolean>): Promise<Finding> {
+  const deadline = sinceMs + 20_000;
+  while (!(await ask()) && Date.now() < deadline) await sleep(100);
+  const tookMs = Date.now() - sinceMs;
+  return { check: `${check} within 10 s`, ok: tookMs <= 10_000, found: `${(tookMs / 1_000).toFixed(1)} s` };
+}
+
+async function lanesInOrder({ redisClient, keys }: Stage): Promise<boolean> {
+  const lanes = Array.from({ length: 4 }, (_, lane) => laneQueueName(lane));
+  const limits = await Promise.all(lanes.map((name) => redisClient.hget(`${keys.queues}:${name}:meta`, "concurrency")));
+  return limits.every((limit) => limit === "1");
+}
 
 export const redisRestored: Scenario = {
   name: "redis-restored",
