@@ -17,7 +17,7 @@ const usage = `npm run test:faults -- [options]
   --only NAME,…    only these faults
   --repeat 10      so many times, each with the next seed
   --stages 2       systems that are broken side by side
-  --rate 10        shoppers per second in each
+  --rate 6         shoppers per second in each
   --json FILE      write every run there
   --write-docs     put the table into docs/reliability.md
 
@@ -41,7 +41,7 @@ try {
       only: { type: "string" },
       repeat: { type: "string", default: "1" },
       stages: { type: "string", default: "2" },
-      rate: { type: "string", default: "10" },
+      rate: { type: "string", default: "6" },
       json: { type: "string" },
       "write-docs": { type: "boolean", default: false },
       help: { type: "boolean", default: false },

@@ -13,7 +13,7 @@ describe("the whole under faults", () => {
   beforeAll(async () => {
     const directory = await mkdtemp(join(tmpdir(), "holdfast-faults-"));
     const seed = Math.floor(Math.random() * 1e6);
-    results = await runSuite(scenarios, { seed, minutes: 0, short: true, rate: 8, stages: 2, directory });
+    results = await runSuite(scenarios, { seed, minutes: 0, short: true, rate: 6, stages: 2, directory });
     process.stdout.write(`${printTable(results)}\n`);
     // What failed can be looked into there, and its seed is in the table.
     if (results.every((run) => run.passed)) await rm(directory, { recursive: true, force: true });
