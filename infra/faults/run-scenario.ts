@@ -155,3 +155,24 @@ function result(scenario: Scenario, seed: number, fault: Fault, evidence: Eviden
     passed: findings.every(({ ok }) => ok),
   };
 }
+
+/** A run that could not be brought to its end. */
+export function brokenOff(scenario: Scenario, seed: number, tookMs: number, why: string): RunResult {
+  return {
+    scenario: scenario.name,
+    title: scenario.title,
+    seed,
+    note: null,
+    shoppers: 0,
+    accepted: 0,
+    confirmed: 0,
+    underWay: 0,
+    lost: 0,
+    doubled: 0,
+    oversold: 0,
+    recovery: { firstOrderMs: null, underWayMs: null, laterMs: null, unknownMs: null },
+    tookMs,
+    findings: [{ check: "the run came to its end", ok: false, found: why }],
+    passed: false,
+  };
+}

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { chanceOf } from "./chance.ts";
-import { type RunOptions, type RunResult, runScenario } from "./run-scenario.ts";
+import { brokenOff, type RunOptions, type RunResult, runScenario } from "./run-scenario.ts";
 import type { Scenario } from "./scenario.ts";
 import { openStage, type Stage } from "./stage.ts";
 
@@ -45,13 +45,23 @@ export async function runSuite(scenarios: readonly Scenario[], options: SuiteOpt
         while (left.length > 0 && !late() && !options.signal?.aborted) {
           const next = left.shift();
           if (next === undefined) return;
-          await makeWhole(stage);
-          const result = await runScenario(stage, next.scenario, next.seed, chanceOf(next.seed), options);
+          const result = await tryScenario(stage, next.scenario, next.seed, options);
           results.push(result);
           options.onResult?.(result);
         }
       }),
     );
+  }
+}
+
+/** A run that comes to no end of its own is one that failed; the others go on. */
+async function tryScenario(stage: Stage, scenario: Scenario, seed: number, options: RunOptions): Promise<RunResult> {
+  const beganAtMs = Date.now();
+  try {
+    await makeWhole(stage);
+    return await runScenario(stage, scenario, seed, chanceOf(seed), options);
+  } catch (error) {
+    return brokenOff(scenario, seed, Date.now() - beganAtMs, String(error));
   }
 }
 

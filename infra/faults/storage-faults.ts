@@ -124,8 +124,11 @@ export const redisDiskFull: Scenario = {
       const findings = [{ check: "Redis met its full disk", ok: deaths > 0, found: `it ended itself ${deaths} times` }];
       return { struckAtMs, backAtMs, note: `a tmpfs of 64 MB, ${deaths} ends`, findings };
     } finally {
-      await moveRedis(stage, home);
-      await run("umount", [disk]);
+      try {
+        await moveRedis(stage, home);
+      } finally {
+        await run("umount", ["--lazy", disk]);
+      }
     }
   },
 };

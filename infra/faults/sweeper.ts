@@ -13,7 +13,7 @@ const sweepTries = 8;
 export async function killTheSweeper(stage: Stage, workers: readonly Machine[]) {
   for (let tries = 1; tries <= sweepTries; tries++) {
     const worker = workers[tries % workers.length] as Machine;
-    stage.links["worker-postgres"].delay(100);
+    stage.links["worker-postgres"].delay(40);
     const job = await untilSweeping(stage);
     const atMs = Date.now();
     await worker.kill();
