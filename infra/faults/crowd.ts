@@ -5,6 +5,8 @@ import { type Character, type Surroundings, shop, type Tale } from "./shopper.ts
 export interface Crowd {
   /** Every shopper so far. */
   readonly tales: readonly Tale[];
+  /** Lets so many in at this moment, besides. */
+  rush(count: number): void;
   /** Lets nobody in any more, and waits until those who are there have their final answer or lose patience. */
   finish(): Promise<void>;
 }
@@ -24,20 +26,26 @@ export function startCrowd(
   const shoppers = new Set<Promise<void>>();
   const unforeseen: unknown[] = [];
   let open = true;
+  const letIn = () => {
+    if (shoppers.size >= mostAtOnce) return;
+    const shopper = shop(around, characterOf(around.chance), (tale) => tales.push(tale))
+      .catch((error: unknown) => void unforeseen.push(error))
+      .finally(() => shoppers.delete(shopper));
+    shoppers.add(shopper);
+  };
   const arrivals = (async () => {
     let nextAtMs = Date.now();
     while (open) {
       nextAtMs += (-Math.log(1 - around.chance.draw()) * 1_000) / ratePerSecond;
       await sleep(Math.max(0, nextAtMs - Date.now()));
-      if (shoppers.size >= mostAtOnce) continue;
-      const shopper = shop(around, characterOf(around.chance), (tale) => tales.push(tale))
-        .catch((error: unknown) => void unforeseen.push(error))
-        .finally(() => shoppers.delete(shopper));
-      shoppers.add(shopper);
+      letIn();
     }
   })();
   return {
     tales,
+    rush(count) {
+      for (let i = 0; i < count; i++) letIn();
+    },
     async finish() {
       open = false;
       await arrivals;

@@ -25,10 +25,8 @@ export interface Verdict {
 export function judge(evidence: Evidence, price: number, redisLostAtMs: number | null = null): Verdict {
   const { tales, books } = evidence;
   const rowOf = new Map(evidence.rows.map((row) => [row.id, row]));
-  const mayBeGone = (tale: Tale) =>
-    redisLostAtMs !== null &&
-    (tale.acceptedMs ?? 0) < redisLostAtMs &&
-    !(tale.decidedMs && tale.decidedMs < redisLostAtMs);
+  const mayBeGone = ({ askedMs, decidedMs }: Tale) =>
+    redisLostAtMs !== null && (askedMs ?? 0) < redisLostAtMs && (decidedMs === null || decidedMs >= redisLostAtMs);
 
   const accepted = tales.filter((tale) => tale.orderId !== null);
   const lost = accepted.filter((tale) => {

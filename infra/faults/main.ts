@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
-import { markdownTable, printRun, printTable } from "./report.ts";
+import { markdownTable, printFailure, printRun, printTable } from "./report.ts";
 import type { RunResult } from "./run-scenario.ts";
 import { runSuite } from "./run-suite.ts";
 import { scenarios } from "./scenarios.ts";
@@ -76,7 +76,7 @@ async function runOnce(
   const directory = await mkdtemp(join(tmpdir(), "holdfast-faults-"));
   const form = options.minutes > 0 ? `for ${options.minutes} minutes` : "each once";
   say(`\n${faults.length} faults, ${form}, seed ${options.seed}\n`);
-  const onResult = (run: RunResult) => say(printRun(run));
+  const onResult = (run: RunResult) => say([printRun(run), ...(run.passed ? [] : printFailure(run))].join("\n"));
   const short = options.minutes === 0;
   const results = await runSuite(faults, { ...options, short, directory, onResult, signal: stopping.signal });
   say(`\n${printTable(results)}`);

@@ -74,7 +74,7 @@ export function printRun(run: RunResult): string {
 }
 
 /** What did not hold in a run, and how to have the same drawn again. */
-function printFailure(run: RunResult): string[] {
+export function printFailure(run: RunResult): string[] {
   const broken = run.findings.filter(({ ok }) => !ok);
   return [`${run.scenario}, seed ${run.seed}:`, ...broken.map(({ check, found }) => `  ✗ ${check} (${found})`), ""];
 }

@@ -60,6 +60,9 @@ export async function runScenario(
   try {
     const lasting = (shortMs: number, longMs: number) => (options.short ? shortMs : longMs);
     await sleep(chance.between(lasting(500, 1_000), lasting(1_200, 3_000)));
+    // A fault strikes in the middle of a rush, at no particular moment of it.
+    crowd.rush(options.rate * lasting(3, 5));
+    await sleep(chance.between(0, 400));
     const fault = await scenario.strike({ stage, chance, crowd, itemIds, lasting });
     // New orders come in until the first of them must have been decided; then the shop closes.
     await untilDecidedAfter(crowd.tales, fault.backAtMs);
@@ -94,7 +97,7 @@ function providerFaults(chance: Chance, short: boolean): RandomFaults {
 /** One item that has enough for everybody, and one that sells out in the middle of it. */
 async function putOnSale(stage: Stage, name: string, { rate }: RunOptions): Promise<string[]> {
   const run = `${name}-${Date.now().toString(36)}`;
-  const units = { [`${run}-plenty`]: 1_000_000, [`${run}-few`]: Math.ceil(rate * 1.5) };
+  const units = { [`${run}-plenty`]: 1_000_000, [`${run}-few`]: Math.ceil(rate * 3) };
   for (const [id, count] of Object.entries(units)) {
     await addItem(stage.db, id, count, { price_minor: price, hold_seconds: holdSeconds });
   }

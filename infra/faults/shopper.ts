@@ -16,7 +16,8 @@ export interface Tale {
   posts: number;
   /** Whether some POST got no answer, or one that leaves it open whether there is an order. */
   unsure: boolean;
-  /** The 202: when it came, and for which order. */
+  /** The 202: when the request that got it was sent, when it came, and for which order. */
+  askedMs: number | null;
   acceptedMs: number | null;
   orderId: string | null;
   /** Other orders than the first that a repeat under the same key was answered with: there may be none. */
@@ -71,6 +72,7 @@ export async function shop(around: Surroundings, character: Character, begin: (t
     sentMs: Date.now(),
     posts: 0,
     unsure: false,
+    askedMs: null,
     acceptedMs: null,
     orderId: null,
     otherOrderIds: [],
@@ -91,6 +93,7 @@ async function buy(around: Surroundings, token: string, tale: Tale, deadlineMs: 
   const key = tale.keyed ? { key: `buy-${tale.shopperId}` } : {};
   for (let pauseMs = firstRetryMs; Date.now() < deadlineMs; pauseMs = Math.min(2 * pauseMs, lastRetryMs)) {
     tale.posts += 1;
+    const askedMs = Date.now();
     const answer = await client.ask({
       method: "POST",
       path: `/purchase/${tale.itemId}`,
@@ -102,6 +105,7 @@ async function buy(around: Surroundings, token: string, tale: Tale, deadlineMs: 
     const { id } = answer.body;
     if (answer.status === 202 && id !== undefined) {
       if (tale.orderId !== null && tale.orderId !== id) tale.otherOrderIds.push(id);
+      tale.askedMs ??= askedMs;
       tale.acceptedMs ??= Date.now();
       tale.orderId ??= id;
       note(tale, answer);

@@ -73,7 +73,7 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
   });
   const part = (program: "api" | "worker" | "simulator", name: string, partEnv: Record<string, string>) =>
     machine(name, async (run) => (await startPart(program, `${name}.${run}`, partEnv, logDirectory)).process);
-  const simulator = part("simulator", "simulator", { PORT: String(simulatorPort), SIMULATOR_LATENCY_MS: "20" });
+  const simulator = part("simulator", "simulator", { PORT: String(simulatorPort), SIMULATOR_LATENCY_MS: "200" });
   const workers = ["worker-1", "worker-2"].map((name) =>
     part("worker", name, {
       ...common,

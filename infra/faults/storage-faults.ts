@@ -93,16 +93,11 @@ export const redisDiskFull: Scenario = {
   name: "redis-disk-full",
   title:
     "a full disk under Redis: it ends itself at each write until there is room again, and every 202 was on the disk",
-  async strike({ stage, chance, lasting }) {
+  async strike(scene) {
+    const { stage, chance, lasting } = scene;
     const disk = join(stage.directory, "small-disk");
     if (!(await mountSmallDisk(disk))) {
-      const fault = await redisOutOfMemory.strike({
-        stage,
-        chance,
-        lasting,
-        crowd: { tales: [], finish: async () => {} },
-        itemIds: [],
-      });
+      const fault = await redisOutOfMemory.strike(scene);
       return { ...fault, note: "maxmemory instead: a disk of its own needs root" };
     }
     const home = stage.redisDirectory;

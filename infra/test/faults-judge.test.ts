@@ -17,6 +17,7 @@ function tale(n: number, more: Partial<Tale> = {}): Tale {
     sentMs: 1_000 * n,
     posts: 1,
     unsure: false,
+    askedMs: 1_000 * n,
     acceptedMs: 1_000 * n + 10,
     orderId: `order-${n}`,
     otherOrderIds: [],
@@ -180,7 +181,7 @@ describe("the judge of the fault suite", () => {
 
   test("a shopper without a clear answer may have one order, and without a key as many as they sent", () => {
     const unsure = (more: Partial<Tale>) =>
-      tale(3, { orderId: null, acceptedMs: null, told: null, unsure: true, ...more });
+      tale(3, { orderId: null, askedMs: null, acceptedMs: null, told: null, unsure: true, ...more });
     const rows = [row(1), row(2), row(3), row(4, { shopperId: "shopper-3" })];
     const payments = [1, 2, 3, 4].map((n) => payment(n));
     expect(brokenChecks({ tales: [tale(1), tale(2), unsure({})], rows, payments })).not.toEqual([]);
