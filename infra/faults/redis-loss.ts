@@ -2,6 +2,7 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { laneQueueName } from "@holdfast/shared/lanes.ts";
+import { alarmsSince } from "./alarms.ts";
 import type { Finding } from "./judge.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Stage } from "./stage.ts";
@@ -22,6 +23,7 @@ export const redisEmptied: Scenario = {
     const redisLostAtMs = Date.now();
     const findings = await Promise.all([
       within10s("somebody sweeps again", redisLostAtMs, async () => (await lastSweepMs(stage)) > redisLostAtMs),
+      within10s("the alarm was raised", redisLostAtMs, async () => (await alarmsSince(stage, struckAtMs)).length > 0),
       within10s("lanes have one active job again", redisLostAtMs, () => lanesInOrder(stage)),
     ]);
     return { struckAtMs, backAtMs: struckAtMs, redisLostAtMs, findings };
@@ -45,11 +47,13 @@ export const redisRestored: Scenario = {
   name: "redis-restored",
   title: "a Redis restored from an older state: nothing is decided or charged a second time, and the shop goes on",
   slowToSettle: true,
-  async strike({ stage, chance, lasting }) {
+  async strike({ stage, chance, crowd, lasting }) {
     const live = join(stage.redisDirectory, "appendonlydir");
     const backup = join(stage.directory, "redis-backup");
     await cp(live, backup, { recursive: true });
     await sleep(chance.between(lasting(1_000, 2_000), lasting(2_000, 10_000)));
+    crowd.rush(15);
+    await sleep(chance.between(100, 500));
     const struckAtMs = Date.now();
     await stage.redis.kill();
     await rm(live, { recursive: true });

@@ -36,7 +36,7 @@ export interface RunOptions {
 }
 
 const price = 1_999;
-const patienceMs = 90_000; // longer than an unknown payment may take, so that whoever gives up was let down
+const patienceMs = 180_000; // a minute without the provider, a minute in which unknown payments are settled, and one more to see by how much it was too late
 const settleTimeoutMs = 60_000;
 const holdSeconds = 120; // longer than any fault here: what is let go at its end is tried elsewhere
 
