@@ -71,14 +71,21 @@ async function acceptBatch(
   try {
     await lane.add("purchase", packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] }));
   } catch (error) {
-    // Nobody is promised anything, so nobody shall see an order in line that is not; where Redis is away, the views expire.
-    const claimed = queued.filter((_, i) => known[i] === null);
-    await Promise.all([returnPlaces(redis, keys, lane.name, requests.length), removeViews(redis, keys, claimed)]).catch(
-      () => {},
-    );
+    // Redis' own no: nothing was added, so nobody shall see an order in line. After a timeout or a broken connection the order may be in line
+    // all the same, and a repeat may have its 202 by the time our late deletion would take the view away: that view stays, and expires.
+    if (isRefusal(error)) {
+      const claimed = queued.filter((_, i) => known[i] === null);
+      const undone = [returnPlaces(redis, keys, lane.name, requests.length), removeViews(redis, keys, claimed)];
+      await Promise.all(undone).catch(() => {});
+    }
     throw error;
   }
   return answers;
+}
+
+/** Whether Redis itself refused a command, rather than that nothing was heard of it. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
 }
 
 /** Places for so many orders, or null where the line is full. */

@@ -1,33 +1,64 @@
+import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
-/** A TCP connection between two parts that can be cut and mended, so that an outage needs no server of one's own. */
+/** A TCP connection between two parts that can be cut, slowed down or frozen, and mended, so that an outage needs no server of one's own. */
 export interface CuttableProxy {
   /** host:port to connect to instead of the real one. */
   readonly address: string;
   /** Breaks every connection and refuses new ones. */
   cut(): Promise<void>;
-  /** Lets connections through again. */
+  /** Holds every portion of data back for so long, in both directions. */
+  delay(ms: number): void;
+  /** Lets nothing through and breaks nothing: neither side can tell this from the other one's silence. */
+  freeze(): void;
+  /** Lets everything through again, what was held back by a freeze too. */
   mend(): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function cuttableProxy(host: string, port: number): Promise<CuttableProxy> {
+/** @param port where to connect to; asked anew for each connection where it is a function */
+export async function cuttableProxy(host: string, port: number | (() => number)): Promise<CuttableProxy> {
   const sockets = new Set<Socket>();
   const track = (socket: Socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
   };
+  let delayMs = 0;
+  let thaw: PromiseWithResolvers<void> | null = null;
+
+  const relay = async (from: Socket, to: Socket) => {
+    for await (const chunk of from) {
+      if (delayMs > 0) await sleep(delayMs);
+      if (thaw !== null) await thaw.promise;
+      if (!to.write(chunk as Buffer)) await once(to, "drain");
+    }
+    to.end();
+  };
   const newServer = () =>
     createServer((near) => {
-      const far = connect(port, host);
-      for (const socket of [near, far]) track(socket);
-      near.pipe(far).pipe(near);
-      near.on("close", () => far.destroy());
-      far.on("close", () => near.destroy());
+      const far = connect(typeof port === "number" ? port : port(), host);
+      for (const socket of [near, far]) {
+        track(socket);
+        socket.setNoDelay(true);
+      }
+      const breakBoth = () => {
+        near.destroy();
+        far.destroy();
+      };
+      relay(near, far).catch(breakBoth);
+      relay(far, near).catch(breakBoth);
+      near.on("close", breakBoth);
+      far.on("close", breakBoth);
     });
   const listen = (server: Server, onPort: number) =>
     new Promise<void>((resolve, reject) => server.once("error", reject).listen(onPort, "127.0.0.1", resolve));
+  const letThrough = () => {
+    delayMs = 0;
+    thaw?.resolve();
+    thaw = null;
+  };
 
   let server = newServer();
   await listen(server, 0);
@@ -36,12 +67,21 @@ export async function cuttableProxy(host: string, port: number): Promise<Cuttabl
   const cut = async () => {
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of sockets) socket.destroy();
+    letThrough();
     await closed;
   };
   return {
     address: `127.0.0.1:${address.port}`,
     cut,
+    delay(ms) {
+      delayMs = ms;
+    },
+    freeze() {
+      thaw ??= Promise.withResolvers<void>();
+    },
     async mend() {
+      letThrough();
+      if (server.listening) return;
       server = newServer();
       await listen(server, address.port);
     },

@@ -43,7 +43,8 @@ export function serveCharges(
       if (!isOutage(error)) throw error;
       // An outage of Postgres is nobody's failed try.
       log.warn({ err: error, job: job.id }, "charge job waits for Postgres");
-      await job.moveToDelayed(Date.now() + outageRetryMs, token);
+      // Where Redis refuses even that, the job is found abandoned after its lock's end, and runs again.
+      await job.moveToDelayed(Date.now() + outageRetryMs, token).catch(() => {});
       throw new DelayedError();
     }
   };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import { type PackedPurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
@@ -36,7 +37,9 @@ export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly
   const log = parts.log.child({ lane: lane.name });
 
   const waitAtTheHead = async (delayMs: number): Promise<never> => {
-    await lane.rateLimit(delayMs);
+    // Redis may refuse even that (a full memory or disk). An error of ours would then fail the job, and its orders with it; like this it is
+    // put back, or found abandoned and run again.
+    await lane.rateLimit(delayMs).catch(() => sleep(delayMs));
     throw new RateLimitError();
   };
 

@@ -6,7 +6,7 @@ import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@h
 import { connectRedis, type RedisClient } from "@holdfast/shared/redis.ts";
 import type { Worker } from "bullmq";
 import { sql } from "kysely";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
@@ -120,6 +120,21 @@ describe("a lane", () => {
     expect(await lane.getFailedCount()).toBe(0);
     await db.destroy();
     await proxy.close();
+  });
+
+  test("when Redis refuses even to let a job wait, it keeps its place and does not fail", async () => {
+    for (const item of ["locked", "second"]) await addItem(world.db, item, 1);
+    await world.redis.set(world.keys.itemLock("locked"), "somebody else");
+    const refused = vi
+      .spyOn(lane, "rateLimit")
+      .mockRejectedValue(new Error("OOM command not allowed when used memory > 'maxmemory'."));
+    await serve();
+    for (const item of ["locked", "second"]) await enqueue(item, 1);
+    await eventually("it was refused a few times", async () => refused.mock.calls.length > 2);
+    expect(await lane.getFailedCount()).toBe(0);
+    await world.redis.del(world.keys.itemLock("locked"));
+    await drained();
+    expect(await decided()).toEqual(["locked", "second"]);
   });
 
   test("a job that can never succeed goes to the failed ones with its reason, and the lane goes on", async () => {

@@ -1,0 +1,40 @@
+import { flooded } from "./flood.ts";
+import { linksCut, linksFlapping, linksSilent, linksSlow, providerDown } from "./network-faults.ts";
+import { apiKilled, apisKilled, sweeperKilled, workerFrozen, workerKilled, workersKilled } from "./process-faults.ts";
+import { redisEmptied, redisRestored } from "./redis-loss.ts";
+import type { Scenario } from "./scenario.ts";
+import { allTerminated, rollingRestart } from "./shutdowns.ts";
+import {
+  bothKilled,
+  postgresFailover,
+  postgresKilled,
+  redisDiskFull,
+  redisKilled,
+  redisOutOfMemory,
+} from "./storage-faults.ts";
+
+/** Everything that is tried. */
+export const scenarios: readonly Scenario[] = [
+  workerKilled,
+  workersKilled,
+  apiKilled,
+  apisKilled,
+  sweeperKilled,
+  workerFrozen,
+  redisKilled,
+  postgresKilled,
+  bothKilled,
+  postgresFailover,
+  redisOutOfMemory,
+  redisDiskFull,
+  redisEmptied,
+  redisRestored,
+  linksCut,
+  linksFlapping,
+  linksSlow,
+  linksSilent,
+  providerDown,
+  allTerminated,
+  rollingRestart,
+  flooded,
+];
