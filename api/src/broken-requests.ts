@@ -57,7 +57,8 @@ export function ignoreOffers(app: App): void {
   // Node's own 417 has no problem for a body.
   app.server.on("checkExpectation", (request, response) => void app.server.emit("request", request, response));
   // Node says nothing at all to a broken request that follows an offer on the same connection, so none may follow.
-  app.addHook("onRequest", async (request, reply) => {
+  app.addHook("onRequest", (request, reply, done) => {
     if (request.headers.upgrade !== undefined) reply.header("connection", "close");
+    done();
   });
 }

@@ -11,6 +11,7 @@ import { measureGrowth } from "./growth.ts";
 import { compareReserving } from "./reserve-comparison.ts";
 import { type BenchResults, printTargets, writeResults } from "./results.ts";
 import { runRushes } from "./rushes.ts";
+import { measureWaiting } from "./waiting.ts";
 
 /**
  * `npm run bench`: the comparisons, side by side in one run. Whole, it takes about a quarter of an hour and writes docs/performance.json and
@@ -18,12 +19,12 @@ import { runRushes } from "./rushes.ts";
  */
 
 const usage = `npm run bench -- [options]
-  --only PART     accept, reserve, crowds, growth or rushes; several with commas
+  --only PART     accept, reserve, crowds, waiting, growth or rushes; several with commas
   --rounds 5      how often each way is measured
   --depths 1000,10000,100000,1000000   orders in line, for growth`;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
-const parts = ["accept", "reserve", "crowds", "growth", "rushes"] as const;
+const parts = ["accept", "reserve", "crowds", "waiting", "growth", "rushes"] as const;
 
 try {
   const { values } = parseArgs({
@@ -51,6 +52,7 @@ async function bench(only: ReadonlySet<string>, rounds: number, depths: readonly
     if (only.has("accept")) Object.assign(results, await compareAcceptAndRead(system, rounds, say));
     if (only.has("reserve")) results.reserve = await compareReserving(system, rounds, say);
     if (only.has("crowds")) results.crowds = await compareCrowds(system, rounds, say);
+    if (only.has("waiting")) results.waiting = await measureWaiting(system, say);
     if (only.has("growth")) results.growth = await measureGrowth(system, depths, say);
     if (only.has("rushes")) results.rushes = await runRushes(system, directory, Math.min(3, rounds), say);
     say(`\n${printTargets(results)}`);

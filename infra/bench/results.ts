@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Report } from "../rush/report.ts";
 import { type Compared, median } from "./compare.ts";
 import type { CostAtDepth } from "./growth.ts";
+import type { CostOfWaiting } from "./waiting.ts";
 
 /** Everything a run measured; a part is missing where it was left out. */
 export interface BenchResults {
@@ -13,6 +14,7 @@ export interface BenchResults {
   read?: Compared[];
   reserve?: { alone: Compared[]; whole: Compared[] };
   crowds?: Compared[];
+  waiting?: CostOfWaiting;
   growth?: CostAtDepth[];
   rushes?: { small: Report[]; large: Report };
 }
@@ -43,6 +45,7 @@ function targets(results: BenchResults): Target[] {
     atLeast("reserving on one hot item, to raw multi-row inserts", 0.4, ours.ratio / raw.ratio);
   }
   atLeast("5,000 shoppers, 100 units, all answered, to one statement per purchase", 2, crowds?.[1]?.ratio);
+  atMost("bytes of an API server per waiting shopper, of 10,000", 10_240, results.waiting?.bytesEach);
   const [shallow, deep] = [growth?.[0], growth?.at(-1)];
   if (shallow && deep) {
     atMost(`CPU per order, ${deep.queued} in line to ${shallow.queued}`, 1.1, cpuOf(deep) / cpuOf(shallow));
