@@ -55,7 +55,11 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
       const repeated =
         refusal && key !== undefined ? await findRepeated(parts.reader, shopperId, key, item.id, body) : null;
       if (refusal && !repeated) throw refusal;
-      const order = repeated ?? (await accept(item.id, newRequest(item, shopperId, body, key, placedAtMs)));
+      // One that is still queued goes through the line again: its server may have stopped before it put it there.
+      const order =
+        repeated && repeated.status !== "queued"
+          ? repeated
+          : await accept(item.id, newRequest(item, shopperId, body, key, placedAtMs));
       const line = order.status === "queued" ? await readLine(order) : null;
       return reply
         .code(202)
