@@ -1,3 +1,4 @@
+import { laneOf } from "@holdfast/shared/lanes.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
@@ -146,6 +147,22 @@ describe("POST /purchase/:itemId", () => {
       expect(repeat.statusCode).toBe(202);
       expect(repeat.json<Order>().id).toBe(bought.id);
       expect((await purchase({ ...card, quantity: 2 }, { itemId: "last", headers })).statusCode).toBe(422);
+    });
+
+    test("and where all is sold, one that was never put in line is put in line", async () => {
+      await addItem(world.db, "last-ghost", 1);
+      const request = { itemId: "last-ghost", headers: { "idempotency-key": "ghost-of-the-last" } };
+      const sees = async () => (await first.app.inject("/items/last-ghost")).json<{ available: number }>().available;
+      const bought = (await purchase(card, request)).json<Order>();
+      const lanes = openLanes(world.redis, world.keys, 4);
+      const lane = lanes[laneOf("last-ghost", 4)];
+      const job = (await lane?.getWaiting())?.find(({ data }) => JSON.stringify(data).includes(bought.id));
+      await job?.remove(); // as if its server had died before it was added
+      await Promise.all(lanes.map((one) => one.close()));
+      await world.db.updateTable("items").set({ inventory: 0 }).where("id", "=", "last-ghost").execute();
+      await eventually("the server knows that it is sold", async () => (await sees()) === 0);
+      expect((await purchase(card, request)).statusCode).toBe(202);
+      expect((await inLine()).filter((r) => r.orderId === bought.id)).toHaveLength(1);
     });
 
     test.each(["", " ", "with space", "ümlaut", "a".repeat(256)])("the key %j is refused", async (key) => {

@@ -23,7 +23,7 @@ export const redisEmptied: Scenario = {
     const redisLostAtMs = Date.now();
     const findings = await Promise.all([
       within10s("somebody sweeps again", redisLostAtMs, async () => (await lastSweepMs(stage)) > redisLostAtMs),
-      within10s("the alarm was raised", redisLostAtMs, async () => (await alarmsSince(stage, struckAtMs)).length > 0),
+      within10s("the loss was alarmed", redisLostAtMs, () => lossAlarmed(stage, struckAtMs, "was emptied")),
       within10s("lanes have one active job again", redisLostAtMs, () => lanesInOrder(stage)),
     ]);
     return { struckAtMs, backAtMs: struckAtMs, redisLostAtMs, findings };
@@ -35,6 +35,10 @@ async function within10s(check: string, sinceMs: number, ask: () => Promise<bool
   while (!(await ask()) && Date.now() < deadline) await sleep(100);
   const tookMs = Date.now() - sinceMs;
   return { check: `${check} within 10 s`, ok: tookMs <= 10_000, found: `${(tookMs / 1_000).toFixed(1)} s` };
+}
+
+async function lossAlarmed(stage: Stage, sinceMs: number, what: string): Promise<boolean> {
+  return (await alarmsSince(stage, sinceMs)).some((line) => line.includes(`Redis ${what}`));
 }
 
 async function lanesInOrder({ redisClient, keys }: Stage): Promise<boolean> {
@@ -61,6 +65,8 @@ export const redisRestored: Scenario = {
     await rm(backup, { recursive: true });
     await stage.redis.start();
     const backAtMs = Date.now();
-    return { struckAtMs, backAtMs, redisLostAtMs: backAtMs };
+    const alarmed = () => lossAlarmed(stage, struckAtMs, "was restored from an older state");
+    const findings = [await within10s("the loss was alarmed", backAtMs, alarmed)];
+    return { struckAtMs, backAtMs, redisLostAtMs: backAtMs, findings };
   },
 };

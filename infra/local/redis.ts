@@ -47,12 +47,17 @@ export async function startRedis(
       output = (output + chunk.toString()).slice(-4_000);
     });
   }
-  await writeFile(pidFile, String(server.pid));
   const url = `redis://127.0.0.1:${port}`;
-  await waitUntil(30_000, "Redis to start", async () => {
-    if (server.exitCode !== null) throw new Error(`Redis ended at start: ${output.trim()}`);
-    return answers(url);
-  });
+  try {
+    await writeFile(pidFile, String(server.pid));
+    await waitUntil(30_000, "Redis to start", async () => {
+      if (server.exitCode !== null) throw new Error(`Redis ended at start: ${output.trim()}`);
+      return answers(url);
+    });
+  } catch (error) {
+    server.kill("SIGKILL"); // nobody else knows of it, and it would keep the port
+    throw error;
+  }
   return {
     name: "redis",
     url,

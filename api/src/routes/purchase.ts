@@ -61,7 +61,8 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
           ({ status }) => status !== "queued",
         );
       };
-      const order = repeated ?? (await buy());
+      // One that is still queued goes through the line again: its server may have stopped before it put it there.
+      const order = repeated && repeated.status !== "queued" ? repeated : await buy();
       const line = order.status === "queued" ? await readLine(order) : null;
       return reply
         .code(202)
