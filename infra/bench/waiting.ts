@@ -7,8 +7,10 @@ import type { BenchSystem } from "./bench-system.ts";
 
 export interface CostOfWaiting {
   readonly shoppers: number;
-  /** What a waiting shopper takes of the API server's memory, the connection included. */
-  readonly bytesEach: number;
+  /** What an open connection takes of the API server's memory, with one purchase answered on it. */
+  readonly connectionBytes: number;
+  /** What a shopper who waits on it takes besides. */
+  readonly waitingBytes: number;
   /** What all of them together ask of Redis, in commands a second. */
   readonly redisCommandsPerSecond: number;
 }
@@ -47,20 +49,24 @@ export async function measureWaiting(system: BenchSystem, say: (text: string) =>
     await Promise.all(warming.map((client) => client.close()));
     await sleep(3_000);
     const before = await rss();
-    const waiting = Array.from({ length: shoppers }, (_, i) => exchange(connect(), purchase(i, 30)));
+    const crowd = Array.from({ length: shoppers }, connect);
+    await Promise.all(crowd.map((client, i) => exchange(client, purchase(i, 0))));
+    const connected = await rss();
+    const waiting = crowd.map((client, i) => exchange(client, purchase(i, 30)));
     await sleep(8_000);
     const commandsBefore = await commandsProcessed(system);
     await sleep(watchedSeconds * 1_000);
     const commands = (await commandsProcessed(system)) - commandsBefore;
-    const bytesEach = Math.round(((await rss()) - before) / shoppers);
+    const connectionBytes = Math.round((connected - before) / shoppers);
+    const waitingBytes = Math.round(((await rss()) - connected) / shoppers);
     const answers = await Promise.all(waiting);
     const held = answers.filter(({ status }) => status === 202).length;
     if (held !== shoppers) throw new Error(`Of ${shoppers} waiting shoppers ${held} were answered 202`);
     const redisCommandsPerSecond = Math.round(commands / watchedSeconds);
     say(
-      `  ${shoppers} shoppers wait at one API server: ${bytesEach} bytes each, ${redisCommandsPerSecond} commands a second to Redis`,
+      `  ${shoppers} shoppers wait at one API server: ${connectionBytes} bytes each for the connection, ${waitingBytes} for waiting; ${redisCommandsPerSecond} commands a second to Redis`,
     );
-    return { shoppers, bytesEach, redisCommandsPerSecond };
+    return { shoppers, connectionBytes, waitingBytes, redisCommandsPerSecond };
   } finally {
     await Promise.all(clients.map((client) => client.destroy()));
     await api.stop();

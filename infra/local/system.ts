@@ -21,7 +21,7 @@ const startTimeoutMs = 30_000; // Node and its modules load in one to two second
 
 // As in the start scripts of api and worker. A new order lives for milliseconds: in a small nursery its memory is used again at once, while
 // V8's own choice lets a process grow by a hundred megabytes in a rush for the same speed.
-const nodeOptions = ["--max-semi-space-size=16"];
+const nodeOptions = ["--max-semi-space-size=32"];
 
 const programs = {
   simulator: { file: "infra/stripe-simulator/main.ts", started: /listening on (http:\S+)/ },
