@@ -67,7 +67,6 @@ export async function compareCrowds(
         name: "Holdfast, the answer to the purchase held (Prefer: wait)",
         run: () => answer(api, "/purchase", "hold", decided),
       },
-      { name: "Holdfast, a long poll after the 202", run: () => answer(api, "/purchase", "wait", decided) },
       {
         name: "Holdfast, accepting alone: no worker, only the 202",
         run: () => answer(alone, "/purchase", "wait", accepted),

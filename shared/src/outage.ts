@@ -44,5 +44,10 @@ export function isPermanent(error: unknown): boolean {
   if (!(error instanceof Error) || isOutage(error)) return false;
   const { code } = error as { code?: unknown };
   const refusedRow = typeof code === "string" && code.length === 5 && ["22", "23"].includes(code.slice(0, 2));
-  return refusedRow || error instanceof TypeError || error.message.startsWith("Invariant broken");
+  return (
+    refusedRow ||
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error.message.startsWith("Invariant broken")
+  );
 }

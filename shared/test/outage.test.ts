@@ -32,6 +32,7 @@ describe("work is given up only where every further try would meet the same", ()
   test.each(["22P02", "23514", "23503"])("%s", (code) => expect(isPermanent(withCode(code))).toBe(true));
   test.each(["23505", "57P01", "42P01"])("not for %s", (code) => expect(isPermanent(withCode(code))).toBe(false));
   test("data of the wrong shape", () => expect(isPermanent(new TypeError("Not a purchase job"))).toBe(true));
+  test("a time that is none", () => expect(isPermanent(new RangeError("Invalid time value"))).toBe(true));
   test("not for what nobody foresaw", () => expect(isPermanent(new Error("what is this"))).toBe(false));
 });
 
