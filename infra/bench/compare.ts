@@ -41,12 +41,16 @@ export async function compare(rounds: number, ways: readonly Way[], say: (text: 
     };
   });
   for (const one of compared) {
-    const spread = `(${Math.round(one.min)} … ${Math.round(one.max)})`;
+    const spread = `(${figure(one.min)} … ${figure(one.max)})`;
     say(
-      `    ${one.name.padEnd(62)}${`${Math.round(one.median)}/s`.padStart(10)}  ${spread.padEnd(20)}${one.ratio.toFixed(2)}×`,
+      `    ${one.name.padEnd(62)}${`${figure(one.median)}/s`.padStart(10)}  ${spread.padEnd(20)}${one.ratio.toFixed(2)}×`,
     );
   }
   return compared;
+}
+
+function figure(value: number): string {
+  return value < 10 ? value.toFixed(2) : String(Math.round(value));
 }
 
 export function median(values: readonly number[]): number {

@@ -51,7 +51,7 @@ async function costAtDepth(system: BenchSystem, queued: number): Promise<CostAtD
     await fillLine(redis, keys, lanes, itemId, queued);
     const redisBytes = Math.round(((await usedMemory(redis)) - before) / queued);
 
-    const api = await system.start("api");
+    const api = await system.start("api", { MAX_LINE: "100000000" });
     const accept = await cpuPerOrder(system, { api: pidOf(api) }, async () => {
       await loadOrders(api.url ?? "", itemId, system.tokenOf, measuredOrders);
       return measuredOrders;

@@ -39,6 +39,7 @@ export async function loadOrders(
   tokenOf: (shopper: number) => string,
   orders: number,
 ): Promise<void> {
+  const strange = new Set<string>();
   await runCrowd({
     urls: [url],
     itemIds: [itemId],
@@ -51,7 +52,8 @@ export async function loadOrders(
     tokenOf,
     paymentMethodOf: () => "pm_card_visa",
     onFare: ({ outcome }) => {
-      if (outcome !== "queued") throw new Error(`An order was told ${outcome}`);
+      if (outcome !== "queued") strange.add(outcome);
     },
   });
+  if (strange.size > 0) throw new Error(`Shoppers were told ${[...strange].join(", ")}`);
 }

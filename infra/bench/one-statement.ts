@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 import pg from "pg";
+import { newOrderId } from "../../api/src/order-id.ts";
 import { queuedOrder } from "./orders.ts";
 
 /**
@@ -36,7 +36,7 @@ export async function openOneStatement(databaseUrl: string): Promise<{ reserve: 
   const pool = new pg.Pool({ connectionString: databaseUrl, max: connections });
   await pool.query(table);
   const reserve: ReserveOne = async (itemId, shopperId, paymentMethod) => {
-    const id = randomUUID();
+    const id = newOrderId(Date.now());
     const values = [itemId, id, shopperId, paymentMethod];
     const { rows } = await pool.query<{ status: "reserved" | "out_of_stock" }>({
       name: "reserve",

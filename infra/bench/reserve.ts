@@ -8,6 +8,7 @@ import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis, type RedisClient, redisKeys } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
 import pg from "pg";
+import { newOrderId } from "../../api/src/order-id.ts";
 import { type ItemLock, takeItemLock } from "../../worker/src/item-lock.ts";
 import { reserveOrders } from "../../worker/src/reserve-orders.ts";
 import { serveLane } from "../../worker/src/serve-lane.ts";
@@ -46,7 +47,7 @@ export async function reserveByTheBook(bench: Bench, orders: number, told: boole
 }
 
 async function reserveOne(db: Database, itemId: string): Promise<OrderRecord> {
-  const request = purchaseRequest();
+  const request = purchaseRequest({ orderId: newOrderId(Date.now()) });
   await db.transaction().execute(async (trx) => {
     await sql`select inventory from items where id = ${itemId} for update`.execute(trx);
     await sql`update items set inventory = inventory - 1 where id = ${itemId} and inventory >= 1`.execute(trx);
@@ -162,7 +163,7 @@ function purchaseJobs(itemId: string, orders: number): PurchaseJob[] {
   const jobs: PurchaseJob[] = [];
   for (let sent = 0; sent < orders; sent += maxOrdersPerJob) {
     const size = Math.min(maxOrdersPerJob, orders - sent);
-    const requests = Array.from({ length: size }, () => purchaseRequest());
+    const requests = Array.from({ length: size }, () => purchaseRequest({ orderId: newOrderId(Date.now()) }));
     jobs.push(purchaseJob(itemId, requests, sent + size));
   }
   return jobs;

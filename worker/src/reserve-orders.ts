@@ -16,12 +16,31 @@ export interface ReservedBatch {
 /**
  * Decides all orders of a purchase job in ONE transaction: locks the item, allocates, takes the units, writes the orders and
  * their events. Orders that are there already, from an earlier run of the same job or a repeat, are left as they are.
+ *
+ * Nearly every job is new, so it is first taken for one, without looking: where one of its orders is there already, the record refuses to
+ * write it twice, nothing of that try remains, and the next one looks.
  * @param signal aborted when the item's lock is lost; then nothing is committed
  */
 export async function reserveOrders(db: Database, job: PurchaseJob, signal: AbortSignal): Promise<ReservedBatch> {
+  try {
+    return await decideInOneTransaction(db, job, signal, async () => []);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== uniqueViolation) throw error;
+    return decideInOneTransaction(db, job, signal, (trx) => findOrders(trx, job.requests));
+  }
+}
+
+const uniqueViolation = "23505";
+
+function decideInOneTransaction(
+  db: Database,
+  job: PurchaseJob,
+  signal: AbortSignal,
+  findKnown: (trx: Transaction<Tables>) => Promise<OrderRecord[]>,
+): Promise<ReservedBatch> {
   return db.transaction().execute(async (trx) => {
     const item = await lockItem(trx, job.itemId);
-    const known = await findOrders(trx, job.requests);
+    const known = await findKnown(trx);
     const fresh = withoutKnown(job.requests, known);
     const supply = item && { ...item, unitsOfShopper: await countUnits(trx, item, fresh) };
     const decisions = allocate(supply, fresh);
