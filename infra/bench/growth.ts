@@ -35,6 +35,7 @@ export async function measureGrowth(
     const figures = `accept ${accept.api} api + ${accept.redis} redis, decide ${decide.worker} worker + ${decide.redis} redis + ${decide.postgres} postgres`;
     say(`    ${String(queued).padStart(9)} in line: ${figures}; ${cost.redisBytes} bytes each in Redis`);
   }
+  await system.redis.flushall();
   return costs;
 }
 
