@@ -27,7 +27,7 @@ const maxWaiting = 20_000;
 /** Orders for one item that arrive while an enqueue for it is in flight leave together in one purchase job. */
 export function orderAcceptor(parts: AcceptParts): AcceptOrder {
   const accept = coalesce<PurchaseRequest, OrderRecord | Problem>(
-    { maxBatch: maxOrdersPerJob, maxWaiting, maxUnderWay: 2 },
+    { maxBatch: maxOrdersPerJob, maxWaiting, maxUnderWay: parts.redis.isCluster ? 1 : 2 },
     (itemId, requests) => acceptBatch(parts, itemId, requests),
   );
   return async (itemId, request) => {

@@ -35,7 +35,7 @@ export function coalesce<Call, Result>(
     flushSoon(key, line);
   };
   const flushSoon = (key: string, line: Line) => {
-    if (line.waiting.length === 0 && line.underWay === 0) lines.delete(key);
+    if (line.waiting.length === 0 && line.underWay === 0 && !line.soon) lines.delete(key);
     if (line.soon || line.waiting.length === 0 || line.underWay >= limits.maxUnderWay) return;
     line.soon = true;
     setImmediate(() => {

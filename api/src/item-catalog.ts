@@ -69,7 +69,7 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
       if (item) note(item);
       else log.warn("news of an item that are none; ignored");
     },
-    onMissed: () => void quietly(readItems(redis, keys).then((read) => read.forEach(note))),
+    onMissed: async () => (await readItems(redis, keys)).forEach(note),
   });
   await refresh();
   let refreshing = false;

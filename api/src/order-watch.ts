@@ -87,8 +87,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
       readOrderNews(text, (orderId, view) => {
         for (const watch of watches.get(orderId) ?? []) hear(watch, decodeView(watch.shopperId, orderId, view));
       }),
-    onMissed: () =>
-      void reread().catch((error: unknown) => log.warn({ err: error }, "orders that are waited for could not be read")),
+    onMissed: reread,
   });
 
   return {
@@ -98,7 +97,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
       begin(orderId, watch);
       try {
         const known = await look();
-        if (isAnswer(known, known)) return known;
+        if (closed || isAnswer(known, known)) return known; // it may have closed meanwhile: then no news come any more
         return (await nextAnswer(watch, known, { waitMs, onGone, isAnswer })) ?? known;
       } finally {
         end(orderId, watch);

@@ -25,5 +25,7 @@ export function waiterFor(
 ): Waiter {
   const seconds = waitSeconds(request.headers);
   if (seconds > 0) reply.header("preference-applied", `wait=${seconds}`);
-  return { shopperId, orderId, waitMs: seconds * 1000, onGone: (gone) => reply.raw.once("close", gone) };
+  // Whoever left while their order was looked at is gone already: that is not told again.
+  const onGone = (gone: () => void) => (reply.raw.closed ? gone() : void reply.raw.once("close", gone));
+  return { shopperId, orderId, waitMs: seconds * 1000, onGone };
 }

@@ -94,6 +94,27 @@ describe("coalesce", () => {
     expect(batches).toEqual([["a"], ["c"]]);
   });
 
+  test("after a failure with others about to leave, no more flushes are under way than may be", async () => {
+    const { batches, call, gate, settle } = heldFlush(10, 2);
+    const quietly = (c: string) => call("item", c).catch(() => "failed");
+    const calls = [quietly("a")];
+    await settle();
+    calls.push(quietly("b")); // about to leave when the first one fails
+    gate(0).reject(new Error("away"));
+    await calls[0];
+    for (const c of ["c", "d", "e", "f"]) {
+      calls.push(quietly(c));
+      await settle();
+    }
+    expect(batches.length).toBeLessThanOrEqual(3); // the failed one, and two under way
+    for (let i = 1; i < batches.length; i++) {
+      gate(i).resolve();
+      await settle();
+      await settle();
+    }
+    await Promise.all(calls);
+  });
+
   test("past the maximum that may wait, a call is refused at once", async () => {
     const { call } = heldFlush(10);
     for (const c of ["a", "b", "c", "d", "e"]) void call("item", c);

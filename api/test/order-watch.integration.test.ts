@@ -134,6 +134,37 @@ describe("Prefer: wait", () => {
     expect(api.watch.size()).toBe(0);
   });
 
+  test("a server that closes while an order is being looked at lets its shopper go too", async () => {
+    const { id } = (await buy("ann")).json<Order>();
+    const known = await readView(world.redis, world.keys, "ann", id);
+    const looking = Promise.withResolvers<OrderRecord>();
+    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: () => {} };
+    const answer = api.watch.answer(
+      waiter,
+      () => looking.promise,
+      () => false,
+    );
+    api.watch.close();
+    const began = performance.now();
+    looking.resolve(known as OrderRecord);
+    expect((await answer).id).toBe(id);
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
+  test("a shopper who left while their order was looked at is not waited with", async () => {
+    const { id } = (await buy("ann")).json<Order>();
+    const known = (await readView(world.redis, world.keys, "ann", id)) as OrderRecord;
+    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: (gone: () => void) => gone() };
+    const began = performance.now();
+    await api.watch.answer(
+      waiter,
+      async () => known,
+      () => false,
+    );
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(api.watch.size()).toBe(0);
+  });
+
   test("a server that closes lets everybody go with what is known", async () => {
     const waiting = buy("ann", "wait=30");
     await inLine(1);

@@ -2,6 +2,7 @@ import { laneOf } from "@holdfast/shared/lanes.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
+import { shortenId } from "@holdfast/shared/short-id.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
 import { addItem } from "../../infra/testing/items.ts";
@@ -156,7 +157,7 @@ describe("POST /purchase/:itemId", () => {
       const bought = (await purchase(card, request)).json<Order>();
       const lanes = openLanes(world.redis, world.keys, 4);
       const lane = lanes[laneOf("last-ghost", 4)];
-      const job = (await lane?.getWaiting())?.find(({ data }) => JSON.stringify(data).includes(bought.id));
+      const job = (await lane?.getWaiting())?.find(({ data }) => JSON.stringify(data).includes(shortenId(bought.id)));
       await job?.remove(); // as if its server had died before it was added
       await Promise.all(lanes.map((one) => one.close()));
       await world.db.updateTable("items").set({ inventory: 0 }).where("id", "=", "last-ghost").execute();

@@ -50,6 +50,8 @@ async function costAtDepth(system: BenchSystem, queued: number): Promise<CostAtD
   try {
     const before = await usedMemory(redis);
     await fillLine(redis, keys, lanes, itemId, queued);
+    const rewritten = async () => (await redis.info("persistence")).includes("aof_rewrite_in_progress:0");
+    await waitUntil(60_000, "Redis to have its file rewritten", rewritten); // that is the filling's, not the orders' after it
     const redisBytes = Math.round(((await usedMemory(redis)) - before) / queued);
 
     const api = await system.start("api", { MAX_LINE: "100000000" });

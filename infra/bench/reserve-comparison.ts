@@ -3,7 +3,7 @@ import { addItem } from "../testing/items.ts";
 import type { BenchSystem } from "./bench-system.ts";
 import { type Compared, compare } from "./compare.ts";
 import { loadServer } from "./http-load.ts";
-import { insertRaw, reserveByTheBook, reserveInJobs, serveOneLane } from "./reserve.ts";
+import { insertRaw, reserveByStatement, reserveByTheBook, reserveInJobs, serveOneLane } from "./reserve.ts";
 
 const json = { "content-type": "application/json" };
 const body = JSON.stringify({ paymentMethod: "pm_card_visa" });
@@ -36,6 +36,7 @@ export async function compareReserving(
           run: () => reserveByTheBook(system, 1_000, false),
         },
         { name: "a Fastify route with ONE statement per purchase", run: oneStatement },
+        { name: "the same statement without a web server before it", run: () => reserveByStatement(system, 8_000) },
         { name: "raw limit: the same rows by multi-row inserts", run: () => insertRaw(system, 20_000) },
         { name: "Holdfast: lock, one transaction per job of 500, unlock", run: () => reserveInJobs(system, 20_000) },
       ],

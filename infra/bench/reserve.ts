@@ -10,10 +10,11 @@ import { sql } from "kysely";
 import pg from "pg";
 import { newOrderId } from "../../api/src/order-id.ts";
 import { type ItemLock, takeItemLock } from "../../worker/src/item-lock.ts";
-import { reserveOrders } from "../../worker/src/reserve-orders.ts";
+import { plainArray, reserveOrders } from "../../worker/src/reserve-orders.ts";
 import { serveLane } from "../../worker/src/serve-lane.ts";
 import { addItem } from "../testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../testing/purchases.ts";
+import { openOneStatement } from "./one-statement.ts";
 
 export interface Bench {
   readonly databaseUrl: string;
@@ -97,7 +98,26 @@ export async function reserveInJobs(bench: Bench, orders: number): Promise<numbe
   }
 }
 
-/** The raw limit: the same rows, orders and events, by nothing but multi-row inserts on one connection, 500 at a time. */
+/** One statement per purchase, as many at a time as a crowd would keep the pool busy with. */
+export async function reserveByStatement({ databaseUrl }: Bench, orders: number): Promise<number> {
+  const db = openDatabase(databaseUrl, 1, () => {});
+  const { reserve, close } = await openOneStatement(databaseUrl);
+  const itemId = await newItem(db, orders);
+  try {
+    return await measured(orders, async () => {
+      let left = orders;
+      const buyer = async () => {
+        while (left-- > 0) await reserve(itemId, `guest-${randomUUID()}`, "pm_card_visa");
+      };
+      await Promise.all(Array.from({ length: 256 }, buyer));
+    });
+  } finally {
+    await close();
+    await db.destroy();
+  }
+}
+
+/** The raw limit: the same rows, orders and events, by nothing but multi-row inserts on one connection, 500 to a transaction. */
 export async function insertRaw({ databaseUrl }: Bench, orders: number): Promise<number> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
@@ -106,11 +126,13 @@ export async function insertRaw({ databaseUrl }: Bench, orders: number): Promise
   try {
     return await measured(orders, async () => {
       for (const { itemId, requests } of jobs) {
-        const ids = requests.map((request) => request.orderId);
-        const shopperIds = requests.map((request) => request.shopperId);
-        const placedAt = requests.map((request) => new Date(request.placedAtMs).toISOString());
+        const ids = plainArray(requests.map((request) => request.orderId));
+        const shopperIds = plainArray(requests.map((request) => request.shopperId));
+        const placedAt = plainArray(requests.map((request) => new Date(request.placedAtMs).toISOString()));
+        await client.query("begin");
         await client.query({ name: "raw-orders", text: rawOrders, values: [ids, shopperIds, placedAt, itemId] });
         await client.query({ name: "raw-events", text: rawEvents, values: [ids] });
+        await client.query("commit");
       }
     });
   } finally {

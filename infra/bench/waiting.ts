@@ -44,7 +44,7 @@ export async function measureWaiting(system: BenchSystem, say: (text: string) =>
     // What a server needs once is there before it counts: a small crowd has been served, and has gone.
     const warming = Array.from({ length: 100 }, connect);
     for (let round = 0; round < 200; round++) {
-      await Promise.all(warming.map((client, i) => exchange(client, purchase(i, 0))));
+      await Promise.all(warming.map((client, i) => exchange(client, purchase(shoppers + round * 100 + i, 0)))); // others each time
     }
     await Promise.all(warming.map((client) => client.close()));
     await sleep(3_000);

@@ -69,6 +69,7 @@ export function mixedCharacter(itemIds: readonly string[]): (chance: Chance) => 
       paymentMethod:
         card < 0.75 ? "pm_card_visa" : card < 0.88 ? "pm_card_chargeDeclined" : "pm_card_authenticationRequired",
       authenticates: chance.happens(0.8),
+      waits: chance.happens(0.5),
       cancelsAfterMs: chance.happens(0.05) ? chance.between(0, 500) : null,
     };
   };

@@ -62,8 +62,7 @@ export const linksSilent: Scenario = {
 
 export const providerDown: Scenario = {
   name: "provider-down",
-  title:
-    "the payment provider away for a minute: nobody is charged twice or let go on a guess, and all is settled after its return",
+  title: "the payment provider away: nobody is charged twice or let go on a guess, and all is settled after its return",
   slowToSettle: true,
   async strike({ stage, chance, lasting }) {
     const silent = chance.happens(0.5);

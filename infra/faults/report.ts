@@ -28,10 +28,16 @@ export function summarize(results: readonly RunResult[]): Row[] {
       lost: sum((run) => run.lost),
       doubled: sum((run) => run.doubled),
       oversold: sum((run) => run.oversold),
-      medianSeconds: seconds[Math.floor(seconds.length / 2)] ?? 0,
+      medianSeconds: middle(seconds),
       worstSeconds: seconds.at(-1) ?? 0,
     };
   });
+}
+
+/** The middle of sorted values; of an even number of them, half-way between the two. */
+function middle(sorted: readonly number[]): number {
+  const half = sorted.length / 2;
+  return ((sorted[Math.ceil(half) - 1] ?? 0) + (sorted[Math.floor(half)] ?? 0)) / 2;
 }
 
 function recoverySeconds({ recovery }: RunResult): number {

@@ -22,6 +22,8 @@ export interface Request {
   readonly token: string;
   readonly key?: string;
   readonly body?: object;
+  /** How long the answer may be held for a change (`Prefer: wait`). */
+  readonly waitSeconds?: number;
   /** Whether another server may be asked after a 503: not for what would then be two things. */
   readonly repeatable: boolean;
 }
@@ -48,7 +50,7 @@ export function shopClient(urls: readonly string[], connectionsPerServer = 100):
   let withoutRetryAfter = 0;
 
   const askOne = async ({ url, agent }: (typeof servers)[number], request: Request): Promise<Answer | "refused"> => {
-    const { method, path, token, key, body } = request;
+    const { method, path, token, key, body, waitSeconds } = request;
     try {
       const response = await agent.request({
         origin: url,
@@ -58,6 +60,7 @@ export function shopClient(urls: readonly string[], connectionsPerServer = 100):
           authorization: `Bearer ${token}`,
           ...(key !== undefined && { "idempotency-key": key }),
           ...(body && { "content-type": "application/json" }),
+          ...(waitSeconds !== undefined && { prefer: `wait=${waitSeconds}` }),
         },
         ...(body && { body: JSON.stringify(body) }),
       });

@@ -37,6 +37,8 @@ export interface Character {
   readonly itemId: string;
   readonly quantity: number;
   readonly keyed: boolean;
+  /** Whether they wait for news of their order (long polls), or look again and again. */
+  readonly waits: boolean;
   readonly paymentMethod: string;
   /** What they tell their bank, if it asks. */
   readonly authenticates: boolean;
@@ -55,6 +57,7 @@ export interface Surroundings {
 
 const finalStates = new Set(["confirmed", "cancelled", "out_of_stock", "rejected"]);
 const pollEveryMs = [150, 300] as const;
+const heldSeconds = 5; // shorter than the client's own patience, longer than nearly every change takes
 const firstRetryMs = 200; // doubled each time, up to 2 s, and up to half of it again at random
 const lastRetryMs = 2_000;
 
@@ -137,10 +140,18 @@ async function follow(
   let cancelAtMs = character.cancelsAfterMs === null ? null : Date.now() + character.cancelsAfterMs;
   let asked = false;
   while (tale.told === null && Date.now() < deadlineMs) {
-    await sleep(chance.between(...pollEveryMs));
+    if (!character.waits) await sleep(chance.between(...pollEveryMs));
     const cancels = cancelAtMs !== null && Date.now() >= cancelAtMs;
     if (cancels) cancelAtMs = null;
-    const answer = await client.ask({ method: cancels ? "DELETE" : "GET", path, token, repeatable: true });
+    const holds = character.waits && cancelAtMs === null && !cancels;
+    const answer = await client.ask({
+      method: cancels ? "DELETE" : "GET",
+      path,
+      token,
+      repeatable: true,
+      ...(holds && { waitSeconds: heldSeconds }),
+    });
+    if (character.waits && (answer.status !== 200 || !holds)) await sleep(chance.between(...pollEveryMs));
     if (answer.status === 404) {
       tale.denied += 1;
       // What was only in Redis may be gone with it: whoever has a key buys again, and it is the same order.

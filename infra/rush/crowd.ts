@@ -83,6 +83,7 @@ class Crowd {
   readonly #following: Buyer[] = []; // accepted, and to be looked at as soon as a connection is free
   readonly #done = Promise.withResolvers<void>();
   #pressed = 0;
+  #looking = 0;
   #finished = 0;
   #timer: NodeJS.Timeout | null = null;
 
@@ -106,18 +107,18 @@ class Crowd {
     return performance.now() - this.#beganAtMs;
   }
 
-  /** Whoever presses Buy goes first; of the others no more than leave half of the connections to them. */
+  /** Whoever follows an order goes first, on half of the connections at most: the other half is for those who press Buy. */
   #sendWhatIsDue(): void {
     const { buyers, overMs } = this.#options;
     while (this.#free.length > 0) {
       const pressedMs = (this.#pressed * overMs) / buyers;
       const morePress = this.#pressed < buyers;
-      if (morePress && pressedMs <= this.#nowMs()) {
-        const buyer = { shopper: this.#pressed++, pressedMs, sentMs: 0, answeredMs: 0, orderId: "" };
-        void this.#with((client) => this.#press(client, buyer));
-      } else if (this.#following.length > 0 && (!morePress || this.#free.length > this.#clients.length / 2)) {
+      if (this.#following.length > 0 && (!morePress || this.#looking < this.#clients.length / 2)) {
         const buyer = this.#following.shift() as Buyer;
         void this.#with((client) => this.#look(client, buyer));
+      } else if (morePress && pressedMs <= this.#nowMs()) {
+        const buyer = { shopper: this.#pressed++, pressedMs, sentMs: 0, answeredMs: 0, orderId: "" };
+        void this.#with((client) => this.#press(client, buyer));
       } else {
         if (morePress) this.#wakeAt(pressedMs);
         return;
@@ -147,7 +148,11 @@ class Crowd {
     const { status, body } = await this.#ask(client, buyer, {
       method: "POST",
       path: `${route}/${itemIds[buyer.shopper % itemIds.length]}`,
-      headers: { "content-type": "application/json", ...(follow === "hold" && { prefer: `wait=${waitSeconds}` }) },
+      headers: {
+        "content-type": "application/json",
+        "idempotency-key": `rush-${buyer.shopper}`,
+        ...(follow === "hold" && { prefer: `wait=${waitSeconds}` }),
+      },
       body: JSON.stringify({ paymentMethod: paymentMethodOf(buyer.shopper) }),
     });
     buyer.answeredMs = this.#nowMs();
@@ -158,14 +163,16 @@ class Crowd {
   }
 
   async #look(client: Client, buyer: Buyer): Promise<void> {
+    this.#looking += 1;
     const headers: Record<string, string> = this.#options.follow === "poll" ? {} : { prefer: `wait=${waitSeconds}` };
     const { status, body } = await this.#ask(client, buyer, {
       method: "GET",
       path: `/orders/${buyer.orderId}`,
       headers,
     });
+    this.#looking -= 1;
     if (status === 200) this.#go(buyer, body.status ?? "");
-    else await this.#later(buyer, lookAgainMs);
+    else void this.#later(buyer, lookAgainMs);
   }
 
   /** What comes next for whoever was told a state. */

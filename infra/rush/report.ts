@@ -23,7 +23,7 @@ export interface Report extends RushTerms {
   /** Milliseconds from pressing Buy to the first answer, and to the final one. */
   readonly firstAnswerMs: Distribution;
   readonly finalAnswerMs: Distribution;
-  /** Milliseconds since the rush began: the last 202, and the last final answer of those who got nothing; null where there was none. */
+  /** Milliseconds since the rush began: the last 202, and the last final answer of those who were in line and got nothing; null where there was none. */
   readonly lastAcceptMs: number | null;
   readonly lastLoserMs: number | null;
   /** When the last shopper had their first answer, a 202 or a refusal. */
@@ -90,7 +90,7 @@ export function printReport(report: Report): string {
     `  ${"".padEnd(16)}${cells("median", "99 %", "last")}`,
     row("first answer", report.firstAnswerMs),
     row("final answer", report.finalAnswerMs),
-    `  ${report.answersPerSecond} first answers a second; the last 202 after ${report.lastAcceptMs ?? "–"} ms, the last “Out of stock” after ${report.lastLoserMs ?? "–"} ms`,
+    `  ${report.answersPerSecond} first answers a second; the last 202 after ${report.lastAcceptMs ?? "–"} ms, the last “Out of stock” from the line after ${report.lastLoserMs ?? "–"} ms`,
     "",
     ...printProcesses(report),
     ...report.findings.map((finding) => `  ${finding.ok ? "✓" : "✗"} ${finding.check} (${finding.found})`),

@@ -20,7 +20,7 @@ export interface ItemTally {
   lastWinnerSentMs: number;
   /** When the first of those who got nothing had their answer to pressing Buy. */
   firstLoserAnsweredMs: number;
-  /** When the last of those who got nothing had their final answer. */
+  /** When the last of those who were in line and got nothing had their final answer. */
   lastLoserSettledMs: number;
 }
 
@@ -65,7 +65,7 @@ export class Tally {
     if (outcome === "confirmed") item.lastWinnerSentMs = Math.max(item.lastWinnerSentMs, fare.sentMs);
     if (outcome === "out_of_stock") {
       item.firstLoserAnsweredMs = Math.min(item.firstLoserAnsweredMs, fare.answeredMs);
-      item.lastLoserSettledMs = Math.max(item.lastLoserSettledMs, fare.settledMs);
+      if (orderId !== null) item.lastLoserSettledMs = Math.max(item.lastLoserSettledMs, fare.settledMs);
     }
   }
 

@@ -36,8 +36,8 @@ export async function publishNews(redis: RedisClient, news: NewsChannel, text: s
 
 export interface NewsFollower {
   onNews(text: string): void;
-  /** Something was missed, or may have been: what the news are about is to be read again. */
-  onMissed(): void;
+  /** Something was missed, or may have been: what the news are about is to be read again. Called again where it rejects. */
+  onMissed(): Promise<void>;
 }
 
 const checkEveryMs = 2_000; // how long a lost message may go unnoticed where none comes after it
@@ -55,6 +55,27 @@ export async function followNews(
 ): Promise<() => void> {
   const latest = async () => Number((await redis.get(news.counter)) ?? 0);
   let seen = 0;
+  let missed = false;
+  let catchingUp = false;
+  const catchUp = async () => {
+    if (catchingUp) return;
+    catchingUp = true;
+    try {
+      while (missed) {
+        missed = false; // before it is read: what is missed from here on is read once more
+        await follower.onMissed();
+      }
+    } catch (error) {
+      missed = true; // Redis is away, it seems: the next look tries again
+      log.warn({ err: error, channel: news.channel }, "what was missed could not be read; it is tried again");
+    } finally {
+      catchingUp = false;
+    }
+  };
+  const noteMissed = () => {
+    missed = true;
+    void catchUp();
+  };
   const onMessage = (channel: string, message: string) => {
     if (channel !== news.channel) return;
     const [, number, text] = /^(\d+) (.*)$/s.exec(message) ?? [];
@@ -64,14 +85,19 @@ export async function followNews(
     }
     const expected = seen + 1;
     seen = Number(number);
-    follower.onNews(text);
-    if (seen !== expected) follower.onMissed();
+    try {
+      follower.onNews(text);
+    } catch (error) {
+      log.warn({ err: error, channel }, "news that cannot be read; ignored"); // Redis is open to whoever reaches it
+    }
+    if (seen !== expected) noteMissed();
   };
   subscriber.on("message", onMessage);
   await subscriber.subscribe(news.channel);
   seen = await latest();
 
   const check = async () => {
+    if (missed) await catchUp();
     const seenBefore = seen;
     const counted = await latest();
     if (counted === seen) return;
@@ -79,7 +105,7 @@ export async function followNews(
     // Some were counted and never came; or fewer were counted than had come, by a Redis that was emptied or is of an older state.
     if (counted <= seen && counted >= seenBefore) return;
     seen = counted;
-    follower.onMissed();
+    noteMissed();
   };
   let checking = false;
   const timer = setInterval(() => {

@@ -9,12 +9,22 @@ describe("news", () => {
   let subscriber: RedisClient;
   let heard: string[];
   let missed: number;
+  let failing: boolean;
   let stop: () => void;
   const follow = async () => {
     stop = await followNews(
       { subscriber, redis: world.redis, log: createLog("test", "silent") },
       world.keys.orderNews,
-      { onNews: (text) => heard.push(text), onMissed: () => (missed += 1) },
+      {
+        onNews: (text) => {
+          if (text === "unreadable") throw new TypeError("unreadable");
+          heard.push(text);
+        },
+        onMissed: async () => {
+          missed += 1;
+          if (failing) throw new Error("Connection is closed.");
+        },
+      },
     );
   };
   beforeEach(async () => {
@@ -22,6 +32,7 @@ describe("news", () => {
     subscriber = connectRedis(world.redisUrl, "waiting", () => {});
     heard = [];
     missed = 0;
+    failing = false;
     await follow();
   });
   afterEach(async () => {
@@ -61,6 +72,24 @@ describe("news", () => {
     await eventually("it is noticed", async () => missed === 1, 5_000);
     await publish("anew");
     await eventually("news are heard again", async () => heard.at(-1) === "anew", 1_000);
+  });
+
+  test("what could not be read again when it was missed is tried until it can", async () => {
+    failing = true;
+    await world.redis.incr(world.keys.orderNews.counter);
+    await eventually("it was tried more than once", async () => missed >= 2);
+    failing = false;
+    const before = missed;
+    await eventually("it is tried again", async () => missed === before + 1);
+    await new Promise((resolve) => setTimeout(resolve, 2_500)); // longer than between two looks at the count
+    expect(missed).toBe(before + 1);
+  });
+
+  test("news that cannot be read end nothing", async () => {
+    await publish("unreadable");
+    await publish("readable");
+    await eventually("the next are heard", async () => heard.length === 1);
+    expect(heard).toEqual(["readable"]);
   });
 
   test("what is no news is ignored", async () => {

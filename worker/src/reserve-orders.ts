@@ -158,7 +158,7 @@ async function writeOrders(
  * An array as Postgres reads it, of values that need no quotes: ids, numbers, times, states. The driver's own way looks at every letter of
  * every value, which for hundreds of orders takes as long as writing some of them.
  */
-function plainArray(values: readonly (string | number)[]): string {
+export function plainArray(values: readonly (string | number)[]): string {
   return `{${values.join(",")}}`;
 }
 

@@ -1,5 +1,6 @@
 import { type Item, saleStatus } from "@holdfast/shared/item.ts";
 import { type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
+import { readView } from "@holdfast/shared/order-view.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import { Type } from "typebox";
 import { type AcceptOrder, keyReused } from "../accept-orders.ts";
@@ -7,7 +8,7 @@ import type { App } from "../app.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
 import { admitShopper, type Limits } from "../limits.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../order-id.ts";
-import { type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
+import type { OrderReaderParts, ReadLine } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
 import { waiterFor } from "../prefer.ts";
 import { Problem } from "../problems.ts";
@@ -96,7 +97,8 @@ async function findRepeated(
   itemId: string,
   body: { quantity?: number; paymentMethod: string },
 ): Promise<OrderRecord | null> {
-  const order = await readOrder(reader, shopperId, orderIdForKey(shopperId, idempotencyKey));
+  // The view alone: it lives as long as a key is remembered, and the record shall not be asked by everyone who comes too late.
+  const order = await readView(reader.redis, reader.keys, shopperId, orderIdForKey(shopperId, idempotencyKey));
   if (order && order.fingerprint !== requestFingerprint(itemId, body.quantity ?? 1, body.paymentMethod))
     throw keyReused();
   return order;
