@@ -54,7 +54,7 @@ export const apisKilled: Scenario = {
   },
 };
 
-/** The job lock and the item lock both last 5 s, and both are looked for every 2 s. */
+/** The job lock and the item lock both last 5 s, and the job's is looked for every second. */
 const frozenForMs = 7_500;
 
 export const workerFrozen: Scenario = {
