@@ -65,7 +65,9 @@ function readinessFaults({ status, headers }: Answer): string[] {
 /** What is no operation is refused, or a page. */
 function strayFaults({ method }: FuzzRequest, answer: Answer): string[] {
   const page = ["GET", "HEAD"].includes(method) && answer.status < 400;
-  return page || [400, 401, 403, 404, 413, 415].includes(answer.status) ? [] : [`${answer.status} where there is nothing`];
+  return page || [400, 401, 403, 404, 413, 415].includes(answer.status)
+    ? []
+    : [`${answer.status} where there is nothing`];
 }
 
 /** Whether the request is one that the description allows: only such may be carried out. */
