@@ -47,6 +47,7 @@ export async function compareCrowds(
       follow,
       answers,
       connections,
+      keyed: false, // the one statement has no answer to a repeat
       patienceMs: 60_000,
       tokenOf: (shopper) => system.tokenOf(firstShopper + shopper),
       paymentMethodOf: () => "pm_card_visa",

@@ -35,6 +35,8 @@ export interface CrowdOptions {
   readonly follow: Follow;
   readonly tokenOf: (shopper: number) => string;
   readonly paymentMethodOf: (shopper: number) => string;
+  /** Whether each purchase has an Idempotency-Key, as the storefront's have; so unless told otherwise. */
+  readonly keyed?: boolean;
   /** Keep-alive connections in all. */
   readonly connections: number;
   /** The states that are answers to wait for no longer; the final ones unless told otherwise. */
@@ -143,14 +145,14 @@ class Crowd {
   }
 
   async #press(client: Client, buyer: Buyer): Promise<void> {
-    const { itemIds, paymentMethodOf, follow, route = "/purchase" } = this.#options;
+    const { itemIds, paymentMethodOf, follow, route = "/purchase", keyed = true } = this.#options;
     buyer.sentMs = this.#nowMs();
     const { status, body } = await this.#ask(client, buyer, {
       method: "POST",
       path: `${route}/${itemIds[buyer.shopper % itemIds.length]}`,
       headers: {
         "content-type": "application/json",
-        "idempotency-key": `rush-${buyer.shopper}`,
+        ...(keyed && { "idempotency-key": `rush-${buyer.shopper}` }),
         ...(follow === "hold" && { prefer: `wait=${waitSeconds}` }),
       },
       body: JSON.stringify({ paymentMethod: paymentMethodOf(buyer.shopper) }),
