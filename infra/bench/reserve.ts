@@ -101,18 +101,18 @@ export async function reserveInJobs(bench: Bench, orders: number): Promise<numbe
 /** One statement per purchase, as many at a time as a crowd would keep the pool busy with. */
 export async function reserveByStatement({ databaseUrl }: Bench, orders: number): Promise<number> {
   const db = openDatabase(databaseUrl, 1, () => {});
-  const { reserve, close } = await openOneStatement(databaseUrl);
+  const statement = await openOneStatement(databaseUrl);
   const itemId = await newItem(db, orders);
   try {
     return await measured(orders, async () => {
       let left = orders;
       const buyer = async () => {
-        while (left-- > 0) await reserve(itemId, `guest-${randomUUID()}`, "pm_card_visa");
+        while (left-- > 0) await statement.reserve(itemId, `guest-${randomUUID()}`, "pm_card_visa");
       };
       await Promise.all(Array.from({ length: 256 }, buyer));
     });
   } finally {
-    await close();
+    await statement.close();
     await db.destroy();
   }
 }

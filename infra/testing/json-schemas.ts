@@ -57,7 +57,7 @@ function fittingAny(schema: JsonSchema, examples: Examples): fc.Arbitrary<unknow
     case undefined:
       return fc.jsonValue({ maxDepth: 2 });
     default:
-      throw new Error(`No values are known for the type ${schema.type}`);
+      throw new Error(`No values are known for the type ${String(schema.type)}`);
   }
 }
 
