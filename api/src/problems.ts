@@ -85,7 +85,7 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
 const maxFields = 20; // an error for each of a thousand unknown fields would make us answer with more than we were sent
 
 /** A problem as RFC 9457 has it. */
-export function problemDocument(problem: Problem) {
+function problemDocument(problem: Problem) {
   const { status, title } = problems[problem.code];
   return {
     type: `urn:holdfast:problem:${problem.code}`,

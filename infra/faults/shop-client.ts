@@ -34,8 +34,6 @@ export type StatusCounts = Map<number, number>;
 export interface ShopClient {
   ask(request: Request): Promise<Answer>;
   readonly statuses: StatusCounts;
-  /** 503 and 429 answers that did not say when to come back. */
-  readonly withoutRetryAfter: number;
   close(): Promise<void>;
 }
 
@@ -47,7 +45,6 @@ export function shopClient(urls: readonly string[], connectionsPerServer = 100):
   const servers = urls.map((url) => ({ url, agent: new Agent({ ...options, connect: { timeout: 2_000 } }) }));
   const statuses: StatusCounts = new Map();
   let turn = 0;
-  let withoutRetryAfter = 0;
 
   const askOne = async ({ url, agent }: (typeof servers)[number], request: Request): Promise<Answer | "refused"> => {
     const { method, path, token, key, body, waitSeconds } = request;
@@ -66,9 +63,6 @@ export function shopClient(urls: readonly string[], connectionsPerServer = 100):
       });
       const answer = (await response.body.json()) as AnswerBody;
       const retryAfter = response.headers["retry-after"];
-      if ((response.statusCode === 503 || response.statusCode === 429) && retryAfter === undefined) {
-        withoutRetryAfter += 1;
-      }
       return {
         status: response.statusCode,
         body: answer,
@@ -82,9 +76,6 @@ export function shopClient(urls: readonly string[], connectionsPerServer = 100):
   };
   return {
     statuses,
-    get withoutRetryAfter() {
-      return withoutRetryAfter;
-    },
     async ask(request) {
       const first = turn++;
       let answer: Answer = { status: 0, body: { code: "ECONNREFUSED" }, retryAfterSeconds: null };
