@@ -136,7 +136,19 @@ export async function buildApp(parts: AppParts): Promise<App> {
     await app.register(
       async (scope) => {
         sendHeaders(scope, pageHeaders);
-        await opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password, lockout });
+        const chargesPerSecond = config.CHARGE_RATE_PER_SECOND;
+        await opsRoutes(scope, {
+          db,
+          redis,
+          keys,
+          lanes,
+          charges,
+          webhooks,
+          items,
+          password,
+          lockout,
+          chargesPerSecond,
+        });
       },
       { prefix: "/ops" },
     );

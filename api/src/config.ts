@@ -1,4 +1,5 @@
 import {
+  chargeRatePerSecond,
   databaseUrl,
   logLevel,
   purchaseLanes,
@@ -57,6 +58,7 @@ const variables = Type.Object({
       description: "whose X-Forwarded-For to believe: addresses or ranges (10.0.0.0/8,…), or how many proxies",
     }),
   ),
+  CHARGE_RATE_PER_SECOND: chargeRatePerSecond, // so that putting an item on sale can say how long charging takes
   LOG_LEVEL: logLevel,
 });
 

@@ -80,15 +80,16 @@ export const waitHeaders = Type.Object({
   ),
 });
 
-export const purchaseHeaders = Type.Object({
-  ...waitHeaders.properties,
+export const keyHeaders = Type.Object({
   "idempotency-key": Type.Optional(
     Type.String({
       pattern: "^[\\x21-\\x7e]{1,255}$",
-      description: "1 to 255 visible ASCII characters; a repeat is the same order",
+      description: "1 to 255 visible ASCII characters; a repeat is the same order, or the same try of a card",
     }),
   ),
 });
+
+export const purchaseHeaders = Type.Object({ ...waitHeaders.properties, ...keyHeaders.properties });
 
 export const sessionBody = Type.Object({ token: Type.String(), shopperId: Type.String(), expiresAt: instant });
 
@@ -120,6 +121,18 @@ export const opsItemBody = Type.Object(
     maxPerShopper: nullable(Type.Integer()),
   },
   { title: "ItemForOperations" },
+);
+
+export const putItemBody = Type.Object(
+  {
+    ...opsItemBody.properties,
+    warnings: Type.Optional(
+      Type.Array(Type.Object({ code: Type.String(), detail: Type.String() }), {
+        description: "what is allowed, and will hardly be what was meant",
+      }),
+    ),
+  },
+  { title: "PutItem" },
 );
 
 export const restockRequest = Type.Object(

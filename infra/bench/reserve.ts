@@ -37,7 +37,7 @@ export async function reserveByTheBook(bench: Bench, orders: number, told: boole
         const order = await reserveOne(db, itemId);
         if (told) {
           await publishOrders(redis, keys, [order]);
-          await charges.add("charge", { kind: "charge", orderId: order.id, attempt: 1 });
+          await charges.add("charge", { orderId: order.id });
         }
         await lock.release();
       }

@@ -113,20 +113,12 @@ async function readQueuesAtRest(stage: Stage): Promise<Evidence["queues"]> {
 export async function isSettled(stage: Stage, itemIds: readonly string[]): Promise<boolean> {
   const queues = Object.values(await readQueues(stage));
   if (queues.some(({ left }) => left > 0)) return false;
-  const { open } = await stage.db
-    .selectFrom("orders")
-    .select((eb) => eb.fn.countAll<number>().as("open"))
-    .where("item_id", "in", itemIds)
-    .where((eb) =>
-      eb.or([
-        eb("status", "in", ["reserved", "waitlisted"]),
-        eb.and([
-          eb("status", "=", "cancelled"),
-          eb("payment_intent_id", "is not", null),
-          eb("payment_closed_at", "is", null),
-        ]),
-      ]),
-    )
-    .executeTakeFirstOrThrow();
-  return open === 0;
+  const { rows } = await sql<{ open: number }>`
+    select
+      (select count(*) from orders where item_id = any(${itemIds}::text[]) and status in ('reserved', 'waitlisted'))
+      + (
+        select count(*) from unmatched_payments u join orders o on o.id = u.order_id
+        where o.item_id = any(${itemIds}::text[]) and u.outcome is null and u.next_step <> 'search'
+      ) as open`.execute(stage.db);
+  return rows[0]?.open === 0;
 }

@@ -1,5 +1,5 @@
 import type Stripe from "stripe";
-import { connectStripe } from "../../worker/src/worker.ts";
+import { connectStripe } from "../../worker/src/connect-stripe.ts";
 import { buildSimulator } from "../stripe-simulator/app.ts";
 import type { LedgerEntry } from "../stripe-simulator/provider.ts";
 

@@ -9,6 +9,9 @@ export interface Tables {
   orders: OrderTable;
   order_events: OrderEventTable;
   item_books: ItemBooks;
+  item_totals: { item_id: string; reserved: number; confirmed: number };
+  unmatched_payments: UnmatchedPaymentTable;
+  reconciliations: ReconciliationTable;
   webhook_events: WebhookEventTable;
   redis_epochs: RedisEpochTable;
   legal_transitions: { from_status: OrderStatus; to_status: OrderStatus };
@@ -44,8 +47,13 @@ interface OrderTable {
   payment_cards: Generated<number>;
   payment_intent_id: string | null;
   payment_started_at: Date | null;
-  payment_checked_at: Date | null;
-  payment_closed_at: Date | null;
+  payment_key_exhausted: Generated<boolean>;
+  payment_due_at: Date | null;
+  payment_stage: GeneratedAlways<PaymentStage | null>;
+  payment_looks: Generated<number>;
+  release_reason: "by_shopper" | null;
+  refunded_minor: Generated<number>;
+  disputed: Generated<boolean>;
   decline_code: string | null;
   fingerprint: string | null;
   placed_at: Date;
@@ -63,6 +71,33 @@ interface OrderEventTable {
   to_status: OrderStatus;
   detail: Generated<Record<string, unknown>>;
   at: Generated<Date>;
+}
+
+/** Where an order's payment stands for whoever looks after it; null where nothing about it is open. */
+export type PaymentStage = "unsent" | "unanswered" | "waiting" | "paid";
+
+/** What is to be done next about an unmatched payment. */
+export type UnmatchedStep = "ask" | "cancel" | "refund" | "search";
+export type UnmatchedOutcome = "matched" | "canceled" | "refunded" | "never_made" | "disputed";
+
+interface UnmatchedPaymentTable {
+  id: GeneratedAlways<number>;
+  order_id: string;
+  payment_intent_id: string | null;
+  sent_at: Date | null;
+  next_step: UnmatchedStep;
+  noticed_at: Generated<Date>;
+  due_at: Generated<Date | null>;
+  looks: Generated<number>;
+  outcome: UnmatchedOutcome | null;
+}
+
+interface ReconciliationTable {
+  id: GeneratedAlways<number>;
+  from_time: Date;
+  to_time: Date;
+  differences: number;
+  finished_at: Generated<Date>;
 }
 
 interface WebhookEventTable {

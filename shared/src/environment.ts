@@ -79,6 +79,12 @@ export const purchaseLanes = Type.Integer({
   maximum: 256,
   description: "how many lanes, a number from 1 to 256, the same in every process",
 });
+export const chargeRatePerSecond = Type.Integer({
+  default: 25,
+  minimum: 1,
+  maximum: 10_000,
+  description: "requests to the payment provider per second in the whole fleet, a number from 1 to 10000",
+});
 export const logLevel = Type.Union(
   ["fatal", "error", "warn", "info", "debug", "trace", "silent"].map((level) => Type.Literal(level)),
   { default: "info", description: "fatal, error, warn, info, debug, trace or silent" },

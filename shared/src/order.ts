@@ -10,6 +10,7 @@ export const orderStatuses = [
   "waitlisted",
   "reserved",
   "confirmed",
+  "refunded",
   "cancelled",
   "out_of_stock",
   "rejected",
@@ -35,19 +36,21 @@ export const paymentStatuses = [
 ] as const;
 export type PaymentStatus = (typeof paymentStatuses)[number];
 
-/** From each state, the states an order may go to. A state without any is final. */
+/** From each state, the states an order may go to. */
 export const legalTransitions: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
   queued: ["waitlisted", "reserved", "out_of_stock", "rejected", "cancelled"],
   waitlisted: ["reserved", "out_of_stock", "cancelled"],
   reserved: ["confirmed", "cancelled"],
-  confirmed: [],
+  confirmed: ["refunded"], // by operations, here or at the provider
+  refunded: [],
   cancelled: [],
   out_of_stock: [],
   rejected: [],
 };
 
+/** Whether its shopper has nothing to wait for any more: it is decided, and settled where it was held. */
 export function isFinal(status: OrderStatus): boolean {
-  return legalTransitions[status].length === 0;
+  return status !== "queued" && status !== "waitlisted" && status !== "reserved";
 }
 
 /**
@@ -68,6 +71,7 @@ export interface OrderRecord {
   readonly placedAtMs: number;
   readonly reservedAtMs: number | null;
   readonly settledAtMs: number | null;
+  /** When the hold ends; null until the provider's first answer about the payment starts its clock. */
   readonly holdExpiresAtMs: number | null;
   /** 0 while queued, then counted up by the database at every change: a higher one is newer. */
   readonly version: number;
@@ -161,6 +165,8 @@ function messageFor(record: OrderRecord, itemLocked: boolean): string {
       return `Reserved, ${heldMessages[record.paymentStatus ?? "pending"]}`;
     case "confirmed":
       return "Success";
+    case "refunded":
+      return "Refunded";
     case "out_of_stock":
       return "Out of stock";
     case "cancelled":

@@ -1,5 +1,5 @@
 import { Queue } from "bullmq";
-import type { ChargeJob } from "./charge-job.ts";
+import type { ChargeJob, ChargeJobName } from "./charge-job.ts";
 import { laneQueueName } from "./lanes.ts";
 import type { PackedPurchaseJob } from "./purchase-job.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
@@ -7,8 +7,8 @@ import type { WebhookJob } from "./webhook-job.ts";
 
 export type LaneQueue = Queue<PackedPurchaseJob, void, "purchase">;
 export type WebhookQueue = Queue<WebhookJob, void, "webhook">;
-export type SweepQueue = Queue<Record<string, never>, void, "sweep" | "books" | "reconcile">;
-export type ChargeQueue = Queue<ChargeJob, void, ChargeJob["kind"]>;
+export type SweepQueue = Queue<Record<string, never>, void, "sweep" | "books" | "recount" | "reconcile">;
+export type ChargeQueue = Queue<ChargeJob, void, ChargeJobName>;
 
 /** The purchase queues, one per lane. */
 export function openLanes(redis: RedisClient, keys: RedisKeys, laneCount: number): LaneQueue[] {

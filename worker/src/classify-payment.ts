@@ -6,78 +6,155 @@ import Stripe from "stripe";
  * - `declined`: the provider's definite no, nothing was or will be taken: the units go back.
  * - `needs_shopper`: the shopper has to do something (3-D Secure): the hold goes on.
  * - `processing`: the provider has not decided yet.
- * - `canceled`: the payment was called off and can never be paid.
+ * - `canceled`: the payment was canceled and can never be paid.
  * - `never_made`: the provider has no such payment, and the key it was asked for under makes none any more.
- * - `unknown`: nobody can tell whether money was taken. Nothing may be released on it; ask again with the same key.
+ * - `unknown`: nobody can tell whether money was taken. Nothing may be released on it.
  */
 export type PaymentOutcome =
-  | { readonly kind: "paid"; readonly paymentIntentId: string; readonly amountMinor: number }
-  | { readonly kind: "declined"; readonly paymentIntentId: string | null; readonly declineCode: string }
-  | { readonly kind: "needs_shopper"; readonly paymentIntentId: string; readonly clientSecret: string | null }
-  | { readonly kind: "processing"; readonly paymentIntentId: string }
-  | { readonly kind: "canceled"; readonly paymentIntentId: string }
+  | ({ readonly kind: "paid" } & Paid)
+  | ({ readonly kind: "declined"; readonly declineCode: string } & AboutIntent<string | null>)
+  | ({ readonly kind: "needs_shopper"; readonly clientSecret: string | null } & AboutIntent<string>)
+  | ({ readonly kind: "processing" } & AboutIntent<string>)
+  | ({ readonly kind: "canceled" } & AboutIntent<string>)
   | { readonly kind: "never_made" }
-  | {
-      readonly kind: "unknown";
-      readonly why: string;
-      /** Whether the provider only repeats an answer it saved: asking under this key again is no use. */
-      readonly keySpent: boolean;
-      /** The payment it is about, where one is known. */
-      readonly paymentIntentId: string | null;
-    };
+  | Unknown;
 
-/** Reads a PaymentIntent: https://docs.stripe.com/payments/paymentintents/lifecycle */
-export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
-  const paymentIntentId = intent.id;
-  switch (intent.status) {
-    case "succeeded":
-      return { kind: "paid", paymentIntentId, amountMinor: intent.amount_received };
-    case "requires_payment_method":
-      // Without an error nothing was tried yet: the request that made it may still be under way.
-      if (!intent.last_payment_error) return unknown("not tried yet", { paymentIntentId });
-      return { kind: "declined", paymentIntentId, declineCode: declineCodeOf(intent.last_payment_error) };
-    case "requires_action":
-      return { kind: "needs_shopper", paymentIntentId, clientSecret: intent.client_secret };
-    case "processing":
-      return { kind: "processing", paymentIntentId };
-    case "canceled":
-      return { kind: "canceled", paymentIntentId };
-    case "requires_confirmation":
-    case "requires_capture":
-      // We create and confirm in one call and capture at once: neither should come, and neither says what will be.
-      return unknown(`unexpected status ${intent.status}`, { paymentIntentId });
-    default:
-      return unknown(`status ${String(intent.status)}, which this version does not know`, { paymentIntentId });
-  }
+interface AboutIntent<Id extends string | null> {
+  readonly paymentIntentId: Id;
+  /** The charge attempt that made the payment, as its metadata say; null where they don't. */
+  readonly madeByAttempt: number | null;
+}
+
+export interface Paid extends AboutIntent<string> {
+  readonly amountMinor: number;
+  readonly currency: string;
+  /** What was refunded for good; a refund under way is not in it. */
+  readonly refundedMinor: number;
+  readonly refundPending: boolean;
+  /** Whether the shopper's bank has disputed the charge. */
+  readonly disputed: boolean;
+}
+
+export interface Unknown {
+  readonly kind: "unknown";
+  /**
+   * - `no_answer`: timeout, broken connection, 5xx, 409, 429: the same request may be answered in a moment.
+   * - `refused`: the provider refuses us, not the card: a wrong key, a currency that is not activated. Somebody has to mend it.
+   * - `not_found`: the payment was searched for and is not there (yet).
+   * - `undecided`: there is a payment, and its state says nothing yet.
+   */
+  readonly cause: "no_answer" | "refused" | "not_found" | "undecided";
+  readonly why: string;
+  /** Whether the provider only repeats an answer it saved: asking under this key again is no use. */
+  readonly keyExhausted: boolean;
+  /** The payment it is about, where one is known. */
+  readonly paymentIntentId: string | null;
 }
 
 /**
- * Reads what the SDK threw: https://docs.stripe.com/error-handling. Whatever is not a definite no is unknown.
- * @param asked whether a charge was sent, which an invalid request refuses for good, or something was asked about one that was
+ * Reads a PaymentIntent: https://docs.stripe.com/payments/paymentintents/lifecycle
+ * @param intent its refunds and dispute are only seen where `latest_charge` and `latest_charge.refunds` are expanded
+ */
+export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
+  const about = { paymentIntentId: intent.id, madeByAttempt: attemptOf(intent) };
+  switch (intent.status) {
+    case "succeeded":
+      return {
+        kind: "paid",
+        ...about,
+        amountMinor: intent.amount_received,
+        currency: intent.currency,
+        ...refundsOf(intent),
+      };
+    case "requires_payment_method":
+      // Without an error nothing was tried yet: the request that made it may still be under way.
+      if (!intent.last_payment_error) return undecided("not tried yet", intent.id);
+      return { kind: "declined", ...about, declineCode: declineCodeOf(intent.last_payment_error) };
+    case "requires_action":
+      return { kind: "needs_shopper", ...about, clientSecret: intent.client_secret };
+    case "processing":
+      return { kind: "processing", ...about };
+    case "canceled":
+      return { kind: "canceled", ...about };
+    case "requires_confirmation":
+    case "requires_capture":
+      // We create and confirm in one call and capture at once: neither should come, and neither says what will be.
+      return undecided(`unexpected status ${intent.status}`, intent.id);
+    default:
+      return undecided(`status ${String(intent.status)}, which this version does not know`, intent.id);
+  }
+}
+
+function attemptOf({ metadata }: Stripe.PaymentIntent): number | null {
+  const attempt = Number(metadata?.attempt);
+  return Number.isInteger(attempt) && attempt > 0 ? attempt : null;
+}
+
+function refundsOf({ latest_charge: charge }: Stripe.PaymentIntent) {
+  if (charge === null || typeof charge !== "object") return { refundedMinor: 0, refundPending: false, disputed: false };
+  const pending = (charge.refunds?.data ?? []).filter(
+    ({ status }) => status === "pending" || status === "requires_action",
+  );
+  // The charge counts a refund from its beginning, and takes it back where it fails.
+  const pendingMinor = pending.reduce((sum, { amount }) => sum + amount, 0);
+  return {
+    refundedMinor: charge.amount_refunded - pendingMinor,
+    refundPending: pending.length > 0,
+    disputed: charge.disputed,
+  };
+}
+
+/**
+ * Reads what the SDK threw: https://docs.stripe.com/error-handling. Whatever is not a definite no to the shopper's card is unknown.
+ * @param asked whether a charge was sent, which a refusal of its card ends for good, or something was asked about one that was
  */
 export function classifyError(error: unknown, asked: "charge" | "question"): PaymentOutcome {
   if (error instanceof Stripe.errors.StripeCardError) {
     // 402: the bank or Stripe refused this card. https://docs.stripe.com/declines/codes
-    return { kind: "declined", paymentIntentId: error.payment_intent?.id ?? null, declineCode: declineCodeOf(error) };
-  }
-  if (error instanceof Stripe.errors.StripeIdempotencyError) {
-    // The key was used with other parameters: what the first request did is not known here.
-    return unknown("the idempotency key was used with other parameters");
+    const intent = error.payment_intent;
+    return {
+      kind: "declined",
+      paymentIntentId: intent?.id ?? null,
+      madeByAttempt: intent ? attemptOf(intent) : null,
+      declineCode: declineCodeOf(error),
+    };
   }
   if (error instanceof Stripe.errors.StripeInvalidRequestError) {
     // "You cannot cancel (or confirm) this PaymentIntent because it has a status of …": the status is the answer.
     if (error.payment_intent) return classifyIntent(error.payment_intent);
-    // 400 or 404, such as a payment method that does not exist: refused before anything was tried.
-    if (asked === "charge")
-      return { kind: "declined", paymentIntentId: null, declineCode: error.code ?? "invalid_request" };
+    if (asked === "charge" && isAboutCard(error)) {
+      const declineCode = error.code ?? "invalid_request";
+      return { kind: "declined", paymentIntentId: null, madeByAttempt: null, declineCode };
+    }
   }
-  // Timeouts, lost connections, 5xx, 409, 429, a wrong key, and whatever else: nobody knows, or it can be mended.
+  const why = error instanceof Error ? error.message : String(error);
   const replayed = (error as { headers?: Record<string, string> }).headers?.["idempotent-replayed"] === "true";
-  return unknown(error instanceof Error ? error.message : String(error), { keySpent: replayed });
+  return {
+    kind: "unknown",
+    cause: isRefusalOfUs(error) ? "refused" : "no_answer",
+    why,
+    keyExhausted: replayed,
+    paymentIntentId: null,
+  };
 }
 
-function unknown(why: string, more: { keySpent?: boolean; paymentIntentId?: string } = {}): PaymentOutcome {
-  return { kind: "unknown", why, keySpent: more.keySpent ?? false, paymentIntentId: more.paymentIntentId ?? null };
+/** A payment method that does not exist, is used up or grew stale. Everything else that Stripe refuses with 400 is ours to mend. */
+function isAboutCard({ param }: { readonly param?: string | undefined }): boolean {
+  return param === "payment_method" || param === "confirmation_token";
+}
+
+/** Refused whoever pays: the key, its permissions, the account, the amount, the currency, our parameters. */
+export function isRefusalOfUs(error: unknown): boolean {
+  return (
+    error instanceof Stripe.errors.StripeAuthenticationError ||
+    error instanceof Stripe.errors.StripePermissionError ||
+    error instanceof Stripe.errors.StripeIdempotencyError ||
+    error instanceof Stripe.errors.StripeInvalidRequestError
+  );
+}
+
+function undecided(why: string, paymentIntentId: string): Unknown {
+  return { kind: "unknown", cause: "undecided", why, keyExhausted: false, paymentIntentId };
 }
 
 function declineCodeOf(error: { decline_code?: string; code?: string }): string {

@@ -1,4 +1,5 @@
 import {
+  chargeRatePerSecond,
   databaseUrl,
   logLevel,
   purchaseLanes,
@@ -28,12 +29,7 @@ const variables = Type.Object({
     maximum: 1_000,
     description: "charges under way at a time in one worker, a number from 1 to 1000",
   }),
-  CHARGE_RATE_PER_SECOND: Type.Integer({
-    default: 25,
-    minimum: 1,
-    maximum: 10_000,
-    description: "charges started per second in the whole fleet, a number from 1 to 10000",
-  }),
+  CHARGE_RATE_PER_SECOND: chargeRatePerSecond,
   LOG_LEVEL: logLevel,
 });
 

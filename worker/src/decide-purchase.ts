@@ -49,5 +49,5 @@ export async function decidePurchase(
 async function enqueueCharges(charges: ChargeQueue, orders: readonly OrderRecord[]): Promise<void> {
   const unpaid = orders.filter((order) => order.status === "reserved" && order.paymentStatus === "pending");
   if (unpaid.length === 0) return;
-  await charges.addBulk(unpaid.map(({ id }) => chargeQueueEntry({ kind: "charge", orderId: id, attempt: 1 })));
+  await charges.addBulk(unpaid.map(({ id }) => chargeQueueEntry("charge", id, 1)));
 }

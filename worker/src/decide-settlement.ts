@@ -1,10 +1,13 @@
-import type { CancelReason, OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
-import type { PaymentOutcome } from "./classify-payment.ts";
+import type { OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
+import type { Paid, PaymentOutcome, Unknown } from "./classify-payment.ts";
+import type { ReleaseReason } from "./read-payment.ts";
 
 /** What is known of the order when the provider has spoken. */
 export interface OrderAtHand {
   readonly status: OrderStatus;
   readonly paymentStatus: PaymentStatus | null;
+  readonly amountMinor: number;
+  readonly currency: string;
   /** The payment the order goes by, where one is known. */
   readonly paymentIntentId: string | null;
   /** Which attempt is under way or was the last. */
@@ -13,123 +16,204 @@ export interface OrderAtHand {
   readonly cards: number;
   /** How many more the item allows after the first. */
   readonly paymentRetries: number;
-  readonly holdExpired: boolean;
+  readonly releasing: ReleaseReason | null;
+  readonly refundedMinor: number;
+  readonly disputed: boolean;
 }
 
 /** What is to be done about it. */
 export type Step =
-  | { readonly do: "confirm"; readonly paymentIntentId: string }
+  | {
+      readonly do: "confirm";
+      readonly paymentIntentId: string;
+      /** The payment that the order had before, which is not its own any more. */
+      readonly other: string | null;
+      /** Whether some of it was refunded or disputed before we saw it: that is looked at next. */
+      readonly refunded: boolean;
+      /** Whether another attempt is under way, which may have made a payment: it is searched for. */
+      readonly search: boolean;
+    }
   | {
       readonly do: "cancel";
-      readonly reason: CancelReason;
+      readonly reason: ReleaseReason | "payment_failed";
       readonly paymentIntentId: string | null;
       readonly declineCode: string | null;
-      /** Whether nothing can be paid under the order any more. */
-      readonly closed: boolean;
+      /** Whether the payment waits for another card still: it is to be canceled, so that nobody pays for units that are gone. */
+      readonly open: boolean;
+      /** Whether the attempt may have made a payment that nobody knows of: it is to be searched for. */
+      readonly search: boolean;
     }
+  /** The hold goes on. */
   | {
       readonly do: "note";
       readonly paymentStatus: PaymentStatus;
       readonly paymentIntentId: string | null;
       readonly declineCode: string | null;
       /** What was met, where the outcome is unknown. */
-      readonly why: string | null;
+      readonly unknown: Unknown | null;
     }
-  | { readonly do: "charge_again" }
-  | { readonly do: "refund"; readonly paymentIntentId: string }
-  | { readonly do: "close" }
-  | { readonly do: "nothing" };
+  /** The attempt is sent again under another key, and the payment it may have made is searched for, where one could be. */
+  | { readonly do: "replace_key"; readonly search: boolean }
+  /** A payment that the order does not go by: it is to be asked about, canceled or refunded. */
+  | { readonly do: "unmatch"; readonly paymentIntentId: string; readonly nextStep: "ask" | "cancel" | "refund" }
+  /** Nothing can come of a payment any more that the order does not go by. */
+  | { readonly do: "close"; readonly paymentIntentId: string; readonly outcome: "canceled" | "refunded" }
+  /** Money of a paid order went back, or is disputed. */
+  | {
+      readonly do: "note_refund";
+      readonly full: boolean;
+      readonly refundedMinor: number;
+      readonly disputed: boolean;
+      readonly pending: boolean;
+    }
+  /** It changes nothing; it is looked at again later, where anything is open. */
+  | { readonly do: "wait"; readonly unknown: Unknown | null };
 
-/** What the provider said, and about which attempt it was asked. */
+/** What the provider said, and about what it was asked. */
 export interface Observation {
+  /** The attempt that was under way when it was asked. */
   readonly attempt: number;
   readonly outcome: PaymentOutcome;
+  /** Whether it was asked about a payment that the order did not go by. */
+  readonly unmatched: boolean;
 }
 
 /**
- * What follows from a payment's outcome, for an order in any state. Units are given back only on the provider's definite word; a
+ * Decides what follows from a payment's outcome, for an order in any state. Units are returned only on the provider's definite word; a
  * cancelled order stays cancelled, and money that comes for it later is refunded.
- * @param ending why the hold is being given up, where it is
  */
-export function decideSettlement(
-  order: OrderAtHand,
-  { attempt, outcome }: Observation,
-  ending: "hold_expired" | "by_shopper" | null,
-): Step {
+export function decideSettlement(order: OrderAtHand, { attempt, outcome, unmatched }: Observation): Step {
+  if (unmatched && outcome.kind === "unknown") return { do: "wait", unknown: outcome };
+  const paymentIntentId = outcome.kind === "never_made" ? null : outcome.paymentIntentId;
   switch (order.status) {
     case "reserved":
-      // Old news of an earlier attempt says nothing of the one under way, unless the payment as a whole is over.
-      if (attempt !== order.attempt && outcome.kind !== "paid" && outcome.kind !== "canceled") return { do: "nothing" };
-      return settleHeld(order, outcome, ending);
-    case "cancelled":
-      return settleCancelled(outcome);
+      if (outcome.kind === "paid") return settlePaid(order, outcome);
+      if (paymentIntentId !== null && order.paymentIntentId !== null && paymentIntentId !== order.paymentIntentId) {
+        return settleOther(outcome);
+      }
+      if (unmatched && !isCurrent(order, outcome)) return settleOther(outcome);
+      if (attempt !== order.attempt) return settleEarlierAttempt(order, outcome);
+      return settleHeld(order, outcome);
     case "confirmed":
+    case "refunded":
+      if (outcome.kind === "paid" && paymentIntentId === order.paymentIntentId) return settleRefunds(order, outcome);
+      return paymentIntentId === order.paymentIntentId ? wait : settleOther(outcome);
     case "queued":
     case "waitlisted":
+    case "cancelled":
     case "out_of_stock":
     case "rejected":
-      return { do: "nothing" };
+      return settleOther(outcome);
   }
 }
 
-function settleHeld(order: OrderAtHand, outcome: PaymentOutcome, ending: CancelReason | null): Step {
-  const note = (
-    paymentStatus: PaymentStatus,
-    paymentIntentId: string | null,
-    declineCode: string | null = null,
-  ): Extract<Step, { do: "note" }> => ({
-    do: "note",
-    why: null,
-    paymentStatus,
-    paymentIntentId,
-    declineCode,
-  });
+const wait: Step = { do: "wait", unknown: null };
+
+/** Whether a payment was made by the attempt whose answer the order waits for. */
+function isCurrent(order: OrderAtHand, outcome: PaymentOutcome): boolean {
+  return isUnanswered(order) && "madeByAttempt" in outcome && outcome.madeByAttempt === order.attempt;
+}
+
+function isUnanswered({ paymentStatus }: OrderAtHand): boolean {
+  return paymentStatus === "pending" || paymentStatus === "unknown";
+}
+
+/** A payment of any attempt is taken, if it is the order's amount: the order is paid, whoever told of it. */
+function settlePaid(order: OrderAtHand, paid: Paid): Step {
+  const { paymentIntentId } = paid;
+  const fits = paid.amountMinor === order.amountMinor && paid.currency === order.currency;
+  if (!fits) return { do: "unmatch", paymentIntentId, nextStep: "refund" };
+  const other = order.paymentIntentId === paymentIntentId ? null : order.paymentIntentId;
+  const refunded = paid.refundedMinor > 0 || paid.refundPending || paid.disputed;
+  const search = order.paymentIntentId === null && isUnanswered(order) && paid.madeByAttempt !== order.attempt;
+  return { do: "confirm", paymentIntentId, other, refunded, search };
+}
+
+/** An answer to an attempt that was replaced says nothing of the one under way, unless it is about the order's payment as a whole. */
+function settleEarlierAttempt(order: OrderAtHand, outcome: PaymentOutcome): Step {
+  if (outcome.kind === "never_made" || outcome.kind === "paid") return wait;
+  const { paymentIntentId } = outcome;
+  if (paymentIntentId === null) return wait;
+  if (paymentIntentId !== order.paymentIntentId) return settleOther(outcome);
+  return outcome.kind === "canceled" ? settleHeld(order, outcome) : wait;
+}
+
+function settleHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
   switch (outcome.kind) {
-    case "paid":
-      return { do: "confirm", paymentIntentId: outcome.paymentIntentId };
     case "declined": {
       const { declineCode } = outcome;
       const paymentIntentId = outcome.paymentIntentId ?? order.paymentIntentId;
-      const anotherCard = order.cards <= order.paymentRetries && !order.holdExpired && ending === null;
+      const anotherCard = order.cards <= order.paymentRetries && order.releasing === null;
       if (anotherCard) return note("declined", paymentIntentId, declineCode);
-      return { do: "cancel", reason: "payment_failed", paymentIntentId, declineCode, closed: paymentIntentId === null };
+      const open = paymentIntentId !== null;
+      return { do: "cancel", reason: "payment_failed", paymentIntentId, declineCode, open, search: false };
     }
     case "needs_shopper":
       return note("requires_action", outcome.paymentIntentId);
     case "processing":
       return note("processing", outcome.paymentIntentId);
     case "canceled": {
-      const reason = ending ?? (order.holdExpired ? "hold_expired" : "payment_failed");
-      return { do: "cancel", reason, paymentIntentId: outcome.paymentIntentId, declineCode: null, closed: true };
+      const { paymentIntentId } = outcome;
+      const reason = order.releasing ?? "payment_failed";
+      return { do: "cancel", reason, paymentIntentId, declineCode: null, open: false, search: false };
     }
     case "never_made":
-      // With the hold given up there is nothing left to call off; otherwise the attempt gets a new key.
-      if (ending === null && !order.holdExpired) return { do: "charge_again" };
-      return {
-        do: "cancel",
-        reason: ending ?? "hold_expired",
-        paymentIntentId: order.paymentIntentId,
-        declineCode: null,
-        closed: order.paymentIntentId === null,
-      };
+      return settleNeverMade(order);
     case "unknown":
       // Where the provider has spoken before, its silence now changes nothing.
-      if (order.paymentStatus !== "pending" && order.paymentStatus !== "unknown") return { do: "nothing" };
-      return { ...note("unknown", null), why: outcome.why };
+      if (!isUnanswered(order)) return { do: "wait", unknown: outcome };
+      return { ...note("unknown", outcome.paymentIntentId), unknown: outcome };
   }
 }
 
-function settleCancelled(outcome: PaymentOutcome): Step {
+/** With the hold being released there is nothing left to cancel; otherwise the attempt gets a new key. */
+function settleNeverMade(order: OrderAtHand): Step {
+  const { paymentIntentId } = order;
+  const search = paymentIntentId === null && isUnanswered(order);
+  if (order.releasing === null) return { do: "replace_key", search };
+  const open = paymentIntentId !== null;
+  return { do: "cancel", reason: order.releasing, paymentIntentId, declineCode: null, open, search };
+}
+
+function note(
+  paymentStatus: PaymentStatus,
+  paymentIntentId: string | null,
+  declineCode: string | null = null,
+): Extract<Step, { do: "note" }> {
+  return { do: "note", unknown: null, paymentStatus, paymentIntentId, declineCode };
+}
+
+/** A payment that the order does not go by is refunded where it was paid, and canceled where it can still be. */
+function settleOther(outcome: PaymentOutcome): Step {
   switch (outcome.kind) {
-    case "paid":
-      return { do: "refund", paymentIntentId: outcome.paymentIntentId };
+    case "paid": {
+      const { paymentIntentId, refundPending } = outcome;
+      if (refundPending) return wait;
+      if (outcome.refundedMinor >= outcome.amountMinor) return { do: "close", paymentIntentId, outcome: "refunded" };
+      return { do: "unmatch", paymentIntentId, nextStep: "refund" };
+    }
     case "canceled":
-    case "never_made":
-      return { do: "close" };
+      return { do: "close", paymentIntentId: outcome.paymentIntentId, outcome: "canceled" };
     case "declined":
-    case "needs_shopper":
-    case "processing":
-    case "unknown":
-      return { do: "nothing" }; // still open at the provider: the sweeper has it called off
+    case "needs_shopper": {
+      const { paymentIntentId } = outcome;
+      return paymentIntentId === null ? wait : { do: "unmatch", paymentIntentId, nextStep: "cancel" };
+    }
+    case "processing": // cannot be canceled; the bank's answer is waited for
+    case "never_made":
+      return wait;
+    case "unknown": {
+      const { paymentIntentId } = outcome;
+      if (paymentIntentId !== null) return { do: "unmatch", paymentIntentId, nextStep: "ask" };
+      return { do: "wait", unknown: outcome };
+    }
   }
+}
+
+/** What the provider says of a paid order's own payment: it may have been refunded or disputed there. */
+function settleRefunds(order: OrderAtHand, paid: Paid): Step {
+  const { refundedMinor, disputed, refundPending: pending } = paid;
+  const full = refundedMinor >= order.amountMinor;
+  if (refundedMinor === order.refundedMinor && disputed === order.disputed && !pending) return wait;
+  return { do: "note_refund", full, refundedMinor, disputed, pending };
 }

@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { readReconcileConfig } from "./config.ts";
+import { connectStripe } from "./connect-stripe.ts";
 import { printDifferences, reconcile } from "./reconcile.ts";
-import { connectStripe } from "./worker.ts";
 
 /** `npm run reconcile`: the record against the provider's list, for a window of time. Exit code 1 where they differ; repairs nothing. */
 

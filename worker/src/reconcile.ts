@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@holdfast/shared/database.ts";
 import { sql } from "kysely";
 import type Stripe from "stripe";
 
-/** One thing on which our record and the provider's disagree. */
+/** One thing on which our orders and the provider's payments disagree. */
 export interface Difference {
   readonly problem:
     | "paid, but no such order"
@@ -10,7 +11,8 @@ export interface Difference {
     | "paid twice"
     | "paid another amount"
     | "confirmed, but not paid"
-    | "confirmed, but refunded";
+    | "confirmed, but refunded"
+    | "refunded, but still paid";
   readonly orderId: string | null;
   readonly paymentIntentId: string | null;
   readonly orderStatus: string | null;
@@ -24,24 +26,25 @@ export interface Reconciliation {
   readonly differences: readonly Difference[];
 }
 
+export interface TimeWindow {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 interface Payment {
   readonly id: string;
   readonly orderId: string;
   readonly amount: number;
   readonly currency: string;
-  /** Paid and not given back in full. */
+  /** Paid and not refunded in full. */
   readonly kept: boolean;
 }
 
 /**
- * Holds the record against the provider's list, page by page, for a window of time: the payments made in it, and the orders confirmed in it.
+ * Compares Postgres with the provider's list, page by page, for a window of time: the payments made in it, and the orders paid in it.
  * Repairs nothing. Payments without an order in their metadata are somebody else's on the same account and are left out.
  */
-export async function reconcile(
-  db: Database,
-  stripe: Stripe,
-  window: { readonly fromMs: number; readonly toMs: number },
-): Promise<Reconciliation> {
+export async function reconcile(db: Database, stripe: Stripe, window: TimeWindow): Promise<Reconciliation> {
   const differences: Difference[] = [];
   const keptOf = new Map<string, Payment>(); // by order
   let payments = 0;
@@ -53,20 +56,24 @@ export async function reconcile(
     );
     for (const payment of page) {
       if (!payment.kept) continue;
-      const problem = problemOf(payment, orders.get(payment.orderId), keptOf.get(payment.orderId));
-      if (problem) differences.push(difference(problem, payment, orders.get(payment.orderId)));
+      const order = orders.get(payment.orderId);
+      const problem = problemOf(payment, order, keptOf.get(payment.orderId));
+      if (problem) differences.push(difference(problem, payment, order));
       keptOf.set(payment.orderId, payment);
     }
   }
-  const confirmed = await findConfirmed(db, window);
-  for (const order of confirmed) {
-    if (keptOf.has(order.id) || order.payment_status === "refunded") continue;
-    // Its payment may have been made before the window began.
-    const payment = order.payment_intent_id === null ? null : await retrievePayment(stripe, order.payment_intent_id);
-    if (payment?.kept) continue;
-    differences.push(difference(payment ? "confirmed, but refunded" : "confirmed, but not paid", payment, order));
+  let orders = 0;
+  for await (const paid of listPaidOrders(db, window)) {
+    orders += paid.length;
+    for (const order of paid) {
+      if (keptOf.has(order.id) || order.status !== "confirmed" || order.payment_intent_id === null) continue;
+      // Its payment may have been made before the window began, or refunded.
+      const payment = await retrievePayment(stripe, order.payment_intent_id);
+      if (payment?.kept) continue;
+      differences.push(difference(payment ? "confirmed, but refunded" : "confirmed, but not paid", payment, order));
+    }
   }
-  return { payments, orders: confirmed.length, differences };
+  return { payments, orders, differences };
 }
 
 function problemOf(
@@ -76,8 +83,12 @@ function problemOf(
 ): Difference["problem"] | null {
   if (!order) return "paid, but no such order";
   if (other) return "paid twice";
+  if (order.status === "refunded") return "refunded, but still paid";
   if (order.status !== "confirmed") return "paid, but the order is not confirmed";
-  if (payment.amount !== order.amount_minor || payment.currency !== order.currency) return "paid another amount";
+  if (payment.id !== order.payment_intent_id) return "paid twice";
+  if (payment.amount !== order.amount_minor - order.refunded_minor || payment.currency !== order.currency) {
+    return "paid another amount";
+  }
   return null;
 }
 
@@ -92,17 +103,13 @@ function difference(problem: Difference["problem"], payment: Payment | null, ord
   };
 }
 
-async function* listPayments(stripe: Stripe, window: { fromMs: number; toMs: number }): AsyncGenerator<Payment[]> {
-  const created = { gte: Math.floor(window.fromMs / 1000), lte: Math.floor(window.toMs / 1000) };
+async function* listPayments(stripe: Stripe, window: TimeWindow): AsyncGenerator<Payment[]> {
+  const created = { gte: Math.floor(window.fromMs / 1000), lt: Math.floor(window.toMs / 1000) };
   let starting_after: string | undefined;
   let more = true;
   while (more) {
-    const page = await stripe.paymentIntents.list({
-      created,
-      limit: 100,
-      expand: ["data.latest_charge"],
-      ...(starting_after && { starting_after }),
-    });
+    const query = { created, limit: 100, expand: ["data.latest_charge"], ...(starting_after && { starting_after }) };
+    const page = await withRetries(() => stripe.paymentIntents.list(query));
     yield page.data.filter((intent) => intent.metadata.orderId !== undefined).map(toPayment);
     starting_after = page.data.at(-1)?.id;
     more = page.has_more;
@@ -111,11 +118,27 @@ async function* listPayments(stripe: Stripe, window: { fromMs: number; toMs: num
 
 async function retrievePayment(stripe: Stripe, id: string): Promise<Payment | null> {
   try {
-    const payment = toPayment(await stripe.paymentIntents.retrieve(id, { expand: ["latest_charge"] }));
-    return payment;
+    const expand = { expand: ["latest_charge"] };
+    return toPayment(await withRetries(() => stripe.paymentIntents.retrieve(id, expand)));
   } catch (error) {
     if ((error as { code?: string }).code === "resource_missing") return null;
     throw error;
+  }
+}
+
+const tries = 6; // with the pauses between, half a minute: a night's work must not begin again for one page
+const firstPauseMs = 1_000;
+
+async function withRetries<T>(read: () => Promise<T>): Promise<T> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await read();
+    } catch (error) {
+      const status = (error as { statusCode?: number }).statusCode;
+      const final = status !== undefined && status >= 400 && status < 500 && status !== 429;
+      if (final || failures === tries) throw error;
+      await sleep(firstPauseMs * 2 ** (failures - 1));
+    }
   }
 }
 
@@ -134,34 +157,61 @@ interface OrderRow {
   id: string;
   status: string;
   amount_minor: number;
+  refunded_minor: number;
   currency: string;
-  payment_status: string | null;
   payment_intent_id: string | null;
+  settled_at: Date | null;
 }
-const columns = ["id", "status", "amount_minor", "currency", "payment_status", "payment_intent_id"] as const;
+const columns = [
+  "id",
+  "status",
+  "amount_minor",
+  "refunded_minor",
+  "currency",
+  "payment_intent_id",
+  "settled_at",
+] as const;
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, OrderRow>> {
+  // Metadata is anybody's text; what is no id has no order.
+  const known = ids.filter((id) => uuidPattern.test(id));
   const rows = await db
     .selectFrom("orders")
     .select(columns)
-    .where(sql<string>`id::text`, "in", [...ids, ""])
+    .where("id", "=", sql<string>`any(${known}::uuid[])`)
     .execute();
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-function findConfirmed(db: Database, window: { fromMs: number; toMs: number }): Promise<OrderRow[]> {
-  return db
-    .selectFrom("orders")
-    .select(columns)
-    .where("status", "=", "confirmed")
-    .where("settled_at", ">=", new Date(window.fromMs))
-    .where("settled_at", "<", new Date(window.toMs))
-    .execute();
+const ordersPerPage = 1_000;
+
+/** Orders paid in the window, in pages by time and id. */
+async function* listPaidOrders(db: Database, window: TimeWindow): AsyncGenerator<OrderRow[]> {
+  let after = { settledAt: new Date(window.fromMs), id: "00000000-0000-0000-0000-000000000000" };
+  for (;;) {
+    const page = await db
+      .selectFrom("orders")
+      .select(columns)
+      .where("status", "in", ["confirmed", "refunded"])
+      .where("settled_at", ">=", after.settledAt)
+      .where("settled_at", "<", new Date(window.toMs))
+      .where(sql<boolean>`(settled_at, id) > (${after.settledAt}, ${after.id}::uuid)`)
+      .orderBy("settled_at")
+      .orderBy("id")
+      .limit(ordersPerPage)
+      .execute();
+    const last = page.at(-1);
+    if (!last?.settled_at) return;
+    yield page;
+    after = { settledAt: last.settled_at, id: last.id };
+  }
 }
 
 /** The differences as a table for people. */
 export function printDifferences(differences: readonly Difference[]): string {
-  if (differences.length === 0) return "The record and the provider agree.";
+  if (differences.length === 0) return "Postgres and the provider agree.";
   const rows = differences.map((d) =>
     [
       d.problem.padEnd(38),

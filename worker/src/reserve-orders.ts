@@ -5,6 +5,7 @@ import type { OrderRecord } from "@holdfast/shared/order.ts";
 import type { PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import { sql, type Transaction } from "kysely";
 import { allocate, type Decision } from "./allocate.ts";
+import { takeUnits } from "./item-units.ts";
 
 export interface ReservedBatch {
   /** Every order of the job as the record has it now, those of an earlier run included. */
@@ -32,6 +33,9 @@ export async function reserveOrders(db: Database, job: PurchaseJob, signal: Abor
 
 const uniqueViolation = "23505";
 
+/** An order that has no charge attempt by then lost its job, or waits far back in the queue: the sweeper makes sure that it has one. */
+const firstChargeLateMs = 30_000;
+
 function decideInOneTransaction(
   db: Database,
   job: PurchaseJob,
@@ -45,8 +49,8 @@ function decideInOneTransaction(
     const supply = item && { ...item, unitsOfShopper: await countUnits(trx, item, fresh) };
     const decisions = allocate(supply, fresh);
 
-    const remaining = item && (await takeUnits(trx, item, decisions));
-    const written = await writeOrders(trx, decisions, job.itemId, item?.holdSeconds ?? 0);
+    const remaining = item && (await takeUnits(trx, item, countReserved(decisions)));
+    const written = await writeOrders(trx, decisions, job.itemId);
     signal.throwIfAborted();
     return { orders: [...known, ...written], item: remaining };
   });
@@ -87,16 +91,8 @@ async function countUnits(
   return new Map(rows.map((row) => [row.shopper_id, row.units]));
 }
 
-async function takeUnits(trx: Transaction<Tables>, item: Item, decisions: readonly Decision[]): Promise<Item> {
-  const units = decisions.reduce((sum, d) => sum + (d.status === "reserved" ? d.request.quantity : 0), 0);
-  if (units === 0) return item;
-  // The condition repeats what allocate decided: were it ever wrong, nothing would be taken.
-  const { rows } = await sql<{ inventory: number; version: number }>`
-    update items set inventory = inventory - ${units} where id = ${item.id} and inventory >= ${units}
-    returning inventory, version`.execute(trx);
-  const taken = rows[0];
-  invariant(taken, `allocate gave out ${units} units of ${item.id}, of which there were ${item.inventory}`);
-  return { ...item, ...taken };
+function countReserved(decisions: readonly Decision[]): number {
+  return decisions.reduce((sum, d) => sum + (d.status === "reserved" ? d.request.quantity : 0), 0);
 }
 
 /** All orders and their events in one statement: the cost per order is what decides how fast a hot item sells. */
@@ -104,7 +100,6 @@ async function writeOrders(
   trx: Transaction<Tables>,
   decisions: readonly Decision[],
   itemId: string,
-  holdSeconds: number,
 ): Promise<OrderRecord[]> {
   if (decisions.length === 0) return [];
   const column = <T>(value: (decision: Decision) => T) => decisions.map(value);
@@ -112,7 +107,7 @@ async function writeOrders(
     with decided as (
       insert into orders (
         id, shopper_id, item_id, quantity, amount_minor, currency, payment_method, fingerprint, placed_at,
-        status, reason, payment_status, reserved_at, settled_at, hold_expires_at
+        status, reason, payment_status, reserved_at, settled_at, payment_due_at
       )
       select
         d.id, d.shopper_id, ${itemId}, d.quantity, d.amount_minor, d.currency, d.payment_method, d.fingerprint, d.placed_at,
@@ -120,7 +115,7 @@ async function writeOrders(
         case when d.status = 'reserved' then 'pending' end,
         case when d.status = 'reserved' then now() end,
         case when d.status <> 'reserved' then now() end,
-        case when d.status = 'reserved' then now() + ${holdSeconds} * interval '1 second' end
+        case when d.status = 'reserved' then now() + ${firstChargeLateMs} * interval '1 millisecond' end
       from unnest(
         ${plainArray(column((d) => d.request.orderId))}::uuid[],
         ${column((d) => d.request.shopperId)}::text[],
@@ -151,7 +146,7 @@ async function writeOrders(
   const [row] = rows;
   invariant(row?.written === decisions.length, "every decision is written");
   const decidedAtMs = row.decided_at.getTime();
-  return decisions.map((decision) => decidedOrder(decision, itemId, decidedAtMs, holdSeconds));
+  return decisions.map((decision) => decidedOrder(decision, itemId, decidedAtMs));
 }
 
 /**
@@ -163,7 +158,7 @@ export function plainArray(values: readonly (string | number)[]): string {
 }
 
 /** The row as it was just written, without reading it back. */
-function decidedOrder(decision: Decision, itemId: string, decidedAtMs: number, holdSeconds: number): OrderRecord {
+function decidedOrder(decision: Decision, itemId: string, decidedAtMs: number): OrderRecord {
   const { request, status, reason } = decision;
   const reserved = status === "reserved";
   return {
@@ -180,7 +175,7 @@ function decidedOrder(decision: Decision, itemId: string, decidedAtMs: number, h
     placedAtMs: request.placedAtMs,
     reservedAtMs: reserved ? decidedAtMs : null,
     settledAtMs: reserved ? null : decidedAtMs,
-    holdExpiresAtMs: reserved ? decidedAtMs + holdSeconds * 1000 : null,
+    holdExpiresAtMs: null, // its clock starts with the provider's first answer
     version: 1,
     place: null,
     clientSecret: null,

@@ -1,15 +1,17 @@
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { SweepQueue } from "@holdfast/shared/queues.ts";
 import { Worker } from "bullmq";
-import type Stripe from "stripe";
-import { printDifferences, reconcile } from "./reconcile.ts";
+import { checkBooks, recountBooks } from "./check-books.ts";
+import { forgetOldEvents } from "./forget-events.ts";
+import { reconcileNights } from "./reconcile-nights.ts";
+import type { ChargeParts } from "./serve-charges.ts";
 import { jobLockMs, maxStalledCount, stalledCheckMs } from "./serve-lane.ts";
-import { checkBooks, forgetOldEvents, type SweepParts, sweepOnce } from "./sweep.ts";
+import { sweepOnce } from "./sweep.ts";
+import { watchAges } from "./watch-ages.ts";
 
-const sweepEveryMs = 5_000; // a hold that is over is let go well within 30 s of its deadline
+const sweepEveryMs = 5_000; // a hold that is over is released well within 30 s of its deadline
 const booksEveryMs = 60_000;
-const passesPerSweep = 20; // 10,000 abandoned holds in one go, each pass a transaction of its own
-const dayMs = 86_400_000;
+const unsentPerSweep = 500; // orders whose charge is put in line again: some ten milliseconds
 
 /** The schedules of the housekeeping. Redis forgets them when it is emptied. */
 export async function setUpSweeps(queue: SweepQueue, nightly: SweepQueue): Promise<void> {
@@ -18,6 +20,7 @@ export async function setUpSweeps(queue: SweepQueue, nightly: SweepQueue): Promi
   await queue.upsertJobScheduler("books", { every: booksEveryMs }, { name: "books" });
   await nightly.setGlobalConcurrency(1);
   await nightly.upsertJobScheduler("reconcile", { pattern: "0 30 3 * * *" }, { name: "reconcile" });
+  await nightly.upsertJobScheduler("recount", { pattern: "0 0 3 * * *" }, { name: "recount" });
 }
 
 /**
@@ -27,32 +30,25 @@ export async function setUpSweeps(queue: SweepQueue, nightly: SweepQueue): Promi
 export async function serveSweeps(
   queue: SweepQueue,
   nightly: SweepQueue,
-  parts: SweepParts & { readonly stripe: Stripe },
+  parts: ChargeParts,
   chargeRatePerSecond: number,
 ): Promise<Worker[]> {
   await setUpSweeps(queue, nightly);
-  const { db, log } = parts;
+  const { db, log, raiseAlarm } = parts;
   // Two fifths of the rate until the next sweep, so that it never keeps new charges out.
-  const limits = { released: 500, asked: Math.max(1, Math.floor((chargeRatePerSecond * sweepEveryMs * 0.4) / 1_000)) };
+  const asked = Math.max(1, Math.floor((chargeRatePerSecond * sweepEveryMs * 0.4) / 1_000));
 
-  const sweep = async () => {
-    for (let pass = 0; pass < passesPerSweep; pass++) {
-      const { released } = await sweepOnce(parts, limits);
-      if (released < limits.released) return;
-    }
-  };
-  const reconcileYesterday = async () => {
-    const toMs = Date.now() - 3_600_000; // what is still under way is tomorrow's
-    const { differences } = await reconcile(db, parts.stripe, { fromMs: toMs - dayMs, toMs });
-    if (differences.length > 0) log.error({ differences }, `ALARM: ${printDifferences(differences)}`);
-  };
   const tasks: Record<string, () => Promise<void>> = {
-    sweep,
+    sweep: async () => {
+      await sweepOnce(parts, { unsent: unsentPerSweep, asked });
+      await watchAges(db, raiseAlarm);
+    },
     books: async () => {
-      await checkBooks(db, log);
+      await checkBooks(db, raiseAlarm);
       await forgetOldEvents(db);
     },
-    reconcile: reconcileYesterday,
+    recount: () => recountBooks(db, raiseAlarm),
+    reconcile: () => reconcileNights(parts),
   };
   const serve = (name: string) => {
     const worker = new Worker(

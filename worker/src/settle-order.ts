@@ -1,92 +1,37 @@
-import {
-  appendEvent,
-  type Database,
-  itemFromRow,
-  orderColumns,
-  orderFromRow,
-  type Tables,
-} from "@holdfast/shared/database.ts";
+import { appendEvent, type Database, orderColumns, orderFromRow, type Tables } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
-import type { CancelReason, OrderRecord } from "@holdfast/shared/order.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
 import { sql, type Transaction, type UpdateObject } from "kysely";
 import { decideSettlement, type Observation, type OrderAtHand, type Step } from "./decide-settlement.ts";
+import { returnUnits, withdrawUnits } from "./item-units.ts";
+import { lookAgainMs, type WaitingFor } from "./look-again.ts";
+import { closeUnmatched, noteUnmatched, searchFor, unmatchedMatches, waitForUnmatched } from "./unmatched-payments.ts";
 
-/** What an order looks like now, its item where units went back, and what was decided. */
+/** What an order looks like now, its item where its units moved, and what was decided. */
 export interface Settlement {
   readonly order: OrderRecord;
   readonly item: Item | null;
   readonly step: Step;
 }
 
-export type Ending = "hold_expired" | "by_shopper";
-
 /**
- * Decides on what the provider said and carries it out, in one transaction under the order's row lock: whoever comes second, be it
- * a webhook, a charge job or the sweeper, finds the order as the first one left it. What is to be done at the provider (a refund,
- * say) is left to the caller, after the commit.
+ * Decides on what the provider said of a payment and carries it out, in one transaction under the order's row lock: whoever comes second, be
+ * it a webhook, a charge job or the sweeper, finds the order as the first one left it. What follows at the provider (a refund, say) is
+ * written down here as open, and done by the next look.
+ * @param unmatchedId the row of the payment it is about, where that is one that the order did not go by
  */
 export async function settleOrder(
   db: Database,
   orderId: string,
-  observation: Observation,
-  ending: Ending | null,
+  seen: Observation,
+  unmatchedId: number | null,
 ): Promise<Settlement> {
   return db.transaction().execute(async (trx) => {
     const order = await lockOrder(trx, orderId);
-    const step = decideSettlement(order, observation, ending);
-    const item = await takeStep(trx, order, step);
-    return { order: await readOrder(trx, orderId), item, step };
-  });
-}
-
-/**
- * Gives up a hold for which nothing was ever sent to the provider.
- * @returns null where an attempt was sent: then the provider is to be asked first
- */
-export async function releaseUnpaid(db: Database, orderId: string, reason: Ending): Promise<Settlement | null> {
-  return db.transaction().execute(async (trx) => {
-    const order = await lockOrder(trx, orderId);
-    const untouched = order.status === "reserved" && order.paymentIntentId === null && !order.started;
-    if (!untouched) return null;
-    const step: Step = { do: "cancel", reason, paymentIntentId: null, declineCode: null, closed: true };
-    const item = await takeStep(trx, order, step);
-    return { order: await readOrder(trx, orderId), item, step };
-  });
-}
-
-/**
- * Notes that a payment that came too late was given back. An order that was refunded before and has an open payment again is closed
- * again: otherwise the sweeper would look at it for ever.
- */
-export async function recordRefund(db: Database, orderId: string, paymentIntentId: string): Promise<OrderRecord> {
-  const change = {
-    payment_status: "refunded",
-    payment_intent_id: paymentIntentId,
-    payment_closed_at: sql<Date>`now()`,
-  } as const;
-  return db.transaction().execute(async (trx) => {
-    const refunded = await trx
-      .updateTable("orders")
-      .set(change)
-      .where("id", "=", orderId)
-      .where("status", "=", "cancelled")
-      .where((eb) => eb.or([eb("payment_status", "is distinct from", "refunded"), eb("payment_closed_at", "is", null)]))
-      .returning("amount_minor")
-      .executeTakeFirst();
-    if (refunded) {
-      const detail = { paymentIntent: paymentIntentId, amount: refunded.amount_minor };
-      await appendEvent(trx, orderId, "refunded", { from: "cancelled", to: "cancelled" }, detail);
-    }
-    return readOrder(trx, orderId);
-  });
-}
-
-/** Notes that a payment was given back that its order does not go by. */
-export async function recordStrayRefund(db: Database, orderId: string, paymentIntentId: string): Promise<OrderRecord> {
-  return db.transaction().execute(async (trx) => {
-    const order = await lockOrder(trx, orderId);
-    await appendEvent(trx, orderId, "stray_refunded", unchanged(order), { paymentIntent: paymentIntentId });
-    return readOrder(trx, orderId);
+    const step = decideSettlement(order, seen);
+    const item = await takeStep(trx, order, step, unmatchedId);
+    const row = await trx.selectFrom("orders").select(orderColumns).where("id", "=", orderId).executeTakeFirstOrThrow();
+    return { order: orderFromRow(row), item, step };
   });
 }
 
@@ -94,17 +39,19 @@ interface LockedOrder extends OrderAtHand {
   readonly id: string;
   readonly itemId: string;
   readonly quantity: number;
-  readonly amountMinor: number;
   readonly declineCode: string | null;
-  readonly started: boolean;
+  readonly looks: number;
+  readonly holdSeconds: number;
+  readonly startedAt: Date | null;
 }
 
 async function lockOrder(trx: Transaction<Tables>, orderId: string): Promise<LockedOrder> {
   const row = await trx
     .selectFrom("orders")
     .innerJoin("items", "items.id", "orders.item_id")
-    .select(["orders.id", "item_id", "quantity", "amount_minor", "status", "payment_status", "payment_intent_id"])
-    .select(["decline_code", "payment_attempt", "payment_cards", "payment_started_at", "payment_retries"])
+    .select(["orders.id", "item_id", "quantity", "amount_minor", "orders.currency", "status", "payment_status"])
+    .select(["payment_intent_id", "decline_code", "payment_attempt", "payment_cards", "payment_started_at"])
+    .select(["payment_looks", "release_reason", "refunded_minor", "disputed", "payment_retries", "hold_seconds"])
     .select(sql<boolean>`coalesce(hold_expires_at <= now(), false)`.as("hold_expired"))
     .where("orders.id", "=", orderId)
     .forUpdate("orders")
@@ -114,110 +61,198 @@ async function lockOrder(trx: Transaction<Tables>, orderId: string): Promise<Loc
     itemId: row.item_id,
     quantity: row.quantity,
     amountMinor: row.amount_minor,
+    currency: row.currency,
     status: row.status,
     paymentStatus: row.payment_status,
     paymentIntentId: row.payment_intent_id,
     declineCode: row.decline_code,
     attempt: row.payment_attempt,
     cards: row.payment_cards,
-    started: row.payment_started_at !== null,
+    startedAt: row.payment_started_at,
+    looks: row.payment_looks,
+    releasing: row.release_reason ?? (row.hold_expired ? "hold_expired" : null),
+    refundedMinor: row.refunded_minor,
+    disputed: row.disputed,
     paymentRetries: row.payment_retries,
-    holdExpired: row.hold_expired,
+    holdSeconds: row.hold_seconds,
   };
 }
 
-/** @returns the item as it is now where units went back to it */
-async function takeStep(trx: Transaction<Tables>, order: LockedOrder, step: Step): Promise<Item | null> {
+/** @returns the item as it is now where its units moved */
+async function takeStep(
+  trx: Transaction<Tables>,
+  order: LockedOrder,
+  step: Step,
+  unmatchedId: number | null,
+): Promise<Item | null> {
   switch (step.do) {
     case "confirm":
-      await confirm(trx, order, step.paymentIntentId);
+      await confirm(trx, order, step);
       return null;
     case "cancel":
       return cancel(trx, order, step);
     case "note":
       await note(trx, order, step);
       return null;
-    case "charge_again":
-      await update(trx, order.id, {
-        payment_attempt: order.attempt + 1,
-        payment_status: "pending",
-        payment_started_at: null,
-      });
-      await appendEvent(trx, order.id, "key_replaced", unchanged(order), { attempt: order.attempt + 1 });
+    case "replace_key":
+      await replaceKey(trx, order, step.search);
       return null;
-    case "refund":
-      // From here on the sweeper knows of the payment, and has it given back if we die before.
-      await update(trx, order.id, { payment_intent_id: step.paymentIntentId, payment_closed_at: null });
-      await appendEvent(trx, order.id, "paid_too_late", unchanged(order), { paymentIntent: step.paymentIntentId });
+    case "unmatch":
+      await noteUnmatched(trx, order.id, step.paymentIntentId, step.nextStep);
       return null;
     case "close":
-      await update(trx, order.id, { payment_closed_at: sql<Date>`coalesce(payment_closed_at, now())` });
+      await closeUnmatched(trx, order, step.paymentIntentId, step.outcome);
       return null;
-    case "nothing":
+    case "note_refund":
+      return noteRefund(trx, order, step);
+    case "wait":
+      if (unmatchedId === null) await waitForPayment(trx, order, step.unknown?.cause ?? "shopper");
+      else await waitForUnmatched(trx, unmatchedId, step.unknown?.cause ?? "provider");
       return null;
   }
 }
 
-async function confirm(trx: Transaction<Tables>, order: LockedOrder, paymentIntentId: string): Promise<void> {
+const now = sql<Date>`now()`;
+
+async function confirm(
+  trx: Transaction<Tables>,
+  order: LockedOrder,
+  { paymentIntentId, other, refunded, search }: Extract<Step, { do: "confirm" }>,
+): Promise<void> {
+  await unmatchedMatches(trx, paymentIntentId);
   await update(trx, order.id, {
     status: "confirmed",
     payment_status: "succeeded",
     payment_intent_id: paymentIntentId,
     decline_code: null,
-    settled_at: sql<Date>`now()`,
+    settled_at: now,
+    payment_due_at: refunded ? now : null,
+    payment_looks: 0,
   });
   const detail = { paymentIntent: paymentIntentId, amount: order.amountMinor, attempt: order.attempt };
   await appendEvent(trx, order.id, "confirmed", { from: "reserved", to: "confirmed" }, detail);
+  if (other !== null) await noteUnmatched(trx, order.id, other, "ask");
+  if (search && order.startedAt !== null) await searchFor(trx, order.id, order.startedAt);
 }
 
-/** The order's end and the units' return are one: neither happens without the other. */
+/** The order's end and the return of its units are one: neither happens without the other. The item's row is locked first. */
 async function cancel(
   trx: Transaction<Tables>,
   order: LockedOrder,
-  step: Extract<Step, { do: "cancel" }>,
+  { reason, declineCode, open, search, paymentIntentId: stepIntentId }: Extract<Step, { do: "cancel" }>,
 ): Promise<Item> {
-  const { reason, declineCode, closed } = step;
-  const paymentIntentId = step.paymentIntentId ?? order.paymentIntentId;
+  const item = await returnUnits(trx, order.itemId, order.quantity);
+  const paymentIntentId = stepIntentId ?? order.paymentIntentId;
   await update(trx, order.id, {
     status: "cancelled",
     reason,
     payment_status: declineCode === null ? null : "declined",
     payment_intent_id: paymentIntentId,
     decline_code: declineCode,
-    settled_at: sql<Date>`now()`,
-    payment_closed_at: closed ? sql<Date>`now()` : null,
+    settled_at: now,
+    payment_due_at: null,
+    payment_looks: 0,
   });
-  const detail: { reason: CancelReason } & Record<string, unknown> = {
-    reason,
-    paymentIntent: paymentIntentId,
-    declineCode,
-  };
+  const detail = { reason, paymentIntent: paymentIntentId, declineCode };
   await appendEvent(trx, order.id, "cancelled", { from: "reserved", to: "cancelled" }, detail);
-  const item = await trx
-    .updateTable("items")
-    .set({ inventory: sql<number>`inventory + ${order.quantity}` })
-    .where("id", "=", order.itemId)
-    .returningAll()
-    .executeTakeFirstOrThrow();
-  return itemFromRow(item);
+  if (open && paymentIntentId !== null) await noteUnmatched(trx, order.id, paymentIntentId, "cancel");
+  if (search && order.startedAt !== null) await searchFor(trx, order.id, order.startedAt);
+  return item;
 }
 
-/** What the provider said of a hold that goes on; said twice, it is noted once. */
+/**
+ * What the provider said of a hold that goes on; said twice, it is noted once. The first answer about the shopper's payment starts the
+ * hold's clock: what came before was our own queue, or nobody's answer.
+ */
 async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<Step, { do: "note" }>): Promise<void> {
-  const { paymentStatus, declineCode } = step;
+  const { paymentStatus, declineCode, unknown } = step;
   const paymentIntentId = step.paymentIntentId ?? order.paymentIntentId;
   const same =
     paymentStatus === order.paymentStatus &&
     paymentIntentId === order.paymentIntentId &&
     declineCode === order.declineCode;
-  if (same) return;
+  const looks = same ? order.looks + 1 : 0;
+  const answered = paymentStatus !== "unknown";
+  const lookMs = lookAgainMs(unknown?.cause ?? "shopper", unknown ? order.looks : looks);
+  if (paymentIntentId !== null) await unmatchedMatches(trx, paymentIntentId);
   await update(trx, order.id, {
     payment_status: paymentStatus,
     payment_intent_id: paymentIntentId,
     decline_code: declineCode,
+    payment_looks: unknown ? order.looks + 1 : looks,
+    ...(unknown?.keyExhausted && { payment_key_exhausted: true }),
+    ...(answered && { hold_expires_at: holdEnd(order) }),
+    payment_due_at: answered ? nextLook(order, paymentStatus, lookMs) : inMs(unknown?.keyExhausted ? 0 : lookMs),
   });
-  const detail = { paymentIntent: paymentIntentId, declineCode, attempt: order.attempt, why: step.why };
+  if (same) return;
+  const detail = { paymentIntent: paymentIntentId, declineCode, attempt: order.attempt, why: unknown?.why ?? null };
   await appendEvent(trx, order.id, `payment_${paymentStatus}`, unchanged(order), detail);
+}
+
+const inMs = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
+const holdEnd = ({ holdSeconds }: LockedOrder) =>
+  sql<Date>`coalesce(hold_expires_at, now() + ${holdSeconds} * interval '1 second')`;
+
+/** A declined payment is looked at when its hold ends, any other earlier too; and one whose hold is over already goes by the time alone. */
+function nextLook(order: LockedOrder, paymentStatus: string, lookMs: number) {
+  const soonest = paymentStatus === "declined" ? holdEnd(order) : sql<Date>`least(${inMs(lookMs)}, ${holdEnd(order)})`;
+  return sql<Date>`case when ${holdEnd(order)} > now() then ${soonest} else ${inMs(lookMs)} end`;
+}
+
+async function replaceKey(trx: Transaction<Tables>, order: LockedOrder, search: boolean): Promise<void> {
+  const attempt = order.attempt + 1;
+  await update(trx, order.id, {
+    payment_attempt: attempt,
+    payment_status: "pending",
+    payment_started_at: null,
+    payment_key_exhausted: false,
+    payment_due_at: now,
+    payment_looks: 0,
+  });
+  await appendEvent(trx, order.id, "key_replaced", unchanged(order), { attempt });
+  if (search && order.startedAt !== null) await searchFor(trx, order.id, order.startedAt);
+}
+
+/**
+ * A refund that somebody made at the provider never puts units on sale again: nobody knows whether the goods came back. Operations can
+ * restock the item.
+ */
+async function noteRefund(
+  trx: Transaction<Tables>,
+  order: LockedOrder,
+  { full, refundedMinor, disputed, pending }: Extract<Step, { do: "note_refund" }>,
+): Promise<Item | null> {
+  const becomesRefunded = full && order.status === "confirmed";
+  const item = becomesRefunded ? await withdrawUnits(trx, order.itemId, order.quantity) : null;
+  const changed = refundedMinor !== order.refundedMinor;
+  await update(trx, order.id, {
+    refunded_minor: refundedMinor,
+    disputed,
+    ...(becomesRefunded && { status: "refunded", payment_status: "refunded", settled_at: now }),
+    payment_due_at: pending ? inMs(lookAgainMs("provider", order.looks)) : null,
+    payment_looks: pending ? order.looks + 1 : 0,
+  });
+  const detail = { paymentIntent: order.paymentIntentId, refunded: refundedMinor };
+  if (disputed && !order.disputed) await appendEvent(trx, order.id, "disputed", unchanged(order), detail);
+  if (becomesRefunded) await appendEvent(trx, order.id, "refunded", { from: "confirmed", to: "refunded" }, detail);
+  else if (changed) {
+    const event = refundedMinor > order.refundedMinor ? "partly_refunded" : "refund_failed";
+    await appendEvent(trx, order.id, event, unchanged(order), detail);
+  }
+  return item;
+}
+
+async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, waitingFor: WaitingFor): Promise<void> {
+  const open = order.status === "reserved";
+  await trx
+    .updateTable("orders")
+    .set({
+      payment_due_at: open ? inMs(lookAgainMs(waitingFor, order.looks)) : null,
+      payment_looks: sql<number>`payment_looks + 1`,
+    })
+    .where("id", "=", order.id)
+    .where("payment_due_at", "is not", null)
+    .execute();
 }
 
 function unchanged(order: LockedOrder) {
@@ -230,9 +265,4 @@ async function update(
   change: UpdateObject<Tables, "orders">,
 ): Promise<void> {
   await trx.updateTable("orders").set(change).where("id", "=", orderId).execute();
-}
-
-async function readOrder(trx: Transaction<Tables>, orderId: string): Promise<OrderRecord> {
-  const row = await trx.selectFrom("orders").select(orderColumns).where("id", "=", orderId).executeTakeFirstOrThrow();
-  return orderFromRow(row);
 }

@@ -1,3 +1,4 @@
+import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import {
@@ -9,8 +10,9 @@ import {
 } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
-import Stripe from "stripe";
 import type { WorkerConfig } from "./config.ts";
+import { connectStripe } from "./connect-stripe.ts";
+import { providerRate } from "./provider-rate.ts";
 import { serveCharges } from "./serve-charges.ts";
 import { serveLane, setUpLane } from "./serve-lane.ts";
 import { serveSweeps, setUpSweeps } from "./serve-sweeps.ts";
@@ -48,14 +50,12 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const webhooks = openWebhookQueue(redis, keys);
   const sweeps = openSweepQueue(redis, keys);
   const nightly = openNightlyQueue(redis, keys);
-  const stripe = connectStripe(config);
-  const parts = { db, redis, keys, charges, stripe, log };
+  const stripe = connectStripe(config, providerRate(redis, keys.providerRate, config.CHARGE_RATE_PER_SECOND));
+  const raiseAlarm = createAlarms(log);
+  const parts = { db, redis, keys, charges, stripe, raiseAlarm, log };
   const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
   workers.push(
-    serveCharges(parts, {
-      concurrency: config.CHARGE_CONCURRENCY,
-      ratePerSecond: config.CHARGE_RATE_PER_SECOND,
-    }),
+    serveCharges(parts, config.CHARGE_CONCURRENCY),
     serveWebhooks(webhooks, parts),
     ...(await serveSweeps(sweeps, nightly, parts, config.CHARGE_RATE_PER_SECOND)),
   );
@@ -76,33 +76,4 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       watchman.disconnect();
     },
   };
-}
-
-/** The SDK with its bounds set on purpose; without STRIPE_API_BASE it talks to Stripe itself. */
-export function connectStripe(config: Pick<WorkerConfig, "STRIPE_SECRET_KEY" | "STRIPE_API_BASE">): Stripe {
-  const base = config.STRIPE_API_BASE ? new URL(config.STRIPE_API_BASE) : null;
-  return new Stripe(config.STRIPE_SECRET_KEY, {
-    timeout: 7_000, // a charge takes one to three seconds; longer is an unknown outcome, and a worker has to stop within ten
-    maxNetworkRetries: 0, // a repeat is the queue's to make, within the rate limit and with backoff
-    httpClient: withoutHiddenRetries(Stripe.createNodeHttpClient()),
-    telemetry: false,
-    ...(base && {
-      host: base.hostname,
-      port: base.port || (base.protocol === "https:" ? 443 : 80),
-      protocol: base.protocol === "https:" ? "https" : "http",
-    }),
-  });
-}
-
-type HttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
-
-/** The SDK repeats a request at once when its connection breaks, whatever `maxNetworkRetries` says, going by the error's code. */
-function withoutHiddenRetries(client: HttpClient): HttpClient {
-  const makeRequest = client.makeRequest.bind(client);
-  client.makeRequest = (...request) =>
-    makeRequest(...request).catch((error: Error & { code?: string }) => {
-      if (error.code !== "ECONNRESET" && error.code !== "EPIPE") throw error;
-      throw Object.assign(new Error(`The connection broke (${error.code})`), { code: "CONNECTION_BROKEN" });
-    });
-  return client;
 }

@@ -5,7 +5,7 @@ import { startTestSimulator, type TestSimulator } from "../../infra/testing/simu
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import { chargeOrder, checkPayment } from "../src/charge-order.ts";
 import { reserveOrders } from "../src/reserve-orders.ts";
-import { connectStripe } from "../src/worker.ts";
+import { connectStripe } from "../src/connect-stripe.ts";
 
 describe("the charge step", () => {
   let world: World;

@@ -8,13 +8,14 @@ import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queu
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
+import { chargingWarnings, unpayable } from "../charge-limits.ts";
 import { foreignPagePolicy } from "../content-security-policy.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
 import { guardOperations } from "../ops-guard.ts";
 import { maxStocked, putItem, restockItem } from "../ops-items.ts";
 import { type LockoutLimits, opsLockout } from "../ops-lockout.ts";
 import { Problem } from "../problems.ts";
-import { booksBody, opsItemBody, opsItemRequest, refusals, restockRequest } from "../schemas.ts";
+import { booksBody, opsItemBody, opsItemRequest, putItemBody, refusals, restockRequest } from "../schemas.ts";
 import { showItem } from "../show-item.ts";
 
 export interface OpsParts {
@@ -26,6 +27,8 @@ export interface OpsParts {
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly password: string;
+  /** How many charges the fleet sends in a second. */
+  readonly chargesPerSecond: number;
   readonly lockout: LockoutLimits;
 }
 
@@ -67,7 +70,7 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
   );
 }
 
-function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
+function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsParts): void {
   const changed = async (item: Item) => {
     items.note(item);
     // Where Redis is away it only takes longer: every server reads the record again now and then.
@@ -83,7 +86,7 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
         security,
         params: itemParams,
         body: opsItemRequest,
-        response: { 200: opsItemBody, 201: opsItemBody, ...refusals(400, ...guard, 413, 415) },
+        response: { 200: putItemBody, 201: putItemBody, ...refusals(400, ...guard, 413, 415) },
       },
     },
     async (request, reply) => {
@@ -98,9 +101,18 @@ function itemRoutes(app: App, { db, redis, keys, items }: OpsParts): void {
           fields: [{ field: "body/closesAt", message }],
         });
       }
+      const { price, currency } = request.body;
+      const reason = unpayable(price, currency);
+      if (reason !== null) {
+        const field = `body/${reason.field}`;
+        throw new Problem("invalid_request", `${field} ${reason.message}`, {
+          fields: [{ field, message: reason.message }],
+        });
+      }
       const { item, created } = await putItem(db, itemId, request.body);
       await changed(item);
-      return reply.code(created ? 201 : 200).send(showOpsItem(item));
+      const warnings = chargingWarnings(item.inventory, chargesPerSecond);
+      return reply.code(created ? 201 : 200).send({ ...showOpsItem(item), ...(warnings.length > 0 && { warnings }) });
     },
   );
 

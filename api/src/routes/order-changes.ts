@@ -5,7 +5,7 @@ import { type ChangeParts, cancelOrder, payWithAnotherCard } from "../change-ord
 import { admitShopper, type Limits } from "../limits.ts";
 import { isOrderId } from "../order-id.ts";
 import { Problem } from "../problems.ts";
-import { orderBody, paymentBody, refusals } from "../schemas.ts";
+import { keyHeaders, orderBody, paymentBody, refusals } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
 
 const orderParams = Type.Object({ id: Type.String() });
@@ -19,19 +19,26 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
     "/orders/:id/payment",
     {
       schema: {
-        summary: "Try another card while the hold lasts",
+        summary: "Pay with another card while the hold lasts, after a decline or instead of the bank's question",
         tags: ["shopper"],
         security,
         params: orderParams,
+        headers: keyHeaders,
         body: paymentBody,
-        response: { 202: orderBody, ...refusals(400, 401, 404, 409, 413, 415, 429, 503) },
+        response: { 202: orderBody, ...refusals(400, 401, 404, 409, 413, 415, 422, 429, 503) },
       },
       onRequest,
     },
     async (request, reply) => {
       const { id } = request.params;
       requireOrderId(id);
-      const order = await payWithAnotherCard(parts, request.shopperId, id, request.body.paymentMethod);
+      const order = await payWithAnotherCard(
+        parts,
+        request.shopperId,
+        id,
+        request.body.paymentMethod,
+        request.headers["idempotency-key"] ?? null,
+      );
       return reply.code(202).header("location", `/orders/${id}`).header("retry-after", 1).send(showOrder(order, null));
     },
   );

@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type Stripe from "stripe";
+import { classifyError, classifyIntent, isRefusalOfUs, type PaymentOutcome } from "./classify-payment.ts";
+
+/** All payments of an order that the provider knows; `complete` where there can be no others. */
+export interface Found {
+  readonly payments: readonly Exclude<PaymentOutcome, { kind: "never_made" }>[];
+  readonly complete: boolean;
+  /** What stood in the way of the search, where something did. */
+  readonly failure: PaymentOutcome | null;
+}
+
+const searchSettledMs = 90_000; // Stripe's search shows a payment within a minute: https://docs.stripe.com/search#data-freshness
+const listSettledMs = 10_000; // the list shows it at once, as far as is known; a lag of this much does no harm
+const clockDriftMs = 60_000; // a minute for clocks that differ
+const pagesPerLook = 10; // a thousand payments around the time in question; what is older is found by the search
+const pagesWithoutSearch = 50; // for an account that cannot search
+const pageTries = 3;
+const pagePauseMs = 200;
+
+/**
+ * Finds an order's payments by their metadata: with the provider's search, which is a single request, and for those too young for it in the
+ * list, in slices of time that grow from the moment the attempt was sent.
+ * @param sentMsAgo how long ago the attempt in question was first sent
+ */
+export async function findPayments(stripe: Stripe, orderId: string, sentMsAgo: number): Promise<Found> {
+  try {
+    const searched = await search(stripe, orderId);
+    if (searched !== null && searched.length > 0) return found(searched, true);
+    if (searched !== null && sentMsAgo >= searchSettledMs) return found([], true);
+    const pages = searched === null ? pagesWithoutSearch : pagesPerLook;
+    const listed = await searchList(stripe, orderId, sentMsAgo, pages);
+    return found(listed.intents, listed.all && sentMsAgo >= listSettledMs);
+  } catch (error) {
+    return { payments: [], complete: false, failure: classifyError(error, "question") };
+  }
+}
+
+function found(intents: readonly Stripe.PaymentIntent[], complete: boolean): Found {
+  const payments = intents.map(classifyIntent).filter((outcome) => outcome.kind !== "never_made");
+  return { payments, complete, failure: null };
+}
+
+/** Null for an account that cannot search. */
+async function search(stripe: Stripe, orderId: string): Promise<Stripe.PaymentIntent[] | null> {
+  try {
+    const query = `metadata['orderId']:'${orderId}'`; // a UUID has nothing to escape
+    const result = await withRetries(() =>
+      stripe.paymentIntents.search({ query, limit: 100, expand: ["data.latest_charge.refunds"] }),
+    );
+    return result.data;
+  } catch (error) {
+    const wrongKey = (error as { statusCode?: number }).statusCode === 401;
+    if (isRefusalOfUs(error) && !wrongKey) return null;
+    throw error;
+  }
+}
+
+async function searchList(stripe: Stripe, orderId: string, sentMsAgo: number, maxPages: number) {
+  const nowMs = Date.now();
+  const endMs = nowMs + clockDriftMs;
+  let pages = 0;
+  let sliceMs = 2 * clockDriftMs;
+  for (let fromMs = nowMs - sentMsAgo - clockDriftMs; fromMs < endMs; fromMs += sliceMs, sliceMs *= 2) {
+    const created = { gte: Math.floor(fromMs / 1000), lt: Math.floor((fromMs + sliceMs) / 1000) };
+    let starting_after: string | undefined;
+    for (let more = true; more; pages++) {
+      if (pages === maxPages) return { intents: [], all: false };
+      const query = {
+        created,
+        limit: 100,
+        expand: ["data.latest_charge.refunds"],
+        ...(starting_after && { starting_after }),
+      };
+      const list = await withRetries(() => stripe.paymentIntents.list(query));
+      const intents = list.data.filter(({ metadata }) => metadata.orderId === orderId);
+      if (intents.length > 0) return { intents, all: false };
+      starting_after = list.data.at(-1)?.id;
+      more = list.has_more;
+    }
+  }
+  return { intents: [], all: true };
+}
+
+/** A search of several pages must not start again for one that failed. */
+async function withRetries<T>(read: () => Promise<T>): Promise<T> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (failures === pageTries || isRefusalOfUs(error)) throw error;
+      await sleep(pagePauseMs * failures);
+    }
+  }
+}

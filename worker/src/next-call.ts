@@ -1,0 +1,84 @@
+import { invariant } from "@holdfast/shared/invariant.ts";
+import type { Payment, UnmatchedPayment } from "./read-payment.ts";
+
+/** What is to be asked of the provider next. */
+export type Call =
+  /** Sends the current attempt, the first time or again under the same key. */
+  | { readonly do: "send"; readonly first: boolean }
+  /** Asks about the order's own payment. */
+  | { readonly do: "check"; readonly paymentIntentId: string }
+  /** Searches for the order's own payment, whose id never came. */
+  | { readonly do: "find"; readonly sentMsAgo: number }
+  /** Cancels the order's own payment, to release its hold. */
+  | { readonly do: "release"; readonly paymentIntentId: string }
+  /** Nothing was ever made at the provider: the hold is released without a call. */
+  | { readonly do: "let_go" }
+  /** Does the next step about a payment that the order does not go by. */
+  | { readonly do: "settle_unmatched"; readonly unmatched: UnmatchedPayment };
+
+/** Stripe remembers a key for at least 24 h, and a repeat after that would be a second payment: so 20 h, to be safe. */
+export const keyRememberedMs = 20 * 3_600_000;
+
+/**
+ * Decides what is asked of the provider next about an order; null where nothing is to be asked now.
+ *
+ * A payment that somebody told us of is asked about before anything is sent: it may be what the order waits for.
+ */
+export function nextCall(payment: Payment): Call | null {
+  const due = payment.unmatched.filter(({ dueInMs }) => dueInMs <= 0);
+  const toldOf = due.find(({ nextStep }) => nextStep === "ask");
+  if (toldOf) return { do: "settle_unmatched", unmatched: toldOf };
+  const own = callForOwn(payment);
+  if (own !== null) return own;
+  return due[0] ? { do: "settle_unmatched", unmatched: due[0] } : null;
+}
+
+function callForOwn(payment: Payment): Call | null {
+  const { status, paymentIntentId, sentMsAgo } = payment;
+  const due = payment.dueInMs !== null && payment.dueInMs <= 0;
+  if (status === "reserved") {
+    const unsent = payment.paymentStatus === "pending" && sentMsAgo === null;
+    if (payment.releasing !== null) return due || unsent ? callToRelease(payment) : null;
+    if (unsent) return { do: "send", first: true };
+    return due ? callForHeld(payment) : null;
+  }
+  // A refund or a dispute made at the provider.
+  return due && paymentIntentId !== null ? { do: "check", paymentIntentId } : null;
+}
+
+function callForHeld(payment: Payment): Call | null {
+  const { paymentIntentId, paymentStatus } = payment;
+  switch (paymentStatus) {
+    case "pending":
+    case "unknown":
+      if (isRepeatable(payment)) return { do: "send", first: false };
+      return paymentIntentId === null ? find(payment) : { do: "check", paymentIntentId };
+    case "requires_action":
+    case "processing":
+      invariant(paymentIntentId !== null, `order ${payment.orderId} waits for a payment without an id`);
+      return { do: "check", paymentIntentId };
+    case "declined": // waits for another card, or for the end of its hold
+    case "succeeded":
+    case "refunded":
+    case null:
+      return null;
+  }
+}
+
+function callToRelease(payment: Payment): Call {
+  const { paymentIntentId, paymentStatus, sentMsAgo } = payment;
+  if (paymentIntentId !== null) return { do: "release", paymentIntentId };
+  if (sentMsAgo === null || paymentStatus === "declined") return { do: "let_go" };
+  // The answer is missing: the same request again says which payment is to be canceled, or that the card was declined.
+  return isRepeatable(payment) ? { do: "send", first: false } : find(payment);
+}
+
+function find({ sentMsAgo, orderId }: Payment): Call {
+  invariant(sentMsAgo !== null, `order ${orderId} has a payment to search for only once an attempt was sent`);
+  return { do: "find", sentMsAgo };
+}
+
+/** Whether the same request under the same key is answered with what it did, or does what never arrived. */
+function isRepeatable({ sentMsAgo, keyExhausted }: Payment): boolean {
+  return sentMsAgo !== null && sentMsAgo < keyRememberedMs && !keyExhausted;
+}

@@ -1,0 +1,71 @@
+import { appendEvent, type Database } from "@holdfast/shared/database.ts";
+import { invariant } from "@holdfast/shared/invariant.ts";
+import { sql } from "kysely";
+import type Stripe from "stripe";
+import { askProvider, withRefunds } from "./ask-provider.ts";
+import type { PaymentOutcome } from "./classify-payment.ts";
+import { keyRememberedMs } from "./next-call.ts";
+import type { Payment } from "./read-payment.ts";
+
+const answerLateMs = 20_000; // a charge takes one to three seconds; one without an answer by then lost its worker
+
+/**
+ * Notes that the order's current attempt is sent, before it is: from here on its hold is released only on the provider's word.
+ * @returns false where it is not to be sent any more: another card, a release or somebody else's sending came first
+ */
+export async function startAttempt(db: Database, { orderId, attempt }: Payment): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    const started = await trx
+      .updateTable("orders")
+      .set({
+        payment_started_at: sql<Date>`now()`,
+        payment_due_at: sql<Date>`now() + ${answerLateMs} * interval '1 millisecond'`,
+        payment_looks: 0,
+      })
+      .where("id", "=", orderId)
+      .where("status", "=", "reserved")
+      .where("payment_attempt", "=", attempt)
+      .where("payment_status", "=", "pending")
+      .where("payment_started_at", "is", null)
+      .where("release_reason", "is", null)
+      .where(sql<boolean>`coalesce(hold_expires_at > now(), true)`)
+      .returning(["amount_minor", "currency", "payment_method"])
+      .executeTakeFirst();
+    if (!started) return false;
+    const { amount_minor: amount, currency, payment_method: paymentMethod } = started;
+    const detail = { attempt, amount, currency, paymentMethod };
+    await appendEvent(trx, orderId, "charge_started", { from: "reserved", to: "reserved" }, detail);
+    return true;
+  });
+}
+
+/**
+ * Sends the order's current attempt: creates and confirms a payment in one call, or tries another card on the order's payment. The key is
+ * made of the order's id and the attempt's number, so a repeat is the same payment, for as long as the provider remembers the key.
+ */
+export async function sendCharge(stripe: Stripe, payment: Payment): Promise<PaymentOutcome> {
+  const { orderId, attempt, method, paymentIntentId, sentMsAgo } = payment;
+  invariant(method !== null, `order ${orderId} has a card to charge`);
+  invariant(sentMsAgo === null || sentMsAgo < keyRememberedMs, `the key of order ${orderId} is still remembered`);
+  const options = { idempotencyKey: `${orderId}-${attempt}` };
+  const outcome = await askProvider("charge", () =>
+    paymentIntentId === null
+      ? stripe.paymentIntents.create(newPayment(payment, method), options)
+      : stripe.paymentIntents.confirm(paymentIntentId, { payment_method: method }, options),
+  );
+  const mayBeOld = sentMsAgo !== null && (outcome.kind === "needs_shopper" || outcome.kind === "processing");
+  if (!mayBeOld) return outcome;
+  return askProvider("question", () => stripe.paymentIntents.retrieve(outcome.paymentIntentId, withRefunds));
+}
+
+function newPayment({ orderId, itemId, amountMinor, currency, attempt }: Payment, method: string) {
+  return {
+    amount: amountMinor,
+    currency,
+    payment_method: method,
+    confirm: true,
+    // Cards and wallets that stay on the page: a redirect would need an address to come back to.
+    automatic_payment_methods: { enabled: true, allow_redirects: "never" },
+    metadata: { orderId, itemId, attempt: String(attempt) },
+  } satisfies Stripe.PaymentIntentCreateParams;
+}

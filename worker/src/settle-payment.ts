@@ -1,0 +1,176 @@
+import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
+import { type Database, findOrder } from "@holdfast/shared/database.ts";
+import { publishItems } from "@holdfast/shared/item-view.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type Stripe from "stripe";
+import { checkPayment } from "./check-payment.ts";
+import type { PaymentOutcome } from "./classify-payment.ts";
+import { findPayments } from "./find-payment.ts";
+import { type Call, keyRememberedMs, nextCall } from "./next-call.ts";
+import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
+import { settleUnmatched } from "./refund-unmatched.ts";
+import { cancelPayment } from "./release-hold.ts";
+import { sendCharge, startAttempt } from "./send-charge.ts";
+import { type Settlement, settleOrder } from "./settle-order.ts";
+import { noteFound, settleRefund, settleSearch } from "./settle-unmatched.ts";
+
+export interface PaymentParts {
+  readonly db: Database;
+  readonly redis: RedisClient;
+  readonly keys: RedisKeys;
+  readonly stripe: Stripe;
+  readonly raiseAlarm: RaiseAlarm;
+}
+
+const maxCalls = 8; // an order needs one or two; more only where somebody else changes it under our hands
+
+/**
+ * Looks after an order's payment until nothing is to be done about it now: look at Postgres, call the provider, settle by what it said, look
+ * again. It may stop anywhere and run again, in any number of processes: what is to be done is always in Postgres before it is tried.
+ * No transaction is open while the provider is called.
+ * @returns in how many ms it is to be looked at again; null where nothing is open
+ */
+export async function settlePayment(parts: PaymentParts, orderId: string): Promise<number | null> {
+  let published = false;
+  for (let calls = 0; ; calls++) {
+    const payment = await readPayment(parts.db, orderId);
+    const call = calls < maxCalls ? nextCall(payment) : null;
+    if (call === null) {
+      // A worker that died after its commit has published nothing.
+      if (!published) await publishOrders(parts.redis, parts.keys, [await findOrder(parts.db, orderId)]);
+      return dueInMs(payment);
+    }
+    const settlement = await carryOut(parts, payment, call);
+    if (settlement === null) continue;
+    await publish(parts, settlement);
+    published = true;
+  }
+}
+
+/** Makes the call and settles by its answer. Null where nothing of the order has changed. */
+async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Promise<Published | null> {
+  const { db, stripe } = parts;
+  switch (call.do) {
+    case "send":
+      if (call.first && !(await startAttempt(db, payment))) return null;
+      return settleOwn(parts, payment, await sendCharge(stripe, payment));
+    case "check":
+      return settleOwn(parts, payment, await checkPayment(stripe, payment, call.paymentIntentId));
+    case "find":
+      return settleOwn(parts, payment, await findOwn(parts, payment, call.sentMsAgo));
+    case "release":
+      return settleOwn(parts, payment, await cancelPayment(stripe, payment.orderId, call.paymentIntentId));
+    case "let_go":
+      return settleOwn(parts, payment, { kind: "never_made" });
+    case "settle_unmatched":
+      return carryOutUnmatched(parts, payment, call.unmatched);
+  }
+}
+
+async function settleOwn(parts: PaymentParts, payment: Payment, outcome: PaymentOutcome): Promise<Published> {
+  alarmIfRefused(parts, outcome);
+  const settlement = await settleOrder(
+    parts.db,
+    payment.orderId,
+    { attempt: payment.attempt, outcome, unmatched: false },
+    null,
+  );
+  return withSecret(settlement, outcome);
+}
+
+/** The order's own payment, found by its metadata. Others that are found under them are written down first. */
+async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo: number): Promise<PaymentOutcome> {
+  const { payments, complete, failure } = await findPayments(stripe, payment.orderId, sentMsAgo);
+  const own =
+    payments.find((found) => "madeByAttempt" in found && found.madeByAttempt === payment.attempt) ??
+    payments.find(({ kind }) => kind === "paid") ??
+    payments.find(({ kind }) => kind === "unknown");
+  const others = payments
+    .filter((found) => found !== own)
+    .flatMap(({ paymentIntentId: id }) => (id === null ? [] : [id]));
+  await noteFound(db, payment.orderId, others);
+  if (own) return own;
+  if (failure !== null) return failure;
+  // Under a key that makes no payments any more none can come; otherwise a request may still be on its way.
+  if (complete && (payment.keyExhausted || sentMsAgo > keyRememberedMs)) return { kind: "never_made" };
+  const why = "not among the provider's payments (yet)";
+  return { kind: "unknown", cause: "not_found", why, keyExhausted: payment.keyExhausted, paymentIntentId: null };
+}
+
+async function carryOutUnmatched(
+  parts: PaymentParts,
+  payment: Payment,
+  unmatched: UnmatchedPayment,
+): Promise<Published | null> {
+  const { db, stripe } = parts;
+  const { orderId, attempt } = payment;
+  const answer = await settleUnmatched(stripe, orderId, unmatched);
+  switch (answer.step) {
+    case "ask":
+    case "cancel": {
+      alarmIfRefused(parts, answer.outcome);
+      const seen = { attempt, outcome: answer.outcome, unmatched: true };
+      return withSecret(await settleOrder(db, orderId, seen, unmatched.id), answer.outcome);
+    }
+    case "refund":
+      alarmIfNotRefunded(parts, orderId, answer.outcome);
+      await settleRefund(db, orderId, unmatched, answer.outcome);
+      break;
+    case "search":
+      if (answer.failure) alarmIfRefused(parts, answer.failure);
+      await settleSearch(db, orderId, unmatched, answer);
+      break;
+  }
+  return { order: await findOrder(db, orderId), item: null };
+}
+
+type Published = Pick<Settlement, "order" | "item">;
+
+/** The client secret goes to the shopper's browser, and never into Postgres. */
+function withSecret({ order, item }: Settlement, outcome: PaymentOutcome): Published {
+  const waits = outcome.kind === "needs_shopper" && order.paymentStatus === "requires_action";
+  return { order: waits ? { ...order, clientSecret: outcome.clientSecret } : order, item };
+}
+
+async function publish({ redis, keys }: PaymentParts, { order, item }: Published): Promise<void> {
+  await publishOrders(redis, keys, [order]);
+  if (item !== null) await publishItems(redis, keys, [item]);
+}
+
+function dueInMs({ dueInMs: own, unmatched }: Payment): number | null {
+  const all = [...unmatched.map((one) => one.dueInMs), ...(own === null ? [] : [own])];
+  return all.length === 0 ? null : Math.max(0, Math.min(...all));
+}
+
+function alarmIfRefused({ raiseAlarm }: PaymentParts, outcome: PaymentOutcome): void {
+  if (outcome.kind !== "unknown" || outcome.cause !== "refused") return;
+  raiseAlarm(
+    "provider_refuses",
+    `The payment provider refuses our requests (${outcome.why}). Check STRIPE_SECRET_KEY, the account and the item's currency and price; ` +
+      "no order is cancelled for it, and charging goes on by itself once it is mended",
+  );
+}
+
+function alarmIfNotRefunded(
+  { raiseAlarm }: PaymentParts,
+  orderId: string,
+  outcome: { kind: string; why?: string },
+): void {
+  if (outcome.kind === "failed" || outcome.kind === "disputed") {
+    raiseAlarm(
+      "refund_failed",
+      `The refund of a payment that order ${orderId} does not go by is ${outcome.kind}. See the order at the provider and pay back by hand ` +
+        "what the bank does not",
+      { orderId },
+    );
+  } else if (outcome.kind === "unknown" && "cause" in outcome && outcome.cause === "refused") {
+    raiseAlarm(
+      "refund_refused",
+      `The payment provider refuses a refund (${outcome.why}). It is tried again, later each time`,
+      {
+        orderId,
+      },
+    );
+  }
+}

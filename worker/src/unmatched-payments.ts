@@ -1,0 +1,121 @@
+import { appendEvent, type Database, type Tables, type UnmatchedStep } from "@holdfast/shared/database.ts";
+import type { OrderStatus } from "@holdfast/shared/order.ts";
+import { sql, type Transaction } from "kysely";
+import { lookAgainMs, type WaitingFor } from "./look-again.ts";
+
+/**
+ * Payments that their orders do not go by, as Postgres knows them. Each is written down before anything is tried about it, and stays open
+ * until it is settled.
+ */
+
+const inMs = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
+
+/** Writes a payment down as open, with what is to be done about it; one that was settled before is opened again. */
+export async function noteUnmatched(
+  trx: Transaction<Tables>,
+  orderId: string,
+  paymentIntentId: string,
+  nextStep: Exclude<UnmatchedStep, "search">,
+  dueInMs = 0,
+): Promise<void> {
+  const open = { next_step: nextStep, due_at: inMs(dueInMs), outcome: null };
+  await trx
+    .insertInto("unmatched_payments")
+    .values({ order_id: orderId, payment_intent_id: paymentIntentId, sent_at: null, ...open })
+    .onConflict((conflict) =>
+      conflict.column("payment_intent_id").doUpdateSet({
+        ...open,
+        // The same step again is another try of it, with another key.
+        looks: sql<number>`unmatched_payments.looks + 1`,
+      }),
+    )
+    .execute();
+}
+
+const firstSearchMs = 60_000; // the provider's lists have caught up by then
+
+/** Has a payment searched for that an attempt may have made, whose answer is lost for good. */
+export async function searchFor(trx: Transaction<Tables>, orderId: string, sentAt: Date): Promise<void> {
+  await trx
+    .insertInto("unmatched_payments")
+    .values({
+      order_id: orderId,
+      payment_intent_id: null,
+      sent_at: sentAt,
+      next_step: "search",
+      due_at: inMs(firstSearchMs),
+      outcome: null,
+    })
+    .execute();
+}
+
+/** Notes that a payment is the one its order goes by: nothing is to be done about it beside the order. */
+export async function unmatchedMatches(trx: Transaction<Tables>, paymentIntentId: string): Promise<void> {
+  await trx
+    .updateTable("unmatched_payments")
+    .set({ outcome: "matched", due_at: null })
+    .where("payment_intent_id", "=", paymentIntentId)
+    .where("outcome", "is", null)
+    .execute();
+}
+
+/** Notes that nothing can come of a payment any more. A cancelled order whose money went back says so. */
+export async function closeUnmatched(
+  trx: Transaction<Tables>,
+  order: { readonly id: string; readonly status: OrderStatus },
+  paymentIntentId: string,
+  outcome: "canceled" | "refunded" | "disputed",
+): Promise<void> {
+  const closed = await trx
+    .updateTable("unmatched_payments")
+    .set({ outcome, due_at: null })
+    .where("payment_intent_id", "=", paymentIntentId)
+    .where("outcome", "is", null)
+    .returning("id")
+    .executeTakeFirst();
+  if (!closed || outcome === "canceled") return;
+  const detail = { paymentIntent: paymentIntentId };
+  await appendEvent(trx, order.id, `unmatched_${outcome}`, { from: order.status, to: order.status }, detail);
+  if (outcome !== "refunded") return;
+  await trx
+    .updateTable("orders")
+    .set({ payment_status: "refunded" })
+    .where("id", "=", order.id)
+    .where("status", "=", "cancelled")
+    .execute();
+}
+
+/** Has it looked at again, later each time. */
+export async function waitForUnmatched(
+  db: Database,
+  id: number,
+  waitingFor: WaitingFor,
+  nextStep?: UnmatchedStep,
+): Promise<void> {
+  const row = await db
+    .selectFrom("unmatched_payments")
+    .select("looks")
+    .where("id", "=", id)
+    .where("outcome", "is", null)
+    .forUpdate()
+    .executeTakeFirst();
+  if (!row) return;
+  await db
+    .updateTable("unmatched_payments")
+    .set({
+      due_at: inMs(lookAgainMs(waitingFor, row.looks)),
+      looks: row.looks + 1,
+      ...(nextStep && { next_step: nextStep }),
+    })
+    .where("id", "=", id)
+    .execute();
+}
+
+/** Ends the search for a payment: it was found, and is a row of its own; or it was never made. */
+export async function endSearch(
+  trx: Transaction<Tables>,
+  id: number,
+  outcome: "matched" | "never_made",
+): Promise<void> {
+  await trx.updateTable("unmatched_payments").set({ outcome, due_at: null }).where("id", "=", id).execute();
+}

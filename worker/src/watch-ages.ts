@@ -1,0 +1,42 @@
+import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import { sql } from "kysely";
+
+const unknownTooLongMinutes = 10; // an outage of the provider is mostly shorter, and a shopper waits for every one of these
+const unmatchedTooLongMinutes = 60; // a refund that the provider takes is done in seconds
+const maxCounted = 1_000; // so that the count costs the same however bad it is; "1000" then means "1000 or more"
+
+/** Raises an alarm for money that nobody could settle for long: by age, however it came about. */
+export async function watchAges(db: Database, raiseAlarm: RaiseAlarm): Promise<void> {
+  const unknown = await sql<{ n: number; oldest: string | null }>`
+    select count(*) as n, (array_agg(id))[1] as oldest from (
+      select id from orders
+      where status = 'reserved' and payment_status = 'unknown'
+        and payment_started_at < now() - ${unknownTooLongMinutes} * interval '1 minute'
+      order by payment_started_at limit ${maxCounted}
+    ) o`.execute(db);
+  const { n: unsettled = 0, oldest } = unknown.rows[0] ?? {};
+  if (unsettled > 0) {
+    raiseAlarm(
+      "payment_unknown_too_long",
+      `${unsettled} orders hold units for a payment whose outcome is unknown for over ${unknownTooLongMinutes} minutes. ` +
+        "Look the oldest up at the provider by its metadata; nothing is charged twice meanwhile",
+      { orders: unsettled, oldest },
+    );
+  }
+  const unmatched = await sql<{ n: number; oldest: string | null }>`
+    select count(*) as n, (array_agg(payment_intent_id))[1] as oldest from (
+      select payment_intent_id from unmatched_payments
+      where outcome is null and next_step <> 'search' and noticed_at < now() - ${unmatchedTooLongMinutes} * interval '1 minute'
+      order by noticed_at limit ${maxCounted}
+    ) u`.execute(db);
+  const { n: open = 0, oldest: payment } = unmatched.rows[0] ?? {};
+  if (open > 0) {
+    raiseAlarm(
+      "payment_unmatched_too_long",
+      `${open} payments that no order goes by could neither be canceled nor refunded for over ${unmatchedTooLongMinutes} minutes. ` +
+        "Refund them at the provider; that is noticed here by itself",
+      { payments: open, oldest: payment },
+    );
+  }
+}
