@@ -1,9 +1,13 @@
 /**
  * What can go wrong between us and a payment provider.
  * - `latency`: the answer takes `ms` longer.
- * - `error_before`, `error_after`: a 500, before or after the request was carried out; saved under its key like any answer.
- * - `reset_before`, `reset_after`: the connection breaks, before or after the request was carried out.
+ * - `error_before`, `error_after`: a 500, before or after the request was carried out; saved under
+ *   its key like any answer.
+ * - `reset_before`, `reset_after`: the connection breaks, before or after the request was carried
+ *   out.
  * - `rate_limited`: 429 with Retry-After; nothing was done.
+ * - `permission`, `restricted`: the merchant's own faults: 403 for a key without the right, 400
+ *   without a `param` for an account that may not charge (now); nothing was done.
  * - `never`: no answer at all, and nothing was done.
  */
 export const faultKinds = [
@@ -13,15 +17,22 @@ export const faultKinds = [
   "reset_before",
   "reset_after",
   "rate_limited",
+  "permission",
+  "restricted",
   "never",
 ] as const;
+const randomKinds: readonly FaultKind[] = faultKinds.slice(0, faultKinds.indexOf("permission"));
 export type FaultKind = (typeof faultKinds)[number];
 
-/** A fault for the next `times` requests whose method and path begin like this. */
+/**
+ * A fault for the next `times` requests with this method whose path, with its query, begins with
+ * `path` and, without it, ends with `suffix` (such as `/cancel`).
+ */
 export interface ScriptedFault {
   readonly fault: FaultKind;
   readonly method?: string;
   readonly path?: string;
+  readonly suffix?: string;
   readonly ms?: number;
   times: number;
 }
@@ -33,7 +44,10 @@ export interface RandomFaults {
   readonly kinds?: readonly FaultKind[];
 }
 
-/** Decides for each request whether something goes wrong: first by the script, then by chance. The same seed, the same faults. */
+/**
+ * Decides for each request whether something goes wrong: first by the script, then by chance. The
+ * same seed, the same faults.
+ */
 export class Faults {
   #script: ScriptedFault[] = [];
   #random: RandomFaults | null = null;
@@ -49,21 +63,29 @@ export class Faults {
   }
 
   pick(method: string, path: string): { kind: FaultKind; ms: number } | null {
+    const bare = path.split("?")[0] ?? "";
     const scripted = this.#script.find(
-      (f) => f.times > 0 && (f.method ?? method) === method && path.startsWith(f.path ?? ""),
+      (f) =>
+        f.times > 0 &&
+        (f.method ?? method) === method &&
+        path.startsWith(f.path ?? "") &&
+        bare.endsWith(f.suffix ?? ""),
     );
     if (scripted) {
       scripted.times -= 1;
       return { kind: scripted.fault, ms: scripted.ms ?? 0 };
     }
     if (this.#random === null || this.#next() >= this.#random.rate) return null;
-    const kinds = this.#random.kinds ?? faultKinds.filter((kind) => kind !== "never");
+    const kinds = this.#random.kinds ?? randomKinds;
     const kind = kinds[Math.floor(this.#next() * kinds.length)] ?? "latency";
     return { kind, ms: Math.floor(this.#next() * 50) };
   }
 }
 
-/** A small seeded generator of numbers in [0, 1): https://github.com/cprosche/mulberry32 describes the algorithm. */
+/**
+ * A small seeded generator of numbers in [0, 1): https://github.com/cprosche/mulberry32 describes
+ * the algorithm.
+ */
 export function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "./clock.ts";
 import { StripeApiError } from "./stripe-error.ts";
 
 export interface SavedAnswer {
@@ -6,15 +7,23 @@ export interface SavedAnswer {
   readonly body: object;
 }
 
-type Entry = { readonly request: string; answer: SavedAnswer | null };
+type Entry = { readonly request: string; readonly firstAtMs: number; answer: SavedAnswer | null };
 
 /**
- * Idempotency keys as Stripe documents them (https://docs.stripe.com/api/idempotent_requests): the first answer is saved,
- * errors included, and given again for the same key; other parameters under the same key are an error; so is a second request
- * while the first one is under way. A request refused before anything was done leaves nothing behind.
+ * Idempotency keys as Stripe documents them (https://docs.stripe.com/api/idempotent_requests): the
+ * first answer is saved, errors included, and given again for the same key; other parameters under
+ * the same key are an error; so is a second request while the first one is under way. A request
+ * refused before anything was done leaves nothing behind. A key is forgotten when its lifetime is
+ * over: the same request is then a new one.
  */
 export class IdempotencyKeys {
   readonly #entries = new Map<string, Entry>();
+  readonly #clock: Clock;
+  readonly #rules: { readonly keyLifetimeMs: number };
+  constructor(clock: Clock, rules: { readonly keyLifetimeMs: number }) {
+    this.#clock = clock;
+    this.#rules = rules;
+  }
 
   /**
    * @param request what identifies the request: path and parameters
@@ -22,9 +31,10 @@ export class IdempotencyKeys {
    */
   begin(key: string, request: string): SavedAnswer | null {
     const fingerprint = createHash("sha256").update(request).digest("base64");
+    const nowMs = this.#clock.nowMs();
     const entry = this.#entries.get(key);
-    if (!entry) {
-      this.#entries.set(key, { request: fingerprint, answer: null });
+    if (!entry || (entry.answer !== null && nowMs - entry.firstAtMs >= this.#rules.keyLifetimeMs)) {
+      this.#entries.set(key, { request: fingerprint, firstAtMs: nowMs, answer: null });
       return null;
     }
     if (entry.request !== fingerprint) {
@@ -44,7 +54,9 @@ export class IdempotencyKeys {
     if (entry) entry.answer = answer;
   }
 
-  /** The answers saved so far, to be read back by `restore`; a request under way is not among them. */
+  /**
+   * The answers saved so far, to be read back by `restore`; a request under way is not among them.
+   */
   snapshot(): object {
     return [...this.#entries].filter(([, entry]) => entry.answer !== null);
   }

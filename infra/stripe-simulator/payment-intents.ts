@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isCurrency, minimumAmountMinor } from "./currencies.ts";
 import shapes from "./object-shapes.json" with { type: "json" };
 import { invalidRequest, StripeApiError } from "./stripe-error.ts";
 import { behaviourOf } from "./test-cards.ts";
@@ -42,18 +43,20 @@ export function newId(prefix: string): string {
   return `${prefix}_${randomBytes(12).toString("hex")}`;
 }
 
-/** Checks the parameters and makes a PaymentIntent that is not yet confirmed. */
-export function createIntent(parameters: CreateParameters, nowMs: number): PaymentIntent {
-  const amount = Number(parameters.amount);
-  if (!/^\d+$/.test(parameters.amount ?? "") || amount < 1) {
-    const code = parameters.amount === undefined ? "parameter_missing" : "parameter_invalid_integer";
-    throw invalidRequest(`Invalid integer: ${parameters.amount ?? ""}`, { code, param: "amount" });
-  }
-  if (amount > maxAmountMinor) {
-    throw invalidRequest("Amount must be no more than 999,999.99", { code: "amount_too_large", param: "amount" });
-  }
-  if (!/^[a-z]{3}$/i.test(parameters.currency ?? "")) {
-    throw invalidRequest(`Invalid currency: ${parameters.currency ?? ""}`, { param: "currency" });
+/**
+ * Checks the parameters and makes a PaymentIntent that is not yet confirmed.
+ * @param currencies those that the account can charge in; null for all
+ */
+export function createIntent(
+  parameters: CreateParameters,
+  nowSeconds: number,
+  currencies: readonly string[] | null,
+): PaymentIntent {
+  const amount = requireAmount(parameters.amount);
+  const currency = requireCurrency(parameters.currency, currencies);
+  if (amount < minimumAmountMinor(currency)) {
+    const message = `Amount must be at least ${minimumAmountMinor(currency)} in the minor unit of ${currency}.`;
+    throw invalidRequest(message, { code: "amount_too_small", param: "amount" });
   }
   if (parameters.payment_method !== undefined) requireMethod(parameters.payment_method);
   const id = newId("pi");
@@ -63,7 +66,7 @@ export function createIntent(parameters: CreateParameters, nowMs: number): Payme
     object: "payment_intent",
     amount,
     amount_received: 0,
-    currency: (parameters.currency ?? "").toLowerCase(),
+    currency,
     status: parameters.payment_method ? "requires_confirmation" : "requires_payment_method",
     payment_method: parameters.payment_method ?? null,
     client_secret: `${id}_secret_${randomBytes(12).toString("hex")}`,
@@ -73,13 +76,38 @@ export function createIntent(parameters: CreateParameters, nowMs: number): Payme
     processing: null,
     canceled_at: null,
     cancellation_reason: null,
-    created: Math.floor(nowMs / 1000),
+    created: nowSeconds,
     metadata: parameters.metadata ?? {},
   };
 }
 
+function requireAmount(given: string | undefined): number {
+  const amount = Number(given);
+  if (!/^\d+$/.test(given ?? "") || amount < 1) {
+    const code = given === undefined ? "parameter_missing" : "parameter_invalid_integer";
+    throw invalidRequest(`Invalid integer: ${given ?? ""}`, { code, param: "amount" });
+  }
+  if (amount > maxAmountMinor) {
+    throw invalidRequest("Amount must be no more than 999,999.99", { code: "amount_too_large", param: "amount" });
+  }
+  return amount;
+}
+
+function requireCurrency(given: string | undefined, activated: readonly string[] | null): string {
+  const currency = (given ?? "").toLowerCase();
+  if (!isCurrency(currency)) {
+    throw invalidRequest(`Invalid currency: ${currency}`, { param: "currency" });
+  }
+  if (activated !== null && !activated.includes(currency)) {
+    const message = `Your account cannot charge in ${currency}: the currency is not activated.`;
+    throw invalidRequest(message, { param: "currency" });
+  }
+  return currency;
+}
+
 /**
- * Tries to collect the payment; the intent then has succeeded, or waits for the shopper or the bank.
+ * Tries to collect the payment; the intent then has succeeded, or waits for the shopper or the
+ * bank.
  * @throws the 402 of a declined card; the intent then waits for another method
  */
 export function confirmIntent(intent: PaymentIntent, paymentMethod: string | undefined): void {
@@ -141,11 +169,11 @@ function failIntent(
   return new StripeApiError(402, { ...error, payment_intent: structuredClone(intent) });
 }
 
-/** Calls a payment off. @throws 400 where it has succeeded or was canceled before */
-export function cancelIntent(intent: PaymentIntent, reason: string | undefined, nowMs: number): void {
+/** Cancels a payment. @throws 400 where it has succeeded or was canceled before */
+export function cancelIntent(intent: PaymentIntent, reason: string | undefined, nowSeconds: number): void {
   if (["succeeded", "canceled", "processing"].includes(intent.status)) throw unexpectedState(intent, "cancel");
   intent.status = "canceled";
-  intent.canceled_at = Math.floor(nowMs / 1000);
+  intent.canceled_at = nowSeconds;
   intent.cancellation_reason = reason ?? null;
   intent.next_action = null;
 }

@@ -29,8 +29,8 @@ const cards: Readonly<Record<string, CardBehaviour>> = {
 };
 
 /**
- * The documented test payment methods, with and without their `visa_`; null for one that does not exist.
- * https://docs.stripe.com/testing#declined-payments
+ * The documented test payment methods, with and without their `visa_`; null for one that does not
+ * exist. https://docs.stripe.com/testing#declined-payments
  */
 export function behaviourOf(paymentMethod: string): CardBehaviour | null {
   return cards[paymentMethod] ?? cards[paymentMethod.replace("pm_card_visa_", "pm_card_")] ?? null;

@@ -21,7 +21,10 @@ export function signatureHeader(payload: string, secret: string, nowMs: number):
   return `t=${timestamp},v1=${signature}`;
 }
 
-/** Sends events to a webhook as Stripe does: signed, and again with growing pauses until it is answered with 2xx. */
+/**
+ * Sends events to a webhook as Stripe does: signed, and again with growing pauses until it is
+ * answered with 2xx.
+ */
 export class WebhookSender {
   #settings: WebhookSettings | null = null;
   #random = mulberry32(0);
@@ -48,6 +51,8 @@ export class WebhookSender {
     const payload = JSON.stringify(event);
     const headers = {
       "content-type": "application/json; charset=utf-8",
+      // The real time, however far the simulator's own is ahead: the receiver compares it with its
+      // clock.
       "stripe-signature": signatureHeader(payload, settings.secret, Date.now()),
     };
     const answered = await fetch(settings.url, {

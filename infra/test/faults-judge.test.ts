@@ -55,6 +55,9 @@ function payment(n: number, more: Partial<LedgerEntry> = {}): LedgerEntry {
     amountRefunded: 0,
     currency: "eur",
     status: "succeeded",
+    disputed: false,
+    refunds: [],
+    created: 1_700_000_000,
     ...more,
   };
 }
