@@ -70,12 +70,9 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
 
 async function settleOwn(parts: PaymentParts, payment: Payment, outcome: PaymentOutcome): Promise<Published> {
   alarmIfRefused(parts, outcome);
-  const settlement = await settleOrder(
-    parts.db,
-    payment.orderId,
-    { attempt: payment.attempt, outcome, unmatched: false },
-    null,
-  );
+  const seen = { attempt: payment.attempt, outcome, unmatched: false };
+  const settlement = await settleOrder(parts.db, payment.orderId, seen, null);
+  alarmIfKept(parts, settlement);
   return withSecret(settlement, outcome);
 }
 
@@ -95,7 +92,7 @@ async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo
   // Under a key that makes no payments any more none can come; otherwise a request may still be on its way.
   if (complete && (payment.keyExhausted || sentMsAgo > keyRememberedMs)) return { kind: "never_made" };
   const why = "not among the provider's payments (yet)";
-  return { kind: "unknown", cause: "not_found", why, keyExhausted: payment.keyExhausted, paymentIntentId: null };
+  return { kind: "unknown", cause: "not_found", why, keyExhausted: false, paymentIntentId: null };
 }
 
 async function carryOutUnmatched(
@@ -149,6 +146,16 @@ function alarmIfRefused({ raiseAlarm }: PaymentParts, outcome: PaymentOutcome): 
     "provider_refuses",
     `The payment provider refuses our requests (${outcome.why}). Check STRIPE_SECRET_KEY, the account and the item's currency and price; ` +
       "no order is cancelled for it, and charging goes on by itself once it is mended",
+  );
+}
+
+/** The refund of a refunded order failed since: its shopper has neither the goods nor the money. */
+function alarmIfKept({ raiseAlarm }: PaymentParts, { order, step }: Settlement): void {
+  if (step.do !== "note_refund" || step.full || order.status !== "refunded") return;
+  raiseAlarm(
+    "refund_failed",
+    `A refund of order ${order.id} has failed after it was counted as done. Pay the shopper back by hand, at the provider`,
+    { orderId: order.id },
   );
 }
 

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld, requestCount } from "../../infra/testing/payments.ts";
+import { connectStripe } from "../src/connect-stripe.ts";
+import { settlePayment } from "../src/settle-payment.ts";
+
+describe("looking after an order's payment", () => {
+  let world: PaymentWorld;
+  let itemId = "";
+  beforeAll(async () => {
+    world = await createPaymentWorld();
+  });
+  afterAll(() => world.close());
+  beforeEach(async () => {
+    itemId = `item-${Math.random().toString(36).slice(2)}`;
+    await addItem(world.db, itemId, 5);
+  });
+
+  test("a paid order is confirmed, with one payment of its amount", async () => {
+    const orderId = await world.reserve(itemId, { quantity: 2 });
+    expect(await world.settle(orderId)).toBeNull();
+    expect(await world.order(orderId)).toMatchObject({
+      status: "confirmed",
+      payment_status: "succeeded",
+      payment_due_at: null,
+    });
+    expect(await world.payments(orderId)).toMatchObject([{ status: "succeeded", amountReceived: 3_998, itemId }]);
+    expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 3, confirmed: 2, reserved: 0, balanced: true });
+    expect(await world.events(orderId)).toEqual(["reserved", "charge_started", "confirmed"]);
+  });
+
+  test.each([
+    ["pm_card_chargeDeclined", "generic_decline"],
+    ["pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds"],
+    ["pm_card_chargeDeclinedExpiredCard", "expired_card"],
+    ["pm_that_does_not_exist", "resource_missing"],
+  ])("a declined card returns the units to the item: %s", async (paymentMethod, declineCode) => {
+    const orderId = await world.reserve(itemId, { paymentMethod, quantity: 2 });
+    expect(await world.settle(orderId)).toBeNull();
+    expect(await world.order(orderId)).toMatchObject({
+      status: "cancelled",
+      reason: "payment_failed",
+      payment_status: "declined",
+      decline_code: declineCode,
+    });
+    expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 5, reserved: 0, balanced: true });
+    expect(await world.events(orderId)).toEqual(["reserved", "charge_started", "cancelled"]);
+    // Nobody can pay for units that are gone.
+    expect((await world.payments(orderId)).filter(({ status }) => status !== "canceled")).toEqual([]);
+  });
+
+  test("run again at any point, it charges once and settles once", async () => {
+    const orderId = await world.reserve(itemId);
+    const settle = () => world.settle(orderId);
+    await Promise.all([settle(), settle(), settle()]);
+    await settle();
+    expect((await world.order(orderId)).status).toBe("confirmed");
+    expect(await world.payments(orderId)).toHaveLength(1);
+    expect(await world.events(orderId)).toEqual(["reserved", "charge_started", "confirmed"]);
+  });
+
+  test("a decline that is seen twice returns the units once", async () => {
+    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_chargeDeclined" });
+    await Promise.all([world.settle(orderId), world.settle(orderId)]);
+    await world.settle(orderId);
+    expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 5, balanced: true });
+  });
+
+  test("when the provider is unavailable, nothing is released and the same key is good for the next try", async () => {
+    const orderId = await world.reserve(itemId);
+    const { db, redis, keys, raiseAlarm } = world;
+    const unavailable = connectStripe({ STRIPE_SECRET_KEY: "sk_test_x", STRIPE_API_BASE: "http://127.0.0.1:9" });
+    const againInMs = await settlePayment({ db, redis, keys, stripe: unavailable, raiseAlarm }, orderId);
+    expect(againInMs).toBeGreaterThan(0);
+    expect(againInMs).toBeLessThan(1_000);
+    expect(await world.order(orderId)).toMatchObject({ status: "reserved", payment_status: "unknown" });
+    expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 4, reserved: 1, balanced: true });
+    await world.letTimePass(1_000);
+    await world.settle(orderId);
+    expect(await world.order(orderId)).toMatchObject({ status: "confirmed", payment_attempt: 1 });
+  });
+
+  test("an order that waits for its shopper's bank is not asked about before its time, however often the job runs", async () => {
+    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
+    const againInMs = await world.settle(orderId);
+    expect(againInMs).toBeGreaterThan(30_000);
+    const asked = await requestCount(world);
+    for (let i = 0; i < 3; i++) await world.settle(orderId);
+    expect(await requestCount(world)).toBe(asked);
+    expect((await world.order(orderId)).payment_status).toBe("requires_action");
+  });
+});
