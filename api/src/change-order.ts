@@ -11,6 +11,8 @@ import { unknownOrder } from "./unknown-order.ts";
 
 export interface ChangeParts extends OrderReaderParts {
   readonly charges: ChargeQueue;
+  /** How long a cancelling shopper waits for the provider's word, in another way than a server does. */
+  readonly decisionWaitMs?: number;
 }
 
 /**
@@ -134,7 +136,7 @@ export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId
   if (await requestRelease(parts.db, orderId)) {
     const job = chargeQueueEntry("release", orderId, "by-shopper");
     await parts.charges.add(job.name, job.data, { ...job.opts, lifo: true });
-    order = await untilSettled(parts.db, orderId);
+    order = await untilSettled(parts.db, orderId, parts.decisionWaitMs ?? decisionWaitMs);
   } else {
     order = await findOrder(parts.db, orderId);
   }
@@ -201,8 +203,8 @@ async function cancelInLine(parts: ChangeParts, order: OrderRecord): Promise<Ord
   return cancelled;
 }
 
-async function untilSettled(db: Database, orderId: string): Promise<OrderRecord> {
-  const deadline = Date.now() + decisionWaitMs;
+async function untilSettled(db: Database, orderId: string, waitMs: number): Promise<OrderRecord> {
+  const deadline = Date.now() + waitMs;
   let order = await findOrder(db, orderId);
   while (order.status === "reserved" && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, decisionPollMs));

@@ -81,7 +81,8 @@ alter table orders add column payment_stage text generated always as (
   case
     when payment_due_at is null then null
     when status <> 'reserved' then 'paid'
-    when payment_status in ('pending', 'unknown') then case when payment_started_at is null then 'unsent' else 'unanswered' end
+    when payment_status = 'pending' and payment_started_at is null then 'unsent'
+    when payment_status in ('pending', 'unknown') then 'unanswered'
     else 'waiting'
   end
 ) stored;
@@ -89,7 +90,7 @@ create index orders_due on orders (payment_stage, payment_due_at) where payment_
 -- Payments that nobody could settle for long: an alarm by age.
 create index orders_in_question on orders (payment_started_at) where status = 'reserved' and payment_status = 'unknown';
 -- What reconciliation compares with the provider's list.
-create index orders_paid_by_time on orders (settled_at) where status in ('confirmed', 'refunded');
+create index orders_paid_by_time on orders (settled_at, id) where status in ('confirmed', 'refunded');
 
 -- A new version is one that somebody is shown; a look at a payment is none.
 create trigger orders_version before update on orders for each row

@@ -23,11 +23,17 @@ interface AboutIntent<Id extends string | null> {
   readonly paymentIntentId: Id;
   /** The charge attempt that made the payment, as its metadata say; null where they don't. */
   readonly madeByAttempt: number | null;
+  /** What was asked for, and in what currency; null where the answer does not say. */
+  readonly amountMinor: number | null;
+  readonly currency: string | null;
 }
 
 export interface Paid extends AboutIntent<string> {
+  /** What was received. */
   readonly amountMinor: number;
   readonly currency: string;
+  /** Whether what follows was seen; an answer without the charge says nothing of it. */
+  readonly refundsSeen: boolean;
   /** What was refunded for good; a refund under way is not in it. */
   readonly refundedMinor: number;
   readonly refundPending: boolean;
@@ -56,14 +62,13 @@ export interface Unknown {
  * @param intent its refunds and dispute are only seen where `latest_charge` and `latest_charge.refunds` are expanded
  */
 export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
-  const about = { paymentIntentId: intent.id, madeByAttempt: attemptOf(intent) };
+  const about = aboutIntent(intent);
   switch (intent.status) {
     case "succeeded":
       return {
         kind: "paid",
         ...about,
         amountMinor: intent.amount_received,
-        currency: intent.currency,
         ...refundsOf(intent),
       };
     case "requires_payment_method":
@@ -85,19 +90,27 @@ export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
   }
 }
 
+function aboutIntent(intent: Stripe.PaymentIntent) {
+  const { id, amount, currency } = intent;
+  return { paymentIntentId: id, madeByAttempt: attemptOf(intent), amountMinor: amount, currency };
+}
+
 function attemptOf({ metadata }: Stripe.PaymentIntent): number | null {
   const attempt = Number(metadata?.attempt);
   return Number.isInteger(attempt) && attempt > 0 ? attempt : null;
 }
 
+const noRefunds = { refundedMinor: 0, refundPending: false, disputed: false };
+
 function refundsOf({ latest_charge: charge }: Stripe.PaymentIntent) {
-  if (charge === null || typeof charge !== "object") return { refundedMinor: 0, refundPending: false, disputed: false };
+  if (charge === null || typeof charge !== "object") return { refundsSeen: false, ...noRefunds };
   const pending = (charge.refunds?.data ?? []).filter(
     ({ status }) => status === "pending" || status === "requires_action",
   );
   // The charge counts a refund from its beginning, and takes it back where it fails.
   const pendingMinor = pending.reduce((sum, { amount }) => sum + amount, 0);
   return {
+    refundsSeen: true,
     refundedMinor: charge.amount_refunded - pendingMinor,
     refundPending: pending.length > 0,
     disputed: charge.disputed,
@@ -112,19 +125,15 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
   if (error instanceof Stripe.errors.StripeCardError) {
     // 402: the bank or Stripe refused this card. https://docs.stripe.com/declines/codes
     const intent = error.payment_intent;
-    return {
-      kind: "declined",
-      paymentIntentId: intent?.id ?? null,
-      madeByAttempt: intent ? attemptOf(intent) : null,
-      declineCode: declineCodeOf(error),
-    };
+    const about = intent ? aboutIntent(intent) : noIntent;
+    return { kind: "declined", ...about, declineCode: declineCodeOf(error) };
   }
   if (error instanceof Stripe.errors.StripeInvalidRequestError) {
     // "You cannot cancel (or confirm) this PaymentIntent because it has a status of …": the status is the answer.
     if (error.payment_intent) return classifyIntent(error.payment_intent);
     if (asked === "charge" && isAboutCard(error)) {
       const declineCode = error.code ?? "invalid_request";
-      return { kind: "declined", paymentIntentId: null, madeByAttempt: null, declineCode };
+      return { kind: "declined", ...noIntent, declineCode };
     }
   }
   const why = error instanceof Error ? error.message : String(error);
@@ -137,6 +146,8 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
     paymentIntentId: null,
   };
 }
+
+const noIntent = { paymentIntentId: null, madeByAttempt: null, amountMinor: null, currency: null };
 
 /** A payment method that does not exist, is used up or grew stale. Everything else that Stripe refuses with 400 is ours to mend. */
 function isAboutCard({ param }: { readonly param?: string | undefined }): boolean {

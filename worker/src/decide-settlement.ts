@@ -12,6 +12,8 @@ export interface OrderAtHand {
   readonly paymentIntentId: string | null;
   /** Which attempt is under way or was the last. */
   readonly attempt: number;
+  /** Whether that was sent. */
+  readonly sent: boolean;
   /** How many cards the shopper has tried. */
   readonly cards: number;
   /** How many more the item allows after the first. */
@@ -28,7 +30,7 @@ export type Step =
       readonly paymentIntentId: string;
       /** The payment that the order had before, which is not its own any more. */
       readonly other: string | null;
-      /** Whether some of it was refunded or disputed before we saw it: that is looked at next. */
+      /** Whether some of it may have been refunded or disputed before we saw it: that is looked at next. */
       readonly refunded: boolean;
       /** Whether another attempt is under way, which may have made a payment: it is searched for. */
       readonly search: boolean;
@@ -111,20 +113,32 @@ const wait: Step = { do: "wait", unknown: null };
 
 /** Whether a payment was made by the attempt whose answer the order waits for. */
 function isCurrent(order: OrderAtHand, outcome: PaymentOutcome): boolean {
-  return isUnanswered(order) && "madeByAttempt" in outcome && outcome.madeByAttempt === order.attempt;
+  if (!("madeByAttempt" in outcome) || !fits(order, outcome)) return false;
+  return isUnanswered(order) && order.sent && outcome.madeByAttempt === order.attempt;
 }
 
 function isUnanswered({ paymentStatus }: OrderAtHand): boolean {
   return paymentStatus === "pending" || paymentStatus === "unknown";
 }
 
+/** Whether a payment is of an order's amount: one that is not was not made by us, or was changed since. */
+export function fits(
+  order: Pick<OrderAtHand, "amountMinor" | "currency">,
+  payment: { readonly amountMinor: number | null; readonly currency: string | null },
+): boolean {
+  return payment.amountMinor === order.amountMinor && payment.currency === order.currency;
+}
+
 /** A payment of any attempt is taken, if it is the order's amount: the order is paid, whoever told of it. */
 function settlePaid(order: OrderAtHand, paid: Paid): Step {
   const { paymentIntentId } = paid;
-  const fits = paid.amountMinor === order.amountMinor && paid.currency === order.currency;
-  if (!fits) return { do: "unmatch", paymentIntentId, nextStep: "refund" };
+  if (!fits(order, paid)) {
+    // Our own, changed at the provider: people have to say what the shopper gets for it.
+    const own = paymentIntentId === order.paymentIntentId;
+    return own ? wait : { do: "unmatch", paymentIntentId, nextStep: "refund" };
+  }
   const other = order.paymentIntentId === paymentIntentId ? null : order.paymentIntentId;
-  const refunded = paid.refundedMinor > 0 || paid.refundPending || paid.disputed;
+  const refunded = !paid.refundsSeen || paid.refundedMinor > 0 || paid.refundPending || paid.disputed;
   const search = order.paymentIntentId === null && isUnanswered(order) && paid.madeByAttempt !== order.attempt;
   return { do: "confirm", paymentIntentId, other, refunded, search };
 }
@@ -160,8 +174,8 @@ function settleHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind:
     case "never_made":
       return settleNeverMade(order);
     case "unknown":
-      // Where the provider has spoken before, its silence now changes nothing.
-      if (!isUnanswered(order)) return { do: "wait", unknown: outcome };
+      // Where the provider has spoken before, or nothing was sent that it could answer, its silence changes nothing.
+      if (!isUnanswered(order) || !order.sent) return { do: "wait", unknown: outcome };
       return { ...note("unknown", outcome.paymentIntentId), unknown: outcome };
   }
 }
@@ -169,7 +183,7 @@ function settleHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind:
 /** With the hold being released there is nothing left to cancel; otherwise the attempt gets a new key. */
 function settleNeverMade(order: OrderAtHand): Step {
   const { paymentIntentId } = order;
-  const search = paymentIntentId === null && isUnanswered(order);
+  const search = paymentIntentId === null && isUnanswered(order) && order.sent;
   if (order.releasing === null) return { do: "replace_key", search };
   const open = paymentIntentId !== null;
   return { do: "cancel", reason: order.releasing, paymentIntentId, declineCode: null, open, search };

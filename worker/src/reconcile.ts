@@ -46,7 +46,7 @@ interface Payment {
  */
 export async function reconcile(db: Database, stripe: Stripe, window: TimeWindow): Promise<Reconciliation> {
   const differences: Difference[] = [];
-  const keptOf = new Map<string, Payment>(); // by order
+  const kept = new Set<string>(); // payments
   let payments = 0;
   for await (const page of listPayments(stripe, window)) {
     payments += page.length;
@@ -57,16 +57,17 @@ export async function reconcile(db: Database, stripe: Stripe, window: TimeWindow
     for (const payment of page) {
       if (!payment.kept) continue;
       const order = orders.get(payment.orderId);
-      const problem = problemOf(payment, order, keptOf.get(payment.orderId));
+      const problem = problemOf(payment, order);
       if (problem) differences.push(difference(problem, payment, order));
-      keptOf.set(payment.orderId, payment);
+      kept.add(payment.id);
     }
   }
   let orders = 0;
   for await (const paid of listPaidOrders(db, window)) {
     orders += paid.length;
     for (const order of paid) {
-      if (keptOf.has(order.id) || order.status !== "confirmed" || order.payment_intent_id === null) continue;
+      if (order.status !== "confirmed" || order.payment_intent_id === null) continue;
+      if (kept.has(order.payment_intent_id)) continue;
       // Its payment may have been made before the window began, or refunded.
       const payment = await retrievePayment(stripe, order.payment_intent_id);
       if (payment?.kept) continue;
@@ -76,13 +77,8 @@ export async function reconcile(db: Database, stripe: Stripe, window: TimeWindow
   return { payments, orders, differences };
 }
 
-function problemOf(
-  payment: Payment,
-  order: OrderRow | undefined,
-  other: Payment | undefined,
-): Difference["problem"] | null {
+function problemOf(payment: Payment, order: OrderRow | undefined): Difference["problem"] | null {
   if (!order) return "paid, but no such order";
-  if (other) return "paid twice";
   if (order.status === "refunded") return "refunded, but still paid";
   if (order.status !== "confirmed") return "paid, but the order is not confirmed";
   if (payment.id !== order.payment_intent_id) return "paid twice";
@@ -160,17 +156,8 @@ interface OrderRow {
   refunded_minor: number;
   currency: string;
   payment_intent_id: string | null;
-  settled_at: Date | null;
 }
-const columns = [
-  "id",
-  "status",
-  "amount_minor",
-  "refunded_minor",
-  "currency",
-  "payment_intent_id",
-  "settled_at",
-] as const;
+const columns = ["id", "status", "amount_minor", "refunded_minor", "currency", "payment_intent_id"] as const;
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -187,23 +174,23 @@ async function findOrders(db: Database, ids: readonly string[]): Promise<Map<str
 
 const ordersPerPage = 1_000;
 
-/** Orders paid in the window, in pages by time and id. */
+/** Orders paid in the window, in pages by time and id. The time stays text: a Date has no microseconds, and would begin a page anew. */
 async function* listPaidOrders(db: Database, window: TimeWindow): AsyncGenerator<OrderRow[]> {
-  let after = { settledAt: new Date(window.fromMs), id: "00000000-0000-0000-0000-000000000000" };
+  let after = { settledAt: new Date(window.fromMs).toISOString(), id: "00000000-0000-0000-0000-000000000000" };
   for (;;) {
     const page = await db
       .selectFrom("orders")
       .select(columns)
+      .select(sql<string>`settled_at::text`.as("settled_at"))
       .where("status", "in", ["confirmed", "refunded"])
-      .where("settled_at", ">=", after.settledAt)
       .where("settled_at", "<", new Date(window.toMs))
-      .where(sql<boolean>`(settled_at, id) > (${after.settledAt}, ${after.id}::uuid)`)
-      .orderBy("settled_at")
+      .where(sql<boolean>`(settled_at, id) > (${after.settledAt}::timestamptz, ${after.id}::uuid)`)
+      .orderBy(sql`orders.settled_at`)
       .orderBy("id")
       .limit(ordersPerPage)
       .execute();
     const last = page.at(-1);
-    if (!last?.settled_at) return;
+    if (!last) return;
     yield page;
     after = { settledAt: last.settled_at, id: last.id };
   }

@@ -53,6 +53,8 @@ export async function sendCharge(stripe: Stripe, payment: Payment): Promise<Paym
       ? stripe.paymentIntents.create(newPayment(payment, method), options)
       : stripe.paymentIntents.confirm(paymentIntentId, { payment_method: method }, options),
   );
+  // Of a payment that was made a moment ago nothing was refunded; a repeated answer may be a day old.
+  if (outcome.kind === "paid" && sentMsAgo === null) return { ...outcome, refundsSeen: true };
   const mayBeOld = sentMsAgo !== null && (outcome.kind === "needs_shopper" || outcome.kind === "processing");
   if (!mayBeOld) return outcome;
   return askProvider("question", () => stripe.paymentIntents.retrieve(outcome.paymentIntentId, withRefunds));

@@ -69,6 +69,7 @@ async function lockOrder(trx: Transaction<Tables>, orderId: string): Promise<Loc
     attempt: row.payment_attempt,
     cards: row.payment_cards,
     startedAt: row.payment_started_at,
+    sent: row.payment_started_at !== null,
     looks: row.payment_looks,
     releasing: row.release_reason ?? (row.hold_expired ? "hold_expired" : null),
     refundedMinor: row.refunded_minor,
@@ -99,6 +100,7 @@ async function takeStep(
       return null;
     case "unmatch":
       await noteUnmatched(trx, order.id, step.paymentIntentId, step.nextStep);
+      if (unmatchedId === null) await waitForPayment(trx, order, "undecided");
       return null;
     case "close":
       await closeUnmatched(trx, order, step.paymentIntentId, step.outcome);
@@ -243,7 +245,8 @@ async function noteRefund(
 }
 
 async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, waitingFor: WaitingFor): Promise<void> {
-  const open = order.status === "reserved";
+  // Of a paid order nothing is open, unless its question was not answered.
+  const open = order.status === "reserved" || waitingFor !== "shopper";
   await trx
     .updateTable("orders")
     .set({

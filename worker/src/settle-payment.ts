@@ -6,6 +6,7 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type Stripe from "stripe";
 import { checkPayment } from "./check-payment.ts";
 import type { PaymentOutcome } from "./classify-payment.ts";
+import { fits } from "./decide-settlement.ts";
 import { findPayments } from "./find-payment.ts";
 import { type Call, keyRememberedMs, nextCall } from "./next-call.ts";
 import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
@@ -73,16 +74,18 @@ async function settleOwn(parts: PaymentParts, payment: Payment, outcome: Payment
   const seen = { attempt: payment.attempt, outcome, unmatched: false };
   const settlement = await settleOrder(parts.db, payment.orderId, seen, null);
   alarmIfKept(parts, settlement);
+  alarmIfAnotherAmount(parts, settlement, outcome);
   return withSecret(settlement, outcome);
 }
 
 /** The order's own payment, found by its metadata. Others that are found under them are written down first. */
 async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo: number): Promise<PaymentOutcome> {
   const { payments, complete, failure } = await findPayments(stripe, payment.orderId, sentMsAgo);
+  const fitting = payments.filter((found) => !("amountMinor" in found) || fits(payment, found));
   const own =
-    payments.find((found) => "madeByAttempt" in found && found.madeByAttempt === payment.attempt) ??
-    payments.find(({ kind }) => kind === "paid") ??
-    payments.find(({ kind }) => kind === "unknown");
+    fitting.find((found) => "madeByAttempt" in found && found.madeByAttempt === payment.attempt) ??
+    fitting.find(({ kind }) => kind === "paid") ??
+    fitting.find(({ kind }) => kind === "unknown");
   const others = payments
     .filter((found) => found !== own)
     .flatMap(({ paymentIntentId: id }) => (id === null ? [] : [id]));
@@ -155,6 +158,19 @@ function alarmIfKept({ raiseAlarm }: PaymentParts, { order, step }: Settlement):
   raiseAlarm(
     "refund_failed",
     `A refund of order ${order.id} has failed after it was counted as done. Pay the shopper back by hand, at the provider`,
+    { orderId: order.id },
+  );
+}
+
+function alarmIfAnotherAmount(
+  { raiseAlarm }: PaymentParts,
+  { order, step }: Settlement,
+  { kind }: PaymentOutcome,
+): void {
+  if (kind !== "paid" || step.do !== "wait" || order.status !== "reserved") return;
+  raiseAlarm(
+    "paid_another_amount",
+    `Order ${order.id} was paid with another amount than its own, changed at the provider. Refund it there, or settle it by hand`,
     { orderId: order.id },
   );
 }
