@@ -79,7 +79,12 @@ describe("the database is the referee", () => {
 
   test("lets no order start in a state that queued does not lead to", async () => {
     await expect(
-      insertOrder({ status: "confirmed", payment_status: "succeeded", settled_at: new Date() }),
+      insertOrder({
+        status: "confirmed",
+        payment_status: "succeeded",
+        payment_intent_id: "pi_9",
+        settled_at: new Date(),
+      }),
     ).rejects.toThrow(/cannot go from queued to confirmed/);
   });
 

@@ -55,6 +55,8 @@ export interface Unknown {
   readonly keyExhausted: boolean;
   /** The payment it is about, where one is known. */
   readonly paymentIntentId: string | null;
+  /** When it is of use to ask again, where that is known. */
+  readonly againInMs?: number;
 }
 
 /**

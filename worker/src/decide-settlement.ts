@@ -68,7 +68,7 @@ export type Step =
       readonly disputed: boolean;
       readonly pending: boolean;
     }
-  /** It changes nothing; it is looked at again later, where anything is open. */
+  /** It changes nothing. Where the answer was none, it is asked again later. */
   | { readonly do: "wait"; readonly unknown: Unknown | null };
 
 /** What the provider said, and about what it was asked. */
@@ -135,12 +135,19 @@ function settlePaid(order: OrderAtHand, paid: Paid): Step {
   if (!fits(order, paid)) {
     // Our own, changed at the provider: people have to say what the shopper gets for it.
     const own = paymentIntentId === order.paymentIntentId;
-    return own ? wait : { do: "unmatch", paymentIntentId, nextStep: "refund" };
+    return own
+      ? { do: "wait", unknown: paidAnotherAmount(paid) }
+      : { do: "unmatch", paymentIntentId, nextStep: "refund" };
   }
   const other = order.paymentIntentId === paymentIntentId ? null : order.paymentIntentId;
   const refunded = !paid.refundsSeen || paid.refundedMinor > 0 || paid.refundPending || paid.disputed;
   const search = order.paymentIntentId === null && isUnanswered(order) && paid.madeByAttempt !== order.attempt;
   return { do: "confirm", paymentIntentId, other, refunded, search };
+}
+
+function paidAnotherAmount({ paymentIntentId, amountMinor, currency }: Paid): Unknown {
+  const why = `paid with another amount: ${amountMinor} ${currency}`;
+  return { kind: "unknown", cause: "not_found", why, keyExhausted: false, paymentIntentId };
 }
 
 /** An answer to an attempt that was replaced says nothing of the one under way, unless it is about the order's payment as a whole. */

@@ -6,14 +6,16 @@ import { classifyError, classifyIntent, isRefusalOfUs, type PaymentOutcome } fro
 export interface Found {
   readonly payments: readonly Exclude<PaymentOutcome, { kind: "never_made" }>[];
   readonly complete: boolean;
+  /** In how many ms another search would be complete; null where it is, or nobody can tell. */
+  readonly completeInMs: number | null;
   /** What stood in the way of the search, where something did. */
   readonly failure: PaymentOutcome | null;
 }
 
 const searchSettledMs = 90_000; // Stripe's search shows a payment within a minute: https://docs.stripe.com/search#data-freshness
 const listSettledMs = 10_000; // the list shows it at once, as far as is known; a lag of this much does no harm
-const clockDriftMs = 60_000; // a minute for clocks that differ
-const pagesPerLook = 10; // a thousand payments around the time in question; what is older is found by the search
+const clockDriftMs = 10_000; // how far our clocks and the provider's may be apart; past it a payment is found by the search alone
+const pagesPerLook = 25; // 2,500 payments around the time in question; where more were made, the search has to do
 const pagesWithoutSearch = 50; // for an account that cannot search
 const pageTries = 3;
 const pagePauseMs = 200;
@@ -26,19 +28,19 @@ const pagePauseMs = 200;
 export async function findPayments(stripe: Stripe, orderId: string, sentMsAgo: number): Promise<Found> {
   try {
     const searched = await search(stripe, orderId);
-    if (searched !== null && searched.length > 0) return found(searched, true);
-    if (searched !== null && sentMsAgo >= searchSettledMs) return found([], true);
+    if (searched !== null && (searched.length > 0 || sentMsAgo >= searchSettledMs)) return found(searched, 0);
     const pages = searched === null ? pagesWithoutSearch : pagesPerLook;
-    const listed = await searchList(stripe, orderId, sentMsAgo, pages);
-    return found(listed.intents, listed.all && sentMsAgo >= listSettledMs);
+    const { intents, all } = await searchList(stripe, orderId, sentMsAgo, pages);
+    return found(intents, (all ? listSettledMs : searchSettledMs) - sentMsAgo);
   } catch (error) {
-    return { payments: [], complete: false, failure: classifyError(error, "question") };
+    return { payments: [], complete: false, completeInMs: null, failure: classifyError(error, "question") };
   }
 }
 
-function found(intents: readonly Stripe.PaymentIntent[], complete: boolean): Found {
+function found(intents: readonly Stripe.PaymentIntent[], completeInMs: number): Found {
   const payments = intents.map(classifyIntent).filter((outcome) => outcome.kind !== "never_made");
-  return { payments, complete, failure: null };
+  const complete = completeInMs <= 0;
+  return { payments, complete, completeInMs: complete ? null : completeInMs, failure: null };
 }
 
 /** Null for an account that cannot search. */
@@ -60,7 +62,7 @@ async function searchList(stripe: Stripe, orderId: string, sentMsAgo: number, ma
   const nowMs = Date.now();
   const endMs = nowMs + clockDriftMs;
   let pages = 0;
-  let sliceMs = 2 * clockDriftMs;
+  let sliceMs = 2 * clockDriftMs; // from its sending on: that is where it is, however much was sold since
   for (let fromMs = nowMs - sentMsAgo - clockDriftMs; fromMs < endMs; fromMs += sliceMs, sliceMs *= 2) {
     const created = { gte: Math.floor(fromMs / 1000), lt: Math.floor((fromMs + sliceMs) / 1000) };
     let starting_after: string | undefined;

@@ -108,8 +108,9 @@ async function takeStep(
     case "note_refund":
       return noteRefund(trx, order, step);
     case "wait":
-      if (unmatchedId === null) await waitForPayment(trx, order, step.unknown?.cause ?? "shopper");
-      else await waitForUnmatched(trx, unmatchedId, step.unknown?.cause ?? "provider");
+      if (unmatchedId !== null) await waitForUnmatched(trx, unmatchedId, step.unknown?.cause ?? "provider");
+      else if (step.unknown !== null) await waitForPayment(trx, order, step.unknown.cause);
+      else if (order.status !== "reserved") await update(trx, order.id, { payment_due_at: null });
       return null;
   }
 }
@@ -175,7 +176,7 @@ async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<
     declineCode === order.declineCode;
   const looks = same ? order.looks + 1 : 0;
   const answered = paymentStatus !== "unknown";
-  const lookMs = lookAgainMs(unknown?.cause ?? "shopper", unknown ? order.looks : looks);
+  const lookMs = unknown?.againInMs ?? lookAgainMs(unknown?.cause ?? "shopper", unknown ? order.looks : looks);
   if (paymentIntentId !== null) await unmatchedMatches(trx, paymentIntentId);
   await update(trx, order.id, {
     payment_status: paymentStatus,
@@ -245,12 +246,10 @@ async function noteRefund(
 }
 
 async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, waitingFor: WaitingFor): Promise<void> {
-  // Of a paid order nothing is open, unless its question was not answered.
-  const open = order.status === "reserved" || waitingFor !== "shopper";
   await trx
     .updateTable("orders")
     .set({
-      payment_due_at: open ? inMs(lookAgainMs(waitingFor, order.looks)) : null,
+      payment_due_at: inMs(lookAgainMs(waitingFor, order.looks)),
       payment_looks: sql<number>`payment_looks + 1`,
     })
     .where("id", "=", order.id)

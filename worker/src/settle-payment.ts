@@ -80,7 +80,7 @@ async function settleOwn(parts: PaymentParts, payment: Payment, outcome: Payment
 
 /** The order's own payment, found by its metadata. Others that are found under them are written down first. */
 async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo: number): Promise<PaymentOutcome> {
-  const { payments, complete, failure } = await findPayments(stripe, payment.orderId, sentMsAgo);
+  const { payments, complete, completeInMs, failure } = await findPayments(stripe, payment.orderId, sentMsAgo);
   const fitting = payments.filter((found) => !("amountMinor" in found) || fits(payment, found));
   const own =
     fitting.find((found) => "madeByAttempt" in found && found.madeByAttempt === payment.attempt) ??
@@ -95,7 +95,8 @@ async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo
   // Under a key that makes no payments any more none can come; otherwise a request may still be on its way.
   if (complete && (payment.keyExhausted || sentMsAgo > keyRememberedMs)) return { kind: "never_made" };
   const why = "not among the provider's payments (yet)";
-  return { kind: "unknown", cause: "not_found", why, keyExhausted: false, paymentIntentId: null };
+  const again = completeInMs === null ? {} : { againInMs: Math.max(completeInMs, 1_000) };
+  return { kind: "unknown", cause: "not_found", why, keyExhausted: false, paymentIntentId: null, ...again };
 }
 
 async function carryOutUnmatched(

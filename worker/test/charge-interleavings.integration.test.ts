@@ -1,4 +1,4 @@
-import { type ChargeJob, chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
+import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { isFinal, legalTransitions, type OrderStatus } from "@holdfast/shared/order.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
@@ -12,12 +12,14 @@ import { Problem } from "../../api/src/problems.ts";
 import type { ProviderEvent } from "../../infra/stripe-simulator/provider.ts";
 import { type Actor, actorPool, Interleaving } from "../../infra/testing/interleaving.ts";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
+import { passTime } from "../../infra/testing/payments.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import { decidePurchase } from "../src/decide-purchase.ts";
 import { processWebhook } from "../src/process-webhook.ts";
-import { type ChargeParts, PaymentOutcomeUnknown, runChargeJob } from "../src/serve-charges.ts";
+import type { ChargeParts } from "../src/serve-charges.ts";
+import { settlePayment } from "../src/settle-payment.ts";
 import { sweepOnce } from "../src/sweep.ts";
 
 /**
@@ -111,8 +113,8 @@ class Play {
     if (!charge) throw new Error("a reserved order is charged");
     await this.#setFaults(faults);
 
-    this.#startWorker("worker", charge);
-    this.#startWorker("stalled worker", charge); // BullMQ takes it for dead and has another run its job
+    this.#startWorker("worker", charge, "charge");
+    this.#startWorker("stalled worker", charge, "charge"); // BullMQ takes it for dead and has another run its job
     this.#stage.start("sweeper", (actor) => this.#sweep(actor, holdEnds));
     this.#stage.start("webhooks", (actor) => this.#hear(actor));
     this.#stage.start("shopper", (actor) => this.#cancel(actor));
@@ -126,15 +128,16 @@ class Play {
     }
   }
 
-  #startWorker(name: string, job: ChargeJob): void {
-    this.#stage.start(`${name} (${job.kind})`, async (actor) => {
+  #startWorker(name: string, job: ChargeJob, id: string): void {
+    this.#stage.start(`${name} (${id.split("-")[0]})`, async (actor) => {
       try {
-        await runChargeJob(this.#heldParts(actor), job, false);
+        const againInMs = await settlePayment(this.#heldParts(actor), job.orderId);
+        if (againInMs !== null) this.#left.push(job);
       } catch (error) {
-        if (!(error instanceof PaymentOutcomeUnknown) && !isOutage(error)) throw error;
+        if (!isOutage(error)) throw error;
         this.#left.push(job);
       } finally {
-        this.#queued.delete(chargeQueueEntry(job).opts.jobId);
+        this.#queued.delete(id);
       }
     });
   }
@@ -144,7 +147,7 @@ class Play {
       await actor.gate("a minute goes by");
       await this.#letTimePass();
       if (holdEnds) await this.#endHold();
-      await sweepOnce(this.#heldParts(actor), { released: 10, asked: 10 });
+      await sweepOnce(this.#heldParts(actor), limits);
     }
   }
 
@@ -202,11 +205,11 @@ class Play {
     for (let round = 0; round < 6; round++) {
       await this.#endHold();
       await this.#letTimePass();
-      await sweepOnce(parts, { released: 10, asked: 10 });
-      for (const job of this.#left.splice(0)) await runChargeJob(parts, job, true);
+      await sweepOnce(parts, limits);
+      for (const job of this.#left.splice(0)) await settlePayment(parts, job.orderId);
       for (const event of await this.#events()) await this.#deliver(parts, event);
     }
-    for (const job of this.#left.splice(0)) await runChargeJob(parts, job, true);
+    for (const job of this.#left.splice(0)) await settlePayment(parts, job.orderId);
   }
 
   /** @param faultless whether the provider did as it should: then one payment is begun, and of our own doing none has to be given back */
@@ -251,13 +254,13 @@ class Play {
   }
 
   async #letTimePass(): Promise<void> {
-    await sql`update orders set payment_checked_at = now() - interval '1 minute' where id = ${this.#request.orderId}`.execute(
-      this.#world.db,
-    );
+    await passTime(this.#world.db, 60_000, this.#itemId);
   }
 
   async #endHold(): Promise<void> {
-    await sql`update orders set hold_expires_at = now() - interval '1 second' where id = ${this.#request.orderId} and status = 'reserved'`.execute(
+    await sql`
+      update orders set hold_expires_at = now() - interval '1 second', payment_due_at = now() - interval '5 seconds'
+      where id = ${this.#request.orderId} and status = 'reserved' and payment_status in ('requires_action', 'declined')`.execute(
       this.#world.db,
     );
   }
@@ -273,11 +276,10 @@ class Play {
 
   /** As an actor sees the outside. A job that is added is taken by a free worker at once. */
   #heldParts(actor: Actor): ChargeParts {
-    const add = (job: ChargeJob) => {
-      const id = chargeQueueEntry(job).opts.jobId;
+    const add = (job: ChargeJob, id: string) => {
       if (this.#queued.has(id)) return; // one that waits or is under way is not added again
       this.#queued.add(id);
-      this.#startWorker("worker", job);
+      this.#startWorker("worker", job, id);
     };
     const { redis, keys } = this.#world;
     return {
@@ -294,16 +296,24 @@ class Play {
   #plainParts(): ChargeParts {
     const { db, redis, keys } = this.#world;
     const charges = queueOf((job) => this.#left.push(job));
-    return { db, redis, keys, stripe: this.#simulator.stripe, charges, log: createLog("test", "silent") };
+    const log = createLog("test", "silent");
+    return { db, redis, keys, stripe: this.#simulator.stripe, charges, raiseAlarm: () => {}, log };
   }
 }
 
-function queueOf(add: (job: ChargeJob) => void): ChargeQueue {
+interface Added {
+  readonly data: ChargeJob;
+  readonly opts: { readonly jobId: string };
+}
+
+function queueOf(add: (job: ChargeJob, id: string) => void): ChargeQueue {
   const queue = {
-    add: async (_name: string, job: ChargeJob) => add(job),
-    addBulk: async (entries: { data: ChargeJob }[]) => {
-      for (const { data } of entries) add(data);
+    add: async (_name: string, job: ChargeJob, { jobId }: Added["opts"]) => add(job, jobId),
+    addBulk: async (entries: readonly Added[]) => {
+      for (const { data, opts } of entries) add(data, opts.jobId);
     },
   };
   return queue as unknown as ChargeQueue;
 }
+
+const limits = { unsent: 10, asked: 10 };

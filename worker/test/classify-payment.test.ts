@@ -7,6 +7,9 @@ const intent = (more: Partial<Stripe.PaymentIntent>) =>
     id: "pi_1",
     amount: 1999,
     amount_received: 0,
+    currency: "eur",
+    latest_charge: null,
+    metadata: { attempt: "1" },
     client_secret: "pi_1_secret",
     last_payment_error: null,
     ...more,
@@ -49,11 +52,12 @@ describe("a PaymentIntent by its status", () => {
     ["requires_confirmation", "unexpected status requires_confirmation"],
     ["requires_capture", "unexpected status requires_capture"],
     ["invented_later", "status invented_later, which this version does not know"],
-  ])("%s says nothing of what will be: asked again about the same payment, and the record says why", (status, why) => {
+  ])("%s says nothing of what will be: asked again about the same payment, and Postgres says why", (status, why) => {
     expect(classifyIntent(intent({ status: status as Stripe.PaymentIntent.Status }))).toEqual({
       kind: "unknown",
+      cause: "undecided",
       why,
-      keySpent: false,
+      keyExhausted: false,
       paymentIntentId: "pi_1",
     });
   });
@@ -62,77 +66,136 @@ describe("a PaymentIntent by its status", () => {
 const { errors } = Stripe;
 const raw = (more: object) => ({ message: "said Stripe", ...more }) as never;
 
-describe("an error by its class", () => {
-  test("a card error is declined, with the bank's code and the intent that was made", () => {
-    const error = new errors.StripeCardError(
-      raw({ code: "card_declined", decline_code: "insufficient_funds", payment_intent: { id: "pi_1" } }),
-    );
-    expect(classifyError(error, "charge")).toEqual({
-      kind: "declined",
-      paymentIntentId: "pi_1",
-      declineCode: "insufficient_funds",
-    });
+const about = { paymentIntentId: "pi_1", madeByAttempt: 1, amountMinor: 1999, currency: "eur" };
+const noIntent = { paymentIntentId: null, madeByAttempt: null, amountMinor: null, currency: null };
+
+describe("what is known of a payment beside its status", () => {
+  const paidWith = (latest_charge: object | string | null) =>
+    classifyIntent(intent({ status: "succeeded", amount_received: 1999, latest_charge: latest_charge as never }));
+  const charge = (more: object) => ({ amount_refunded: 0, refunded: false, disputed: false, ...more });
+
+  test("the attempt that made it, where its metadata say so", () => {
+    expect(classifyIntent(intent({ status: "processing" }))).toEqual({ kind: "processing", ...about });
+    for (const metadata of [{}, { attempt: "x" }, { attempt: "0" }, { attempt: "1.5" }]) {
+      expect(classifyIntent(intent({ status: "processing", metadata }))).toMatchObject({ madeByAttempt: null });
+    }
   });
 
-  test("a card error without a bank's code has Stripe's", () => {
-    expect(classifyError(new errors.StripeCardError(raw({ code: "expired_card" })), "charge")).toMatchObject({
+  test("refunds and disputes are seen only where the charge is part of the answer", () => {
+    for (const unseen of [null, "ch_1"]) {
+      expect(paidWith(unseen)).toMatchObject({
+        refundsSeen: false,
+        refundedMinor: 0,
+        refundPending: false,
+        disputed: false,
+      });
+    }
+    expect(paidWith(charge({}))).toMatchObject({
+      refundsSeen: true,
+      refundedMinor: 0,
+      refundPending: false,
+      disputed: false,
+    });
+    expect(paidWith(charge({ disputed: true }))).toMatchObject({ refundsSeen: true, disputed: true });
+  });
+
+  test("a refund counts once it has succeeded; one under way is pending", () => {
+    const refunds = (...data: object[]) => ({ refunds: { data } });
+    expect(paidWith(charge({ amount_refunded: 700, ...refunds({ amount: 700, status: "succeeded" }) }))).toMatchObject({
+      refundedMinor: 700,
+      refundPending: false,
+    });
+    for (const status of ["pending", "requires_action"]) {
+      const both = refunds({ amount: 700, status: "succeeded" }, { amount: 300, status });
+      expect(paidWith(charge({ amount_refunded: 1_000, ...both }))).toMatchObject({
+        refundedMinor: 700,
+        refundPending: true,
+      });
+    }
+    const failed = refunds({ amount: 700, status: "failed" });
+    expect(paidWith(charge({ amount_refunded: 0, ...failed }))).toMatchObject({
+      refundedMinor: 0,
+      refundPending: false,
+    });
+  });
+});
+
+describe("an error by its class", () => {
+  test("a card error is declined, with the bank's code and the payment that was made", () => {
+    const payment_intent = { id: "pi_1", amount: 1999, currency: "eur", metadata: { attempt: "1" } };
+    const error = new errors.StripeCardError(
+      raw({ code: "card_declined", decline_code: "insufficient_funds", payment_intent }),
+    );
+    expect(classifyError(error, "charge")).toEqual({ kind: "declined", ...about, declineCode: "insufficient_funds" });
+  });
+
+  test("a card error without a bank's code has Stripe's, and none of a payment where there is none", () => {
+    expect(classifyError(new errors.StripeCardError(raw({ code: "expired_card" })), "charge")).toEqual({
+      kind: "declined",
+      ...noIntent,
       declineCode: "expired_card",
     });
   });
 
-  test("a request that Stripe finds invalid was refused before anything was tried", () => {
-    expect(classifyError(new errors.StripeInvalidRequestError(raw({ code: "resource_missing" })), "charge")).toEqual({
+  test.each(["payment_method", "confirmation_token"])("a charge refused for its %s is declined", (param) => {
+    const refused = new errors.StripeInvalidRequestError(raw({ code: "resource_missing", param }));
+    expect(classifyError(refused, "charge")).toEqual({
       kind: "declined",
-      paymentIntentId: null,
+      ...noIntent,
       declineCode: "resource_missing",
     });
-  });
-
-  test("an invalid request without a code is declined with one of ours", () => {
-    expect(classifyError(new errors.StripeInvalidRequestError(raw({})), "charge")).toMatchObject({
+    expect(classifyError(new errors.StripeInvalidRequestError(raw({ param })), "charge")).toMatchObject({
       declineCode: "invalid_request",
     });
   });
 
+  test.each(["currency", "amount", undefined])(
+    "a charge refused for anything else (%s) is no decline: it is ours to mend",
+    (param) => {
+      const refused = new errors.StripeInvalidRequestError(raw({ code: "amount_too_small", param }));
+      expect(classifyError(refused, "charge")).toEqual({
+        kind: "unknown",
+        cause: "refused",
+        why: "said Stripe",
+        keyExhausted: false,
+        paymentIntentId: null,
+      });
+    },
+  );
+
   test("a request that is invalid for the state of the payment has that state for an answer", () => {
-    const paid = { id: "pi_1", status: "succeeded", amount_received: 1999 };
+    const paid = intent({ status: "succeeded", amount_received: 1999 });
     const error = new errors.StripeInvalidRequestError(raw({ payment_intent: paid }));
     for (const asked of ["charge", "question"] as const) {
-      expect(classifyError(error, asked)).toEqual({ kind: "paid", paymentIntentId: "pi_1", amountMinor: 1999 });
+      expect(classifyError(error, asked)).toMatchObject({ kind: "paid", ...about, refundsSeen: false });
     }
   });
 
-  test("a question that Stripe finds invalid declines nothing", () => {
-    expect(classifyError(new errors.StripeInvalidRequestError(raw({})), "question").kind).toBe("unknown");
+  test("a question that Stripe finds invalid declines nothing, whatever it is about", () => {
+    for (const param of ["payment_method", "intent"]) {
+      expect(classifyError(new errors.StripeInvalidRequestError(raw({ param })), "question").kind).toBe("unknown");
+    }
   });
 
-  test("a key that was used with other parameters leaves the outcome unknown, and says so", () => {
-    expect(classifyError(new errors.StripeIdempotencyError(raw({})), "charge")).toMatchObject({
-      kind: "unknown",
-      why: "the idempotency key was used with other parameters",
-      keySpent: false,
-    });
-  });
-
-  test("a failure that Stripe only repeats says that the key is spent, and no other does", () => {
+  test("a failure that Stripe only repeats says that the key is exhausted, and no other does", () => {
     const replayed = (headers?: Record<string, string>) =>
       classifyError(new errors.StripeAPIError(raw({ headers })), "charge");
-    expect(replayed({ "idempotent-replayed": "true" })).toMatchObject({ why: "said Stripe", keySpent: true });
+    expect(replayed({ "idempotent-replayed": "true" })).toMatchObject({ why: "said Stripe", keyExhausted: true });
     for (const headers of [{ "idempotent-replayed": "false" }, {}, undefined]) {
-      expect(replayed(headers)).toMatchObject({ kind: "unknown", keySpent: false, paymentIntentId: null });
+      expect(replayed(headers)).toMatchObject({ kind: "unknown", keyExhausted: false, paymentIntentId: null });
     }
   });
 
   test.each([
-    ["StripeAPIError", new errors.StripeAPIError(raw({}))],
-    ["StripeConnectionError", new errors.StripeConnectionError(raw({}))],
-    ["StripeRateLimitError", new errors.StripeRateLimitError(raw({}))],
-    ["StripeIdempotencyError", new errors.StripeIdempotencyError(raw({}))],
-    ["StripeAuthenticationError", new errors.StripeAuthenticationError(raw({}))],
-    ["StripePermissionError", new errors.StripePermissionError(raw({}))],
-    ["a plain error", new Error("socket hang up")],
-    ["no error at all", "what"],
-  ])("%s leaves the outcome unknown: nothing may be released on it", (_name, error) => {
-    expect(classifyError(error, "charge").kind).toBe("unknown");
+    ["StripeAPIError", new errors.StripeAPIError(raw({})), "no_answer"],
+    ["StripeConnectionError", new errors.StripeConnectionError(raw({})), "no_answer"],
+    ["StripeRateLimitError", new errors.StripeRateLimitError(raw({})), "no_answer"],
+    ["StripeIdempotencyError", new errors.StripeIdempotencyError(raw({})), "refused"],
+    ["StripeAuthenticationError", new errors.StripeAuthenticationError(raw({})), "refused"],
+    ["StripePermissionError", new errors.StripePermissionError(raw({})), "refused"],
+    ["a plain error", new Error("socket hang up"), "no_answer"],
+    ["no error at all", "what", "no_answer"],
+  ])("%s leaves the outcome unknown: nothing may be released on it", (_name, error, cause) => {
+    expect(classifyError(error, "charge")).toMatchObject({ kind: "unknown", cause });
   });
 });

@@ -1,133 +1,288 @@
 import { describe, expect, test } from "vitest";
-import type { PaymentOutcome } from "../src/classify-payment.ts";
+import type { Paid, PaymentOutcome, Unknown } from "../src/classify-payment.ts";
 import { decideSettlement, type OrderAtHand } from "../src/decide-settlement.ts";
 
 const held: OrderAtHand = {
   status: "reserved",
   paymentStatus: "pending",
+  amountMinor: 1_999,
+  currency: "eur",
   paymentIntentId: null,
   attempt: 1,
+  sent: true,
   cards: 1,
   paymentRetries: 0,
-  holdExpired: false,
+  releasing: null,
+  refundedMinor: 0,
+  disputed: false,
 };
-const paid: PaymentOutcome = { kind: "paid", paymentIntentId: "pi_1", amountMinor: 1_999 };
-const declined: PaymentOutcome = { kind: "declined", paymentIntentId: "pi_1", declineCode: "lost_card" };
-const canceled: PaymentOutcome = { kind: "canceled", paymentIntentId: "pi_1" };
-const needsShopper: PaymentOutcome = { kind: "needs_shopper", paymentIntentId: "pi_1", clientSecret: "s" };
-const processing: PaymentOutcome = { kind: "processing", paymentIntentId: "pi_1" };
+const about = { paymentIntentId: "pi_1", madeByAttempt: 1, amountMinor: 1_999, currency: "eur" };
+const nothingBack = { refundsSeen: true, refundedMinor: 0, refundPending: false, disputed: false };
+const paid: Paid & { kind: "paid" } = { kind: "paid", ...about, ...nothingBack };
+const declined: PaymentOutcome = { kind: "declined", ...about, declineCode: "lost_card" };
+const canceled: PaymentOutcome = { kind: "canceled", ...about };
+const needsShopper: PaymentOutcome = { kind: "needs_shopper", ...about, clientSecret: "s" };
+const processing: PaymentOutcome = { kind: "processing", ...about };
 const neverMade: PaymentOutcome = { kind: "never_made" };
-const unknown: PaymentOutcome = { kind: "unknown", why: "timeout", keySpent: false, paymentIntentId: null };
+const unknown: Unknown = {
+  kind: "unknown",
+  cause: "no_answer",
+  why: "timeout",
+  keyExhausted: false,
+  paymentIntentId: null,
+};
 const everything = [paid, declined, canceled, needsShopper, processing, neverMade, unknown];
-const decide = (
-  order: Partial<OrderAtHand>,
-  outcome: PaymentOutcome,
-  ending: "hold_expired" | "by_shopper" | null = null,
-) => decideSettlement({ ...held, ...order }, { attempt: 1, outcome }, ending);
+const releases = [null, "hold_expired", "by_shopper"] as const;
+
+const decide = (order: Partial<OrderAtHand>, outcome: PaymentOutcome, attempt = 1) =>
+  decideSettlement({ ...held, ...order }, { attempt, outcome, unmatched: false });
+const decideUnmatched = (order: Partial<OrderAtHand>, outcome: PaymentOutcome) =>
+  decideSettlement({ ...held, ...order }, { attempt: 1, outcome, unmatched: true });
+const confirm = { do: "confirm", paymentIntentId: "pi_1", other: null, refunded: false, search: false };
 
 describe("an order that is held", () => {
-  test("is confirmed when it is paid, however late in its hold and whoever wants to give it up", () => {
-    for (const ending of [null, "hold_expired", "by_shopper"] as const) {
-      expect(decide({ holdExpired: true }, paid, ending)).toEqual({ do: "confirm", paymentIntentId: "pi_1" });
-    }
+  test("is confirmed when it is paid, however late in its hold and whoever wants to release it", () => {
+    for (const releasing of releases) expect(decide({ releasing }, paid)).toEqual(confirm);
   });
 
-  test("is cancelled when its card is declined and no other is allowed", () => {
+  test("is confirmed by any payment of its amount, whoever tells of it; one it had before is asked about", () => {
+    expect(decideUnmatched({}, paid)).toEqual(confirm);
+    expect(decide({ paymentIntentId: "pi_1" }, paid)).toEqual(confirm);
+    expect(decideUnmatched({ paymentIntentId: "pi_0" }, paid)).toEqual({ ...confirm, other: "pi_0" });
+  });
+
+  test("that is paid by an earlier attempt has what the one under way may have made searched for", () => {
+    expect(decide({ attempt: 2 }, paid)).toEqual({ ...confirm, search: true });
+    expect(decide({ attempt: 2 }, { ...paid, madeByAttempt: 2 })).toEqual(confirm);
+    expect(decide({ attempt: 2, paymentIntentId: "pi_1" }, paid)).toEqual(confirm);
+    expect(decide({ attempt: 2, paymentStatus: "declined" }, paid)).toEqual(confirm);
+  });
+
+  test("that is paid has refunds and disputes looked at next where they are there, or could not be seen", () => {
+    const seen = [{ refundsSeen: false }, { refundedMinor: 1 }, { refundPending: true }, { disputed: true }];
+    for (const more of seen) expect(decide({}, { ...paid, ...more })).toEqual({ ...confirm, refunded: true });
+  });
+
+  test.each([{ amountMinor: 1_998 }, { currency: "usd" }])(
+    "is not confirmed by a payment of %o: it is refunded",
+    (more) => {
+      expect(decideUnmatched({}, { ...paid, ...more })).toEqual({
+        do: "unmatch",
+        paymentIntentId: "pi_1",
+        nextStep: "refund",
+      });
+      // Its own payment was changed at the provider: people decide.
+      expect(decide({ paymentIntentId: "pi_1" }, { ...paid, ...more })).toMatchObject({
+        do: "wait",
+        unknown: { why: expect.stringContaining("another amount") },
+      });
+    },
+  );
+
+  test("is cancelled when its card is declined and no other is allowed; the payment is canceled then", () => {
     expect(decide({}, declined)).toEqual({
       do: "cancel",
       reason: "payment_failed",
       paymentIntentId: "pi_1",
       declineCode: "lost_card",
-      closed: false,
+      open: true,
+      search: false,
     });
   });
 
-  test("is cancelled with nothing left to call off where the declined card made no payment", () => {
+  test("is cancelled with nothing left to cancel where the declined card made no payment", () => {
     const noPayment: PaymentOutcome = { ...declined, paymentIntentId: null };
-    expect(decide({}, noPayment)).toMatchObject({ do: "cancel", paymentIntentId: null, closed: true });
-    expect(decide({ paymentIntentId: "pi_1" }, noPayment)).toMatchObject({ paymentIntentId: "pi_1", closed: false });
+    expect(decide({}, noPayment)).toMatchObject({ do: "cancel", paymentIntentId: null, open: false });
+    expect(decide({ paymentIntentId: "pi_1" }, noPayment)).toMatchObject({ paymentIntentId: "pi_1", open: true });
   });
 
   test("has noted what the provider said of its payment", () => {
-    const said = { do: "note", paymentIntentId: "pi_1", declineCode: null, why: null };
+    const said = { do: "note", paymentIntentId: "pi_1", declineCode: null, unknown: null };
     expect(decide({}, needsShopper)).toEqual({ ...said, paymentStatus: "requires_action" });
     expect(decide({}, processing)).toEqual({ ...said, paymentStatus: "processing" });
-    expect(decide({}, unknown)).toEqual({ ...said, paymentStatus: "unknown", paymentIntentId: null, why: "timeout" });
+    expect(decide({}, unknown)).toEqual({ ...said, paymentStatus: "unknown", paymentIntentId: null, unknown });
   });
 
-  test("waits for another card where the item allows one, the hold lasts and nobody gives it up", () => {
+  test("waits for another card where the item allows one and nobody releases the hold", () => {
     const retry = { paymentRetries: 1 };
-    expect(decide(retry, declined)).toMatchObject({ do: "note", paymentStatus: "declined" });
+    expect(decide(retry, declined)).toMatchObject({ do: "note", paymentStatus: "declined", declineCode: "lost_card" });
     expect(decide({ ...retry, cards: 2 }, declined)).toMatchObject({ do: "cancel" });
-    expect(decide({ ...retry, holdExpired: true }, declined)).toMatchObject({ do: "cancel" });
-    expect(decide(retry, declined, "by_shopper")).toMatchObject({ do: "cancel" });
+    expect(decide({ ...retry, releasing: "hold_expired" }, declined)).toMatchObject({ do: "cancel" });
+    expect(decide({ ...retry, releasing: "by_shopper" }, declined)).toMatchObject({ do: "cancel" });
   });
 
   test.each([
-    ["by_shopper" as const, false, "by_shopper"],
-    ["hold_expired" as const, true, "hold_expired"],
-    [null, true, "hold_expired"],
-    [null, false, "payment_failed"],
-  ])("whose payment was called off (%s, hold over: %s) is cancelled: %s", (ending, holdExpired, reason) => {
-    expect(decide({ holdExpired }, canceled, ending)).toMatchObject({ do: "cancel", reason, closed: true });
+    ["by_shopper" as const, "by_shopper"],
+    ["hold_expired" as const, "hold_expired"],
+    [null, "payment_failed"],
+  ])("whose payment was canceled (releasing: %s) is cancelled: %s", (releasing, reason) => {
+    const cancelled = { do: "cancel", reason, paymentIntentId: "pi_1", declineCode: null, open: false, search: false };
+    expect(decide({ releasing }, canceled)).toEqual(cancelled);
   });
 
-  test("is not given up on anything but the provider's definite word", () => {
+  test("is not released on anything but the provider's definite word", () => {
     for (const outcome of [needsShopper, processing, unknown]) {
-      for (const ending of [null, "hold_expired", "by_shopper"] as const) {
-        expect(decide({ holdExpired: true }, outcome, ending).do).toBe("note");
-      }
+      for (const releasing of releases) expect(decide({ releasing }, outcome).do).toBe("note");
     }
   });
 
-  test("whose payment was never made is charged under a new key, or let go if its hold is over", () => {
-    expect(decide({}, neverMade)).toEqual({ do: "charge_again" });
-    expect(decide({ holdExpired: true }, neverMade)).toMatchObject({ do: "cancel", reason: "hold_expired" });
-    expect(decide({}, neverMade, "by_shopper")).toMatchObject({ do: "cancel", reason: "by_shopper" });
-    // Nothing is left to call off, unless an earlier card made a payment that this one was to be tried on.
-    expect(decide({ holdExpired: true }, neverMade)).toMatchObject({ paymentIntentId: null, closed: true });
-    expect(decide({ holdExpired: true, paymentIntentId: "pi_0" }, neverMade)).toMatchObject({
-      paymentIntentId: "pi_0",
-      closed: false,
-    });
+  test("whose payment was never made is charged under a new key; what the old one may have made is searched for", () => {
+    expect(decide({}, neverMade)).toEqual({ do: "replace_key", search: true });
+    expect(decide({ paymentStatus: "unknown" }, neverMade)).toEqual({ do: "replace_key", search: true });
+    // A key for another card on the order's own payment makes no payment.
+    expect(decide({ paymentIntentId: "pi_0" }, neverMade)).toEqual({ do: "replace_key", search: false });
   });
 
-  test("silence changes nothing where the provider has spoken before", () => {
+  test("whose payment was never made is cancelled where its hold is released", () => {
+    const cancelled = { do: "cancel", paymentIntentId: null, declineCode: null, open: false };
+    for (const releasing of ["hold_expired", "by_shopper"] as const) {
+      expect(decide({ releasing }, neverMade)).toEqual({ ...cancelled, reason: releasing, search: true });
+      expect(decide({ releasing, sent: false }, neverMade)).toMatchObject({ search: false });
+      expect(decide({ releasing, paymentStatus: "declined" }, neverMade)).toMatchObject({ search: false });
+      // An earlier card made a payment that this one was to be tried on.
+      expect(decide({ releasing, paymentIntentId: "pi_0" }, neverMade)).toMatchObject({
+        paymentIntentId: "pi_0",
+        open: true,
+        search: false,
+      });
+    }
+  });
+
+  test("silence changes nothing where the provider has spoken before, or nothing was sent that it could answer", () => {
     for (const paymentStatus of ["pending", "unknown"] as const) {
       expect(decide({ paymentStatus }, unknown)).toMatchObject({ do: "note", paymentStatus: "unknown" });
     }
     for (const paymentStatus of ["requires_action", "processing", "declined"] as const) {
-      expect(decide({ paymentStatus }, unknown)).toEqual({ do: "nothing" });
+      expect(decide({ paymentStatus }, unknown)).toEqual({ do: "wait", unknown });
     }
+    expect(decide({ sent: false, releasing: "by_shopper" }, unknown)).toEqual({ do: "wait", unknown });
   });
 
-  test("old news of an earlier card says nothing of the one under way, unless the payment as a whole is over", () => {
-    const second = { attempt: 2, cards: 2, paymentRetries: 2 };
+  test("an answer to an earlier attempt says nothing of the one under way, unless its payment as a whole is over", () => {
+    const second = { attempt: 2, cards: 2, paymentRetries: 2, paymentIntentId: "pi_1" };
     for (const outcome of [declined, needsShopper, processing, neverMade, unknown]) {
-      expect(decide(second, outcome)).toEqual({ do: "nothing" });
+      expect(decide(second, outcome)).toEqual({ do: "wait", unknown: null });
     }
     expect(decide(second, paid).do).toBe("confirm");
     expect(decide(second, canceled).do).toBe("cancel");
   });
-});
 
-describe("an order that is cancelled", () => {
-  test("stays cancelled: money that comes for it is refunded", () => {
-    expect(decide({ status: "cancelled" }, paid)).toEqual({ do: "refund", paymentIntentId: "pi_1" });
+  test("a payment that an earlier attempt made all the same is canceled while it can be", () => {
+    const second = { attempt: 2 };
+    for (const outcome of [declined, needsShopper]) {
+      expect(decide(second, outcome)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "cancel" });
+    }
+    expect(decide(second, processing)).toEqual({ do: "wait", unknown: null });
+    expect(decide(second, canceled)).toEqual({ do: "close", paymentIntentId: "pi_1", outcome: "canceled" });
   });
 
-  test("has its payment closed when the provider says so, and waits otherwise", () => {
-    for (const outcome of [canceled, neverMade])
-      expect(decide({ status: "cancelled" }, outcome)).toEqual({ do: "close" });
-    for (const outcome of [declined, needsShopper, processing, unknown]) {
-      expect(decide({ status: "cancelled" }, outcome)).toEqual({ do: "nothing" });
+  test("another payment than its own is canceled while it can be, and changes nothing about the order", () => {
+    const other = { paymentIntentId: "pi_0" };
+    for (const outcome of [declined, needsShopper]) {
+      expect(decide(other, outcome)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "cancel" });
+    }
+    expect(decide(other, processing)).toEqual({ do: "wait", unknown: null });
+    expect(decide(other, canceled)).toEqual({ do: "close", paymentIntentId: "pi_1", outcome: "canceled" });
+  });
+});
+
+describe("a payment that an event told of, before its answer came", () => {
+  test("is taken for the order's own where the attempt under way made it", () => {
+    expect(decideUnmatched({}, needsShopper)).toMatchObject({ do: "note", paymentIntentId: "pi_1" });
+    expect(decideUnmatched({ paymentStatus: "unknown" }, declined)).toMatchObject({
+      do: "cancel",
+      paymentIntentId: "pi_1",
+    });
+  });
+
+  test.each([
+    ["another attempt is under way", { attempt: 2 }],
+    ["nothing was sent", { sent: false }],
+    ["the provider has spoken of another", { paymentStatus: "declined" as const }],
+    ["the amount is another", { amountMinor: 1 }],
+  ])("is canceled where %s", (_why, order) => {
+    expect(decideUnmatched(order, needsShopper)).toEqual({
+      do: "unmatch",
+      paymentIntentId: "pi_1",
+      nextStep: "cancel",
+    });
+  });
+
+  test("is asked about again where the provider says nothing", () => {
+    for (const status of ["reserved", "cancelled", "confirmed"] as const) {
+      expect(decideUnmatched({ status }, unknown)).toEqual({ do: "wait", unknown });
     }
   });
 });
 
-test.each(["confirmed", "out_of_stock", "rejected", "queued", "waitlisted"] as const)(
-  "nothing changes an order that is %s",
+describe("an order that is cancelled", () => {
+  const cancelled = { status: "cancelled", paymentIntentId: "pi_1" } as const;
+
+  test("stays cancelled: money that comes for it is refunded, also what is left of it", () => {
+    const refund = { do: "unmatch", paymentIntentId: "pi_1", nextStep: "refund" };
+    expect(decide(cancelled, paid)).toEqual(refund);
+    expect(decide(cancelled, { ...paid, refundedMinor: 1_998 })).toEqual(refund);
+  });
+
+  test("has its payment closed once the money went back or none can come, and waits for a refund under way", () => {
+    const close = { do: "close", paymentIntentId: "pi_1" };
+    expect(decide(cancelled, { ...paid, refundedMinor: 1_999 })).toEqual({ ...close, outcome: "refunded" });
+    expect(decide(cancelled, canceled)).toEqual({ ...close, outcome: "canceled" });
+    expect(decide(cancelled, { ...paid, refundPending: true })).toEqual({ do: "wait", unknown: null });
+  });
+
+  test("has a payment canceled that can still be paid, and waits where that cannot be", () => {
+    for (const outcome of [declined, needsShopper]) {
+      expect(decide(cancelled, outcome)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "cancel" });
+    }
+    expect(decide(cancelled, { ...declined, paymentIntentId: null })).toEqual({ do: "wait", unknown: null });
+    expect(decide(cancelled, processing)).toEqual({ do: "wait", unknown: null });
+    expect(decide(cancelled, neverMade)).toEqual({ do: "wait", unknown: null });
+    expect(decide(cancelled, unknown)).toEqual({ do: "wait", unknown });
+    expect(decide(cancelled, { ...unknown, paymentIntentId: "pi_1" })).toMatchObject({
+      do: "unmatch",
+      nextStep: "ask",
+    });
+  });
+});
+
+describe.each(["confirmed", "refunded"] as const)("an order that is %s", (status) => {
+  const order = { status, paymentStatus: "succeeded", paymentIntentId: "pi_1" } as const;
+  const noted = { do: "note_refund", full: false, refundedMinor: 0, disputed: false, pending: false };
+
+  test("is what it was where the provider says nothing new", () => {
+    expect(decide(order, paid)).toEqual({ do: "wait", unknown: null });
+    expect(
+      decide({ ...order, refundedMinor: 5, disputed: true }, { ...paid, refundedMinor: 5, disputed: true }),
+    ).toEqual({
+      do: "wait",
+      unknown: null,
+    });
+    for (const outcome of [declined, canceled, needsShopper, processing]) {
+      expect(decide(order, outcome)).toEqual({ do: "wait", unknown: null });
+    }
+  });
+
+  test("has refunds and disputes noted, those under way too", () => {
+    expect(decide(order, { ...paid, refundedMinor: 1_998 })).toEqual({ ...noted, refundedMinor: 1_998 });
+    expect(decide(order, { ...paid, refundedMinor: 1_999 })).toEqual({ ...noted, refundedMinor: 1_999, full: true });
+    expect(decide(order, { ...paid, disputed: true })).toEqual({ ...noted, disputed: true });
+    expect(decide(order, { ...paid, refundPending: true })).toEqual({ ...noted, pending: true });
+    expect(decide({ ...order, refundedMinor: 1_999 }, paid)).toEqual(noted); // the refund has failed since
+  });
+
+  test("has a second payment refunded, or canceled while it can be", () => {
+    const other = { ...order, paymentIntentId: "pi_0" };
+    expect(decide(other, paid)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "refund" });
+    expect(decide(other, needsShopper)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "cancel" });
+    expect(decide(order, unknown)).toEqual({ do: "wait", unknown });
+  });
+});
+
+test.each(["out_of_stock", "rejected", "queued", "waitlisted"] as const)(
+  "nothing changes an order that is %s: money for it goes back",
   (status) => {
-    for (const outcome of everything) expect(decide({ status }, outcome)).toEqual({ do: "nothing" });
+    const steps = everything.map((outcome) => decide({ status }, outcome).do);
+    expect(new Set(steps)).toEqual(new Set(["unmatch", "close", "wait"]));
   },
 );

@@ -30,7 +30,7 @@ describe("payments by the thousand", () => {
     });
   const countReserved = async (itemId: string) => (await booksOf(world.db, itemId)).reserved;
 
-  test("1,000 orders with 30 % random faults all settle, none is paid twice, and the rate is kept", {
+  test("1,000 orders with 30 % random faults all settle, none is paid twice, and every request counts into the rate", {
     timeout: 180_000,
   }, async () => {
     const ratePerSecond = 100;
@@ -55,14 +55,14 @@ describe("payments by the thousand", () => {
     const paid = (await simulator.ledger()).filter((p) => p.itemId === "faulty" && p.amountReceived > p.amountRefunded);
     expect(paid).toHaveLength(1_000);
     expect(new Set(paid.map((p) => p.orderId)).size).toBe(1_000);
-    expect(await busiestSecond()).toBeLessThanOrEqual(ratePerSecond + 1);
+    expect(await busiestSecond()).toBeLessThanOrEqual(ratePerSecond + 2);
   });
 
-  /** The most charge requests the provider saw in any one second. */
+  /** The most requests the provider saw in any one second, whatever they were about. */
   async function busiestSecond(): Promise<number> {
     const response = await fetch(`${simulator.url}/_simulator/requests`);
     const { requests } = (await response.json()) as { requests: { method: string; path: string; atMs: number }[] };
-    const times = requests.filter((r) => r.method === "POST" && r.path === "/v1/payment_intents").map((r) => r.atMs);
+    const times = requests.filter((r) => r.path.startsWith("/v1/")).map((r) => r.atMs);
     let most = 0;
     for (let from = 0, to = 0; to < times.length; to++) {
       while ((times[to] ?? 0) - (times[from] ?? 0) >= 1_000) from += 1;
@@ -71,7 +71,7 @@ describe("payments by the thousand", () => {
     return most;
   }
 
-  test("10,000 abandoned holds are let go in passes of bounded size, while new orders are decided", {
+  test("10,000 abandoned holds are given out in passes of bounded size, while new orders are decided", {
     timeout: 120_000,
   }, async () => {
     await addItem(world.db, "abandoned", 10_000);
@@ -81,18 +81,20 @@ describe("payments by the thousand", () => {
       const requests = Array.from({ length: 500 }, () => purchaseRequest());
       await reserveOrders(world.db, purchaseJob("abandoned", requests), never);
     }
-    await sql`update orders set hold_expires_at = now() - interval '1 second' where item_id = 'abandoned'`.execute(
-      world.db,
-    );
+    await sql`
+      update orders set payment_status = 'requires_action', payment_started_at = now() - interval '1 hour',
+        payment_intent_id = 'pi_' || id, hold_expires_at = now() - interval '1 minute',
+        payment_due_at = now() - interval '1 minute'
+      where item_id = 'abandoned'`.execute(world.db);
 
     const charges = openChargeQueue(world.redis, world.keys);
-    const parts = { db: world.db, redis: world.redis, keys: world.keys, charges, log: createLog("test", "silent") };
+    const { db } = world;
+    const parts = { db, charges, raiseAlarm: () => {}, log: createLog("test", "silent") };
     const passes: number[] = [];
     const decisions: number[] = [];
     let sweeping = true;
     const sweep = async () => {
-      while ((await countReserved("abandoned")) > 0)
-        passes.push((await sweepOnce(parts, { released: 500, asked: 50 })).released);
+      for (let i = 0; i < 20; i++) passes.push(await sweepOnce(parts, { unsent: 500, asked: 50 }));
       sweeping = false;
     };
     const sell = async () => {
@@ -103,11 +105,12 @@ describe("payments by the thousand", () => {
       }
     };
     await Promise.all([sweep(), sell()]);
+    const jobs = await charges.getJobCountByTypes("waiting");
     await charges.obliterate({ force: true });
     await charges.close();
-    expect(passes).toEqual(Array.from({ length: 20 }, () => 500));
-    expect(await booksOf(world.db, "abandoned")).toMatchObject({ inventory: 10_000, reserved: 0, balanced: true });
-    expect(decisions.length).toBeGreaterThan(50);
+    expect(passes).toEqual(Array.from({ length: 20 }, () => 50));
+    expect(jobs).toBe(1_000); // none was given out twice: the longest overdue come first
+    expect(decisions.length).toBeGreaterThan(20);
     expect(Math.max(...decisions)).toBeLessThan(2_000); // no lane stands still meanwhile
   });
 });

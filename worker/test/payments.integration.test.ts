@@ -105,6 +105,25 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
     expect((await change()).json()).toMatchObject({ status: 409, code: "payment_not_expected" });
   });
 
+  test("another card instead of the bank's question; under an Idempotency-Key it is tried once however often it is sent", async () => {
+    const id = await buy("lenient", "pm_card_authenticationRequired");
+    await becomes(id, { payment: { status: "requires_action" } });
+    const change = (paymentMethod: string) =>
+      api.app.inject({
+        method: "POST",
+        url: `/orders/${id}/payment`,
+        headers: { authorization, "idempotency-key": "another-card" },
+        payload: { paymentMethod },
+      });
+    const both = await Promise.all([change("pm_card_visa"), change("pm_card_visa")]);
+    expect(both.map((r) => r.statusCode)).toEqual([202, 202]);
+    await becomes(id, { status: "confirmed" });
+    expect((await change("pm_card_visa")).json()).toMatchObject({ id, status: "confirmed" });
+    expect((await change("pm_card_amex")).json()).toMatchObject({ status: 422, code: "idempotency_key_reused" });
+    expect((await payments(id)).map((p) => p.status)).toEqual(["succeeded"]);
+    expect((await story(id)).filter((event) => event === "card_changed")).toHaveLength(1);
+  });
+
   test("no more cards than the item allows", async () => {
     const id = await buy("lenient", "pm_card_chargeDeclined");
     for (const card of ["pm_card_chargeDeclined", "pm_card_chargeDeclinedExpiredCard"]) {
@@ -178,6 +197,28 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
     });
   });
 
+  test("a hold has no end before the provider has said anything about the payment", async () => {
+    await put("faults", [{ fault: "latency", ms: 1_500, path: "/v1/payment_intents", method: "POST", times: 1 }]);
+    const id = await buy("brief", "pm_card_authenticationRequired");
+    const reserved = await becomes(id, { status: "reserved", payment: { status: "pending" } });
+    expect(reserved.holdExpiresAt).toBeNull();
+    const waiting = await becomes(id, { payment: { status: "requires_action" } });
+    expect(Date.parse(waiting.holdExpiresAt ?? "")).toBeGreaterThan(Date.parse(waiting.reservedAt ?? "") + 2_000);
+    await becomes(id, { status: "cancelled", reason: "hold_expired" }, 30_000);
+  });
+
+  test("a refund made at the provider is seen by the shopper within seconds of its event", async () => {
+    const id = await buy("strict", "pm_card_visa");
+    await becomes(id, { status: "confirmed" });
+    const [payment] = await payments(id);
+    await simulator.refundOutside({ payment_intent: payment?.id ?? "" });
+    expect(await becomes(id, { status: "refunded" })).toMatchObject({
+      message: "Refunded",
+      payment: { status: "refunded" },
+    });
+    expect(await booksOf(world.db, "strict")).toMatchObject({ balanced: true });
+  });
+
   test("a payment that succeeds after the order was cancelled is refunded at once, and the shopper reads why", async () => {
     const id = await buy("strict", "pm_card_authenticationRequired");
     const waiting = await becomes(id, { payment: { status: "requires_action" } });
@@ -188,6 +229,7 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
         reason: "hold_expired",
         payment_status: null,
         settled_at: new Date(),
+        payment_due_at: null,
       } as const;
       await trx.updateTable("orders").set(change).where("id", "=", id).execute();
       await sql`update items set inventory = inventory + 1 where id = 'strict'`.execute(trx);

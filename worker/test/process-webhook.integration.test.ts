@@ -13,6 +13,7 @@ describe("an event of the payment provider", () => {
   let world: World;
   let charges: ReturnType<typeof openChargeQueue>;
   let orderId: string;
+  let paymentIntentId: string;
   beforeAll(async () => {
     world = await createWorld();
     charges = openChargeQueue(world.redis, world.keys);
@@ -26,11 +27,12 @@ describe("an event of the payment provider", () => {
     const request = purchaseRequest();
     await reserveOrders(world.db, purchaseJob("item_1", [request]), new AbortController().signal);
     orderId = request.orderId;
+    paymentIntentId = `pi_${orderId.slice(0, 8)}`;
   });
   const event = (eventId: string, more: Partial<WebhookJob> = {}): WebhookJob => ({
     eventId,
     type: "payment_intent.succeeded",
-    paymentIntentId: "pi_1",
+    paymentIntentId,
     orderId,
     ...more,
   });
@@ -38,9 +40,27 @@ describe("an event of the payment provider", () => {
 
   test("has the provider asked what the payment is now, and settles nothing by itself", async () => {
     expect(await processWebhook(world.db, charges, event("evt_1"))).toBe("asked");
-    expect((await asked()).map((job) => job.data)).toEqual([{ kind: "check", orderId, paymentIntentId: "pi_1" }]);
+    expect((await asked()).map((job) => job.data)).toEqual([{ orderId }]);
+    const rows = await world.db.selectFrom("unmatched_payments").selectAll().where("order_id", "=", orderId).execute();
+    expect(rows).toMatchObject([{ payment_intent_id: paymentIntentId, next_step: "ask", outcome: null }]);
     const order = await world.db.selectFrom("orders").select("status").where("id", "=", orderId).executeTakeFirst();
     expect(order?.status).toBe("reserved");
+  });
+
+  test("counts as processed only once Postgres knows what is to be asked about", async () => {
+    const broken = { add: () => Promise.reject(new Error("Redis is gone")) } as unknown as typeof charges;
+    await expect(processWebhook(world.db, broken, event("evt_6"))).rejects.toThrow("Redis is gone");
+    const rows = await world.db.selectFrom("unmatched_payments").selectAll().where("order_id", "=", orderId).execute();
+    expect(rows).toMatchObject([{ payment_intent_id: paymentIntentId, outcome: null }]); // the sweeper goes on
+    expect(await processWebhook(world.db, charges, event("evt_6"))).toBe("seen_before");
+  });
+
+  test("that comes while the answer to a charge is on its way is looked at a moment later, and not at all if that settles it", async () => {
+    const sent = { payment_started_at: new Date() };
+    await world.db.updateTable("orders").set(sent).where("id", "=", orderId).execute();
+    expect(await processWebhook(world.db, charges, event("evt_7"))).toBe("asked");
+    const [job] = await asked();
+    expect(job?.opts.delay).toBeGreaterThan(1_000);
   });
 
   test("that comes again is processed no more, however late, and whatever it says by then", async () => {
@@ -55,7 +75,7 @@ describe("an event of the payment provider", () => {
     const secret = "whsec_for_tests";
     const api = await createTestApi(world, { STRIPE_WEBHOOK_SECRET: secret });
     const queue = openWebhookQueue(world.redis, world.keys);
-    const object = { object: "payment_intent", id: "pi_1", metadata: { orderId } };
+    const object = { object: "payment_intent", id: paymentIntentId, metadata: { orderId } };
     const payload = JSON.stringify({
       id: "evt_3",
       object: "event",

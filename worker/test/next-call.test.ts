@@ -1,0 +1,107 @@
+import { describe, expect, test } from "vitest";
+import { keyRememberedMs, nextCall } from "../src/next-call.ts";
+import type { Payment, UnmatchedPayment } from "../src/read-payment.ts";
+
+const held: Payment = {
+  orderId: "018f0000-0000-7000-8000-000000000000",
+  itemId: "item_1",
+  amountMinor: 1_999,
+  currency: "eur",
+  status: "reserved",
+  paymentStatus: "pending",
+  method: "pm_card_visa",
+  attempt: 1,
+  paymentIntentId: null,
+  sentMsAgo: null,
+  keyExhausted: false,
+  releasing: null,
+  dueInMs: -1,
+  unmatched: [],
+};
+const next = (more: Partial<Payment>) => nextCall({ ...held, ...more });
+const unmatched = (more: Partial<UnmatchedPayment> = {}): UnmatchedPayment => ({
+  id: 7,
+  paymentIntentId: "pi_7",
+  sentMsAgo: null,
+  nextStep: "ask",
+  dueInMs: -1,
+  looks: 0,
+  ...more,
+});
+
+describe("what is asked of the provider next", () => {
+  test("an attempt that was not sent is sent, whenever the job runs", () => {
+    expect(next({})).toEqual({ do: "send", first: true });
+    expect(next({ dueInMs: 30_000 })).toEqual({ do: "send", first: true });
+  });
+
+  test("an attempt without an answer is sent again under its key while the provider remembers it, once it is due", () => {
+    for (const paymentStatus of ["pending", "unknown"] as const) {
+      expect(next({ paymentStatus, sentMsAgo: 1_000 })).toEqual({ do: "send", first: false });
+      expect(next({ paymentStatus, sentMsAgo: keyRememberedMs - 1 })).toEqual({ do: "send", first: false });
+      expect(next({ paymentStatus, sentMsAgo: 1_000, dueInMs: 1 })).toBeNull();
+    }
+  });
+
+  test("it is never sent again under a key that may be forgotten, or only repeats a failure: it is searched for", () => {
+    expect(next({ sentMsAgo: keyRememberedMs })).toEqual({ do: "find", sentMsAgo: keyRememberedMs });
+    expect(next({ sentMsAgo: 1_000, keyExhausted: true })).toEqual({ do: "find", sentMsAgo: 1_000 });
+    expect(next({ sentMsAgo: keyRememberedMs, paymentIntentId: "pi_1" })).toEqual({
+      do: "check",
+      paymentIntentId: "pi_1",
+    });
+  });
+
+  test("a payment that waits for the shopper or the bank is checked when it is due", () => {
+    for (const paymentStatus of ["requires_action", "processing"] as const) {
+      const waiting = { paymentStatus, sentMsAgo: 1_000, paymentIntentId: "pi_1" };
+      expect(next(waiting)).toEqual({ do: "check", paymentIntentId: "pi_1" });
+      expect(next({ ...waiting, dueInMs: 5 })).toBeNull();
+    }
+  });
+
+  test("a declined payment waits for another card", () => {
+    expect(next({ paymentStatus: "declined", sentMsAgo: 1_000, paymentIntentId: "pi_1" })).toBeNull();
+  });
+
+  test("a hold that is released has its payment canceled", () => {
+    for (const releasing of ["hold_expired", "by_shopper"] as const) {
+      const call = { do: "release", paymentIntentId: "pi_1" };
+      expect(next({ releasing, paymentStatus: "requires_action", sentMsAgo: 1, paymentIntentId: "pi_1" })).toEqual(
+        call,
+      );
+      expect(next({ releasing, paymentIntentId: "pi_1" })).toEqual(call); // another card that was not sent yet
+    }
+  });
+
+  test("a hold is released without a call only where no payment can have been made", () => {
+    expect(next({ releasing: "by_shopper" })).toEqual({ do: "let_go" });
+    expect(next({ releasing: "hold_expired", paymentStatus: "declined", sentMsAgo: 1 })).toEqual({ do: "let_go" });
+    expect(next({ releasing: "hold_expired", sentMsAgo: 1 })).toEqual({ do: "send", first: false });
+    expect(next({ releasing: "hold_expired", sentMsAgo: 1, keyExhausted: true })).toEqual({ do: "find", sentMsAgo: 1 });
+    expect(next({ releasing: "hold_expired", sentMsAgo: 1, dueInMs: 9 })).toBeNull();
+  });
+
+  test("what somebody told of is asked about before anything is sent", () => {
+    const toldOf = unmatched();
+    expect(next({ unmatched: [toldOf] })).toEqual({ do: "settle_unmatched", unmatched: toldOf });
+    expect(next({ unmatched: [unmatched({ dueInMs: 1 })] })).toEqual({ do: "send", first: true });
+  });
+
+  test("other unmatched payments come after the order's own, each when it is due", () => {
+    const refund = unmatched({ nextStep: "refund" });
+    expect(next({ unmatched: [refund] })).toEqual({ do: "send", first: true });
+    for (const status of ["confirmed", "cancelled", "rejected"] as const) {
+      const over = { status, paymentStatus: null, dueInMs: null };
+      expect(next({ ...over, unmatched: [refund] })).toEqual({ do: "settle_unmatched", unmatched: refund });
+      expect(next({ ...over, unmatched: [unmatched({ nextStep: "refund", dueInMs: 1 })] })).toBeNull();
+    }
+  });
+
+  test("a paid order is checked where a refund or a dispute was told of, and is left alone otherwise", () => {
+    const paid = { status: "confirmed", paymentStatus: "succeeded", paymentIntentId: "pi_1", sentMsAgo: 9 } as const;
+    expect(next({ ...paid, dueInMs: 0 })).toEqual({ do: "check", paymentIntentId: "pi_1" });
+    expect(next({ ...paid, dueInMs: 1 })).toBeNull();
+    expect(next({ ...paid, dueInMs: null })).toBeNull();
+  });
+});
