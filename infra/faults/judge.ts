@@ -141,7 +141,10 @@ function checkPayments({ rows, payments }: Evidence, price: number): { wrong: st
 
 const goodCard = "pm_card_visa"; // it works always: whatever the provider answers instead is a fault
 
-/** Orders that were cancelled for want of a payment, which the card would have made: whatever went wrong, it was not the shopper's. */
+/**
+ * Orders that were cancelled for want of a payment which the card would have made: whatever went
+ * wrong, it was not the shopper's fault.
+ */
 function cancelledOnAGuess({ tales, rows }: Evidence): string[] {
   const cardOf = new Map(tales.map((tale) => [tale.shopperId, tale.paymentMethod]));
   const cancelled = rows.filter((row) => row.status === "cancelled" && row.reason !== "by_shopper");

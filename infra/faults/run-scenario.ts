@@ -81,7 +81,11 @@ export async function runScenario(
     const tookMs = Date.now() - beganAtMs;
     return result(scenario, seed, { ...fault, findings }, withoutEarlierFailures(evidence, queuesBefore), tookMs);
   } finally {
-    await crowd.finish().finally(putBack);
+    try {
+      await crowd.finish();
+    } finally {
+      await putBack();
+    }
     await client.close();
   }
 }
