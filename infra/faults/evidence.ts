@@ -14,6 +14,8 @@ export interface OrderRow {
   readonly quantity: number;
   readonly amountMinor: number;
   readonly status: string;
+  /** Why it was cancelled or rejected. */
+  readonly reason: string | null;
   /** The number of its first event: the order in which an item's orders were decided. */
   readonly firstEvent: number;
   /** Whether its shopper cancelled it before it was decided. */
@@ -63,7 +65,7 @@ export async function gatherEvidence(
 async function readRows(db: Database, itemIds: readonly string[]): Promise<OrderRow[]> {
   const { rows } = await sql<OrderRow>`
     select
-      o.id, o.shopper_id as "shopperId", o.item_id as "itemId", o.quantity, o.amount_minor as "amountMinor", o.status,
+      o.id, o.shopper_id as "shopperId", o.item_id as "itemId", o.quantity, o.amount_minor as "amountMinor", o.status, o.reason,
       min(e.id) as "firstEvent",
       bool_or(e.from_status = 'queued' and e.event = 'cancelled') as "leftLine",
       bool_or(e.event in ('payment_unknown', 'key_replaced')) as "paymentWasUnknown"

@@ -2,6 +2,7 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { laneQueueName } from "@holdfast/shared/lanes.ts";
+import { readKnownEpoch, readSeenEpoch } from "@holdfast/shared/redis-epoch.ts";
 import { alarmsSince } from "./alarms.ts";
 import type { Finding } from "./judge.ts";
 import type { Scenario } from "./scenario.ts";
@@ -22,13 +23,74 @@ export const redisEmptied: Scenario = {
     await stage.redisClient.flushall();
     const redisLostAtMs = Date.now();
     const findings = await Promise.all([
-      within10s("somebody sweeps again", redisLostAtMs, async () => (await lastSweepMs(stage)) > redisLostAtMs),
       within10s("the loss was alarmed", redisLostAtMs, () => lossAlarmed(stage, struckAtMs, "was emptied")),
-      within10s("lanes have one active job again", redisLostAtMs, () => lanesInOrder(stage)),
+      ...putRight(stage, redisLostAtMs),
     ]);
     return { struckAtMs, backAtMs: struckAtMs, redisLostAtMs, findings };
   },
 };
+
+const slowedByMs = 250; // there and back: with half a second for each statement, a recovery lasts for seconds
+const everybodyLooksMs = 1_500; // each worker looks at the epoch once a second
+
+export const redisEmptiedTwice: Scenario = {
+  name: "redis-emptied-twice",
+  title: "a Redis emptied again while the loss before it is put right: both are noticed, and the shop goes on",
+  slowToSettle: true,
+  async strike({ stage, chance, crowd }) {
+    const before = await readKnownEpoch(stage.db);
+    const late = chance.pick(stage.workers); // looks up only after the second time, and finds work to do
+    stage.links["worker-postgres"].delay(slowedByMs); // so that the recovery lasts long enough to be met
+    late.signal("SIGSTOP");
+    try {
+      const struckAtMs = Date.now();
+      await stage.redisClient.flushall();
+      const first = await within10s("the first loss was alarmed", Date.now(), () =>
+        lossAlarmed(stage, struckAtMs, "was emptied"),
+      );
+      await untilRecovering(stage, before?.epoch ?? 0);
+      crowd.rush(10);
+      await sleep(chance.between(600, 1_200)); // at least one statement later, in the middle of it
+      const againAtMs = Date.now();
+      await stage.redisClient.flushall();
+      const redisLostAtMs = Date.now();
+      const met = (await readKnownEpoch(stage.db))?.recovered === false;
+      late.signal("SIGCONT");
+      await sleep(everybodyLooksMs); // whoever takes the token's absence for their own work to do, hides the loss
+      await stage.links["worker-postgres"].mend();
+      const backAtMs = Date.now();
+      const metRecovery = { check: "the second emptying met the recovery", ok: met, found: String(met) };
+      const later = await Promise.all([
+        within10s("the second loss was alarmed too", redisLostAtMs, () => lossAlarmed(stage, againAtMs, "was ")),
+        ...putRight(stage, backAtMs),
+      ]);
+      return { struckAtMs, backAtMs, redisLostAtMs, findings: [first, metRecovery, ...later] };
+    } finally {
+      late.signal("SIGCONT");
+      await stage.links["worker-postgres"].mend();
+    }
+  },
+};
+
+/** Until Redis has the token of a newer epoch: from then on what it lost is put right. */
+async function untilRecovering(stage: Stage, epochBefore: number): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (Date.now() < deadline) {
+    const known = await readKnownEpoch(stage.db);
+    const { token } = await readSeenEpoch(stage.redisClient, stage.keys);
+    if (known && known.epoch > epochBefore && token === known.token) return;
+    await sleep(5);
+  }
+  throw new Error("Nobody puts right what Redis lost");
+}
+
+/** What Redis had forgotten besides orders. */
+function putRight(stage: Stage, redisLostAtMs: number): Promise<Finding>[] {
+  return [
+    within10s("somebody sweeps again", redisLostAtMs, async () => (await lastSweepMs(stage)) > redisLostAtMs),
+    within10s("lanes have one active job again", redisLostAtMs, () => lanesInOrder(stage)),
+  ];
+}
 
 async function within10s(check: string, sinceMs: number, ask: () => Promise<boolean>): Promise<Finding> {
   const deadline = sinceMs + 20_000;

@@ -57,6 +57,7 @@ export async function runScenario(
   const { jwtSecret, simulatorUrl } = stage;
   const around = { client, jwtSecret, simulatorUrl, chance: chance.fork(), patienceMs };
   const crowd = startCrowd(around, options.rate, mixedCharacter(itemIds));
+  let putBack = async () => {};
   try {
     const lasting = (shortMs: number, longMs: number) => (options.short ? shortMs : longMs);
     await sleep(chance.between(lasting(500, 1_000), lasting(1_200, 3_000)));
@@ -64,6 +65,7 @@ export async function runScenario(
     crowd.rush(options.rate * lasting(3, 5));
     await sleep(chance.between(0, 400));
     const fault = await scenario.strike({ stage, chance, crowd, itemIds, lasting });
+    putBack = fault.afterwards ?? putBack;
     // New orders come in until the first of them must have been decided; then the shop closes.
     await untilDecidedAfter(crowd.tales, fault.backAtMs);
     await sleep(lasting(500, 1_500));
@@ -79,7 +81,11 @@ export async function runScenario(
     const tookMs = Date.now() - beganAtMs;
     return result(scenario, seed, { ...fault, findings }, withoutEarlierFailures(evidence, queuesBefore), tookMs);
   } finally {
-    await crowd.finish();
+    try {
+      await crowd.finish();
+    } finally {
+      await putBack();
+    }
     await client.close();
   }
 }

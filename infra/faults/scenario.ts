@@ -25,6 +25,8 @@ export interface Fault {
   readonly redisLostAtMs?: number;
   /** What is particular to this fault. */
   readonly findings?: readonly Finding[];
+  /** Puts back what this fault left in another place, once the judge has seen all. */
+  readonly afterwards?: () => Promise<void>;
 }
 
 export interface Scenario {

@@ -1,7 +1,9 @@
 import { flooded } from "./flood.ts";
 import { linksCut, linksFlapping, linksSilent, linksSlow, providerDown } from "./network-faults.ts";
 import { apiKilled, apisKilled, sweeperKilled, workerFrozen, workerKilled, workersKilled } from "./process-faults.ts";
-import { redisEmptied, redisRestored } from "./redis-loss.ts";
+import { providerKeyRefused } from "./provider-key.ts";
+import { redisFailover } from "./redis-failover.ts";
+import { redisEmptied, redisEmptiedTwice, redisRestored } from "./redis-loss.ts";
 import type { Scenario } from "./scenario.ts";
 import { allTerminated, rollingRestart } from "./shutdowns.ts";
 import {
@@ -27,13 +29,16 @@ export const scenarios: readonly Scenario[] = [
   postgresFailover,
   redisOutOfMemory,
   redisDiskFull,
+  redisFailover,
   redisEmptied,
+  redisEmptiedTwice,
   redisRestored,
   linksCut,
   linksFlapping,
   linksSlow,
   linksSilent,
   providerDown,
+  providerKeyRefused,
   allTerminated,
   rollingRestart,
   flooded,

@@ -2,10 +2,13 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { connectRedis, type RedisClient, type RedisKeys, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { readKnownEpoch } from "@holdfast/shared/redis-epoch.ts";
 import { startPostgres } from "../local/postgres.ts";
+import { waitUntil } from "../local/processes.ts";
 import { startRedis } from "../local/redis.ts";
 import { runMigrations, startPart } from "../local/system.ts";
 import type { RandomFaults } from "../stripe-simulator/faults.ts";
+import type { SimulatorSettings } from "../stripe-simulator/settings.ts";
 import { type CuttableProxy, cuttableProxy } from "../testing/cuttable-proxy.ts";
 import { lastingPort, type Machine, machine } from "./machine.ts";
 
@@ -38,8 +41,12 @@ export interface Stage {
   readonly directory: string;
   /** Where Redis keeps its data; another folder counts from its next start on. */
   redisDirectory: string;
+  /** Where new connections of API and worker to Redis lead to. */
+  redisPort: number;
   /** Which share of the payment provider's answers goes wrong, and how; null for none. */
   setProviderFaults(faults: RandomFaults | null): Promise<void>;
+  /** The only secret key that the payment provider takes; null for any. */
+  setProviderKey(secretKey: string | null): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,7 +61,7 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
   const redisUrl = `redis://127.0.0.1:${redisPort}`;
   const simulatorUrl = `http://127.0.0.1:${simulatorPort}`;
   const apiUrls = apiPorts.map((port) => `http://127.0.0.1:${port}`);
-  const where = { redis: join(directory, "redis") };
+  const where = { redis: join(directory, "redis"), redisPort };
   const secrets = { JWT_SECRET: randomBytes(32).toString("hex"), STRIPE_WEBHOOK_SECRET: "whsec_for_the_fault_suite" };
 
   const postgres = machine(
@@ -65,7 +72,7 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
   const redis = machine("redis", async () =>
     processOf(await startRedis(where.redis, (text) => process.stdout.write(`${text}\n`), false, { port: redisPort })),
   );
-  const links = await openLinks({ databasePort, redisPort, simulatorPort, apiPorts });
+  const links = await openLinks({ databasePort, redisPort: () => where.redisPort, simulatorPort, apiPorts });
   const common = { ...env, JWKS_URL: "", PURCHASE_LANES: "4", ADDRESS_RATE_PER_MINUTE: "0", MAX_LINE, ...secrets };
   const through = (who: "api" | "worker") => ({
     DATABASE_URL: databaseUrl.replace(`127.0.0.1:${databasePort}`, links[`${who}-postgres`].address),
@@ -89,7 +96,7 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
 
   const db = openDatabase(databaseUrl, 4, () => {});
   const redisClient = connectRedis(redisUrl, "waiting", () => {});
-  const configure = (settings: object) => configureSimulator(simulatorUrl, settings);
+  const configure = (settings: Partial<SimulatorSettings>) => configureSimulator(simulatorUrl, settings);
   const machines = [...apis, ...workers, simulator, redis, postgres];
   const close = async () => {
     for (const one of machines.slice(0, -2)) if (one.isRunning) one.signal("SIGCONT");
@@ -108,6 +115,8 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
     const url = `http://${links["simulator-api"].address}/webhooks/stripe`;
     await configure({ webhooks: { url, secret: secrets.STRIPE_WEBHOOK_SECRET, maxDelayMs: 200 } });
     await Promise.all([...workers, ...apis].map((one) => one.start()));
+    // Before its first epoch has begun nobody can tell that Redis lost anything.
+    await waitUntil(10_000, "the first epoch", async () => (await readKnownEpoch(db))?.recovered ?? false);
   } catch (error) {
     await close();
     throw error;
@@ -132,14 +141,21 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
     set redisDirectory(folder) {
       where.redis = folder;
     },
+    get redisPort() {
+      return where.redisPort;
+    },
+    set redisPort(port) {
+      where.redisPort = port;
+    },
     setProviderFaults: (randomFaults) => configure({ randomFaults }),
+    setProviderKey: (secretKey) => configure({ secretKey }),
     close,
   };
 }
 
 async function openLinks(ports: {
   databasePort: number;
-  redisPort: number;
+  redisPort: () => number;
   simulatorPort: number;
   apiPorts: readonly number[];
 }): Promise<Record<LinkName, CuttableProxy>> {
@@ -168,7 +184,7 @@ function processOf(server: Awaited<ReturnType<typeof startPostgres>>) {
   return server.process;
 }
 
-async function configureSimulator(url: string, settings: object): Promise<void> {
+async function configureSimulator(url: string, settings: Partial<SimulatorSettings>): Promise<void> {
   const response = await fetch(`${url}/_simulator/settings`, {
     method: "PUT",
     headers: { "content-type": "application/json" },

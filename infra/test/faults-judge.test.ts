@@ -38,6 +38,7 @@ function row(n: number, more: Partial<OrderRow> = {}): OrderRow {
     quantity: 1,
     amountMinor: price,
     status: "confirmed",
+    reason: null,
     firstEvent: n,
     leftLine: false,
     paymentWasUnknown: false,
@@ -147,6 +148,15 @@ describe("the judge of the fault suite", () => {
       "each confirmed order has one payment of its amount, no other has any",
     ],
     [
+      "an order with a good card that was cancelled while the provider was at fault",
+      {
+        rows: [row(1), row(2), row(3, { status: "cancelled", reason: "payment_failed" })],
+        tales: [tale(1), tale(2), tale(3, { told: "cancelled" })],
+        payments: [payment(1), payment(2)],
+      },
+      "nobody with a good card lost their units, unless they cancelled",
+    ],
+    [
       "books that are off",
       { books: [{ itemId: "item", stocked: 10, inventory: 8, reserved: 0, confirmed: 3, balanced: false }] },
       "the books balance",
@@ -165,6 +175,15 @@ describe("the judge of the fault suite", () => {
     ["a 500", { statuses: new Map([[500, 1]]) }, "no answer but the documented ones"],
   ])("finds %s", (_title, spoiled, check) => {
     expect(brokenChecks(spoiled)).toContain(check);
+  });
+
+  test.each([
+    ["its shopper cancelled", "pm_card_visa", "by_shopper"],
+    ["its card was declined", "pm_card_chargeDeclined", "payment_failed"],
+  ])("lets an order be cancelled where %s", (_title, paymentMethod, reason) => {
+    const rows = [row(1), row(2), row(3, { status: "cancelled", reason })];
+    const tales = [tale(1), tale(2), tale(3, { told: "cancelled", paymentMethod })];
+    expect(brokenChecks({ rows, tales, payments: [payment(1), payment(2)] })).toEqual([]);
   });
 
   test("counts what is lost, doubled and oversold", () => {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { Faults } from "../stripe-simulator/faults.ts";
+import { type FaultKind, Faults } from "../stripe-simulator/faults.ts";
 import { startTestSimulator, type TestSimulator } from "../testing/simulator.ts";
 
 describe("the payment simulator, to the official SDK", () => {
@@ -109,11 +109,7 @@ describe("the payment simulator, to the official SDK", () => {
     });
 
     test("a second request while the first is under way is 409, and the payment is made once", async () => {
-      await fetch(`${simulator.url}/_simulator/settings`, {
-        method: "PUT",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ latencyMs: 200 }),
-      });
+      await simulator.configure({ latencyMs: 200 });
       const body = new URLSearchParams({
         amount: "700",
         currency: "eur",
@@ -128,11 +124,7 @@ describe("the payment simulator, to the official SDK", () => {
         });
       const answers = await Promise.all([send(), send()]);
       expect(answers.map((a) => a.status).sort((a, b) => a - b)).toEqual([200, 409]);
-      await fetch(`${simulator.url}/_simulator/settings`, {
-        method: "PUT",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ latencyMs: 0 }),
-      });
+      await simulator.configure({ latencyMs: 0 });
     });
   });
 
@@ -186,23 +178,17 @@ describe("the payment simulator, to the official SDK", () => {
   });
 
   describe("when it is told to go wrong", () => {
-    const script = (faults: object[]) =>
-      fetch(`${simulator.url}/_simulator/faults`, {
-        method: "PUT",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(faults),
-      });
     const paidUnder = async (key: string) =>
       (await simulator.ledger()).filter((p) => p.orderId === key && p.status === "succeeded");
 
-    test.each([
+    test.each<[FaultKind, typeof Stripe.errors.StripeError, number]>([
       ["error_before", Stripe.errors.StripeAPIError, 0],
       ["error_after", Stripe.errors.StripeAPIError, 1],
       ["reset_before", Stripe.errors.StripeConnectionError, 0],
       ["reset_after", Stripe.errors.StripeConnectionError, 1],
       ["rate_limited", Stripe.errors.StripeRateLimitError, 0],
     ])("%s: the client sees an error, whatever was done", async (fault, kind, made) => {
-      await script([{ fault, method: "POST", times: 1 }]);
+      await simulator.script([{ fault, method: "POST", times: 1 }]);
       const error = await failure(charge("pm_card_visa", `fault-${fault}`));
       expect(error).toBeInstanceOf(kind);
       expect(await paidUnder(`fault-${fault}`)).toHaveLength(made);
@@ -218,7 +204,7 @@ describe("the payment simulator, to the official SDK", () => {
     });
 
     test("no answer at all ends in the client's own timeout", async () => {
-      await script([{ fault: "never", method: "POST", times: 1 }]);
+      await simulator.script([{ fault: "never", method: "POST", times: 1 }]);
       const impatient = stripe.paymentIntents.create({ amount: 100, currency: "eur" }, { timeout: 200 });
       expect(await failure(impatient)).toBeInstanceOf(Stripe.errors.StripeConnectionError);
     });
@@ -255,11 +241,7 @@ describe("the payment simulator, to the official SDK", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };
     const settings = { webhooks: { url: `http://127.0.0.1:${port}/`, secret: "whsec_x", copies: 2, maxDelayMs: 50 } };
-    await fetch(`${simulator.url}/_simulator/settings`, {
-      method: "PUT",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(settings),
-    });
+    await simulator.configure(settings);
     const paid = await charge("pm_card_visa", "announced");
     await vi.waitFor(() => expect(received).toHaveLength(4), { timeout: 5_000 }); // created and succeeded, twice each
     expect(new Set(received.map((event) => event.id)).size).toBe(2);
