@@ -115,7 +115,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   });
   const limits = await registerLimits(app, redis, keys, config);
 
-  const identify = shopperIdentifier(config);
+  const identify = shopperIdentifier(config, parts.log);
   const reader = { db, redis, keys, laneCount: lanes.length };
   const readLine = lineReader(reader);
   const accept = orderAcceptor({ redis, keys, lanes, maxLine: config.MAX_LINE });
@@ -126,7 +126,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items);
     healthRoutes(scope, { db, redis, keys, lanes, metrics });
-    if (config.GUEST_SESSIONS === "on" && config.JWT_SECRET) sessionRoute(scope, limits, config.JWT_SECRET);
+    if (config.GUEST_SESSIONS === "on") sessionRoute(scope, limits, config);
   });
   const webhookSecret = config.STRIPE_WEBHOOK_SECRET;
   if (webhookSecret !== undefined) await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret));

@@ -16,19 +16,9 @@ export interface RunningServer {
 }
 
 const databaseConnections = 10; // the API reads one row at a time, and only what Redis does not know
-const weakSecretBytes = 32; // RFC 7518, section 3.2: an HS256 key is at least as long as its hash
-const weakPasswordLength = 12; // a thousand guesses a day and address are let through
 
 /** Wires an API server out of its configuration and listens. Rejects where Postgres or Redis is away. */
 export async function startServer(config: ApiConfig, log: Logger): Promise<RunningServer> {
-  if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < weakSecretBytes) {
-    log.warn(`JWT_SECRET is shorter than ${weakSecretBytes} bytes: too easy to guess for anything but a trial`);
-  }
-  if (config.OPS_PASSWORD !== undefined && config.OPS_PASSWORD.length < weakPasswordLength) {
-    log.warn(
-      `OPS_PASSWORD is shorter than ${weakPasswordLength} characters: too easy to guess for anything but a trial`,
-    );
-  }
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
   const db = openDatabase(config.DATABASE_URL, databaseConnections, (error) => {
     log.warn({ err: error }, "Postgres connection lost");

@@ -38,7 +38,7 @@ describe("a process that cannot start", () => {
   const migrations = "migrations/src/main.ts";
   const full = (env: Record<string, string>) => ({
     ...world.env,
-    JWT_SECRET: "s3cret",
+    JWT_SECRET: "a s3cret of thirty-two bytes or more",
     STRIPE_SECRET_KEY: "s3cret",
     PORT: "0",
     ...env,
