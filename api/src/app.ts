@@ -19,6 +19,7 @@ import { ignoreOffers } from "./broken-requests.ts";
 import type { ApiConfig } from "./config.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
 import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
+import { noticeForwarded } from "./forwarded-notice.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
 import { registerLimits } from "./limits.ts";
 import { registerMetrics } from "./metrics.ts";
@@ -108,6 +109,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   });
   registerLoadShedding(app, { ...loadLimits, ...parts.limits });
   limitConnections(app, connections);
+  noticeForwarded(app, config.TRUST_PROXY, parts.log);
   await describeApi(app);
   await app.register(async (scope) => {
     sendHeaders(scope, pageHeaders);

@@ -1,4 +1,5 @@
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
+import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
@@ -11,6 +12,8 @@ import { openOrderWatch } from "./order-watch.ts";
 export interface RunningServer {
   /** Where it listens, such as http://127.0.0.1:3000. */
   readonly address: string;
+  /** Resolves where it must not go on, with the reason; it still has to be closed. */
+  readonly expelled: FleetMember["expelled"];
   /** Answers what is in hand, then gives back its connections. */
   close(): Promise<void>;
 }
@@ -25,7 +28,9 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
   });
   const redis = connectRedis(config.REDIS_URL, "failing", onRedisError);
   const subscriber = connectRedis(config.REDIS_URL, "waiting", onRedisError);
+  let fleet: FleetMember | null = null;
   const disconnect = async () => {
+    await fleet?.leave();
     redis.disconnect();
     subscriber.disconnect();
     await db.destroy();
@@ -34,6 +39,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(subscriber)]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
     const keys = redisKeys(config.REDIS_PREFIX);
+    fleet = await joinFleet({ redis, keys, laneCount: config.PURCHASE_LANES, log });
     const items = await openItemCatalog({ db, redis, subscriber, keys, log });
     const watch = await openOrderWatch({ redis, subscriber, keys, log });
     const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
@@ -45,6 +51,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     log.info({ address }, "api is listening");
     return {
       address,
+      expelled: fleet.expelled,
       async close() {
         await app.close();
         items.close();

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
+import { unknownVariables } from "@holdfast/shared/unknown-variables.ts";
 import closeWithGrace from "close-with-grace";
 import { clearLastRun, forgetRun, noteRun } from "./run-file.ts";
 import { openStorage } from "./storage.ts";
@@ -53,6 +54,7 @@ async function start(fresh: boolean): Promise<void> {
       "  --fresh empties only what this program keeps itself; what DATABASE_URL and REDIS_URL point to stays as it is",
     );
   }
+  for (const line of unknownVariables(process.env)) say(`  ${line}`);
   await mkdir(directory, { recursive: true });
   const secrets = await localSecrets();
 

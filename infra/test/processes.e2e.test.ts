@@ -3,6 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { joinFleet } from "@holdfast/shared/fleet.ts";
+import { createLog } from "@holdfast/shared/log.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startRedis } from "../local/redis.ts";
 import { createWorld, type World } from "../testing/world.ts";
@@ -77,6 +79,20 @@ describe("a process that cannot start", () => {
     expect(stderr).toContain("run the migrations first");
     expect(code).toBe(1);
     await empty.close();
+  });
+
+  test.each([api, worker])("%s with another number of lanes than the running fleet does not start", async (file) => {
+    const fleet = await joinFleet({ ...world, laneCount: 4, log: createLog("fleet", "silent") });
+    const { code, stderr } = await runToEnd(file, full({ PURCHASE_LANES: "8" }));
+    expect(stderr).toMatch(/^\w+: PURCHASE_LANES is 8 here and 4 in the fleet: .*\n$/);
+    expect(code).toBe(1);
+    await fleet.leave();
+  });
+
+  test("a variable that looks like ours and is none is named in the log, without its value", async () => {
+    const { stdout } = await runToEnd(migrations, { ...world.env, CHARGE_CONCURENCY: "s3cret" });
+    expect(stdout).toContain("CHARGE_CONCURENCY is not known here and has no effect: do you mean CHARGE_CONCURRENCY?");
+    expect(stdout).not.toContain("s3cret");
   });
 
   test.each([api, worker])("%s with REQUIRE_DURABLE_REDIS=on refuses a Redis that could lose orders", async (file) => {

@@ -72,6 +72,8 @@ export function redisKeys(prefix: string) {
     orderNews: { channel: `${prefix}holdfast:{orders}:news`, counter: `${prefix}holdfast:{orders}:number` },
     /** A hash that says which life of Redis this is: `token` and `beat`. */
     epoch: `${prefix}holdfast:epoch`,
+    /** A hash with the living processes and their number of lanes. */
+    fleet: `${prefix}holdfast:fleet`,
     /** Where BullMQ keeps a queue's settings, its global concurrency among them. */
     queueMeta: (queueName: string) => `${prefix}holdfast:${queueName}:meta`,
     /** BullMQ's prefix. */
