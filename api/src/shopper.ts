@@ -62,14 +62,15 @@ function secretVerifier(config: TokenConfig): VerifyToken {
     createSecretKey(new TextEncoder().encode(secret)).toCryptoKey({ name: "HMAC", hash: "SHA-256" }, false, ["verify"]),
   );
   return async (token) => {
-    for (const key of keys.slice(0, -1)) {
+    for (const [i, key] of keys.entries()) {
       try {
         return (await jwtVerify(token, key, options)).payload;
       } catch (error) {
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+        const othersLeft = i < keys.length - 1;
+        if (!othersLeft || !(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
       }
     }
-    return (await jwtVerify(token, keys.at(-1) as CryptoKey, options)).payload;
+    throw new Error("there is no secret to verify with");
   };
 }
 

@@ -98,7 +98,7 @@ describe("a process that cannot start", () => {
   test.each([api, worker])("%s with REQUIRE_DURABLE_REDIS=on refuses a Redis that could lose orders", async (file) => {
     const directory = await mkdtemp(join(tmpdir(), "holdfast-forgetful-"));
     const settings = { appendonly: "no", "maxmemory-policy": "allkeys-lru" };
-    const forgetful = await startRedis(directory, () => {}, false, { settings });
+    const forgetful = await startRedis(directory, () => {}, { settings });
     const env = full({ REDIS_URL: forgetful.url, REQUIRE_DURABLE_REDIS: "on" });
     const { code, stderr } = await runToEnd(file, env);
     expect(stderr).toMatch(

@@ -141,7 +141,7 @@ async function waitingLane({ redis, keys }: FleetParts, laneCount: number): Prom
   const lanes = openLanes(redis, keys, laneCount);
   try {
     const counts = await Promise.all(
-      lanes.map((lane) => lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized", "paused")),
+      lanes.map((lane) => lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized")),
     );
     const waiting = counts.findIndex((count) => count > 0);
     return waiting === -1 ? null : waiting;
