@@ -2,7 +2,7 @@ import { chmod, lstat, mkdir } from "node:fs/promises";
 
 /**
  * A folder that only we, or the account given, can have put something into; made where there is none.
- * @param mode of a new one
+ * @param mode what everybody else may do with it from now on
  * @throws one line where it belongs to somebody else, or everybody may write to it
  */
 export async function ownFolder(
@@ -10,7 +10,7 @@ export async function ownFolder(
   account: { readonly uid: number } | null = null,
   mode = 0o700,
 ): Promise<void> {
-  if ((await mkdir(path, { recursive: true })) !== undefined) await chmod(path, mode);
+  await mkdir(path, { recursive: true });
   const found = await lstat(path);
   if (!found.isDirectory()) throw new Error(`${path} is not a folder: remove it, or choose another one`);
   const own = process.getuid?.();
@@ -21,4 +21,5 @@ export async function ownFolder(
   if ((found.mode & 0o002) !== 0) {
     throw new Error(`Everybody may write to ${path}: take that away (chmod o-w) once its content is to be trusted`);
   }
+  await chmod(path, mode);
 }

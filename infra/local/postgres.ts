@@ -125,7 +125,7 @@ async function reachableBinaries(account: Account | null): Promise<{ postgres: s
     // Whoever else copied at the same time may have been first.
     await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true, force: true }));
   }
-  await ownFolder(copy); // its name is known to everybody, and what is in it is run
+  await ownFolder(copy, null, 0o755); // its name is known to everybody, and what is in it is run
   return {
     postgres: join(copy, "bin", basename(binaries.postgres)),
     initdb: join(copy, "bin", basename(binaries.initdb)),

@@ -16,6 +16,7 @@ export interface RedisProgram {
 }
 
 const holdfast = fileURLToPath(new URL("../../.holdfast", import.meta.url));
+const program = "usr/bin/redis-server"; // within the folder that Debian's packages are unpacked into
 const advice = "Install Redis 6.2 or newer (redis-server or valkey-server on PATH), or set REDIS_URL.";
 
 /**
@@ -29,11 +30,13 @@ export async function findRedisServer(onNotice: (text: string) => void, home = h
   if (found) return { path: found, libraryPath: null, origin: "redis-server" };
   const unpacked = join(home, "redis-server");
   await ownFolder(home, null, 0o755);
+  const unpackedBefore = await isExecutable(join(unpacked, program));
   const ready = await unpackedProgram(unpacked);
   if (ready) return ready;
   if (!(await findProgram("apt-get")) || !(await findProgram("dpkg"))) {
     throw new Error(`There is no redis-server on PATH, and no Debian package can be unpacked here. ${advice}`);
   }
+  if (unpackedBefore) await rm(unpacked, { recursive: true, force: true }); // it does not run any more
   onNotice(`No redis-server on PATH: unpacking Debian's into ${unpacked}; nothing else is changed`);
   try {
     await unpackDebianPackages(unpacked);
@@ -41,8 +44,8 @@ export async function findRedisServer(onNotice: (text: string) => void, home = h
     const said = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1) || (error as Error).message;
     throw new Error(`Debian's redis-server could not be unpacked (${said}). ${advice}`);
   }
-  const program = await unpackedProgram(unpacked);
-  if (program) return program;
+  const made = await unpackedProgram(unpacked);
+  if (made) return made;
   throw new Error(`Debian's redis-server does not run on this machine. ${advice}`);
 }
 
@@ -81,8 +84,7 @@ async function unpackDebianPackages(target: string): Promise<void> {
     const packages = (await readdir(work)).filter((name) => name.endsWith(".deb"));
     for (const name of packages) await run("dpkg", ["-x", join(work, name), root], { timeout: stepTimeoutMs });
     await chmod(root, 0o755);
-    if (await unpackedProgram(target)) return; // whoever else unpacked at the same time was first
-    await rm(target, { recursive: true, force: true }); // one that does not run any more
+    // Whoever else unpacked at the same time may have been first.
     await rename(root, target).catch(async (error: unknown) => {
       if (!(await unpackedProgram(target))) throw error;
     });
@@ -93,9 +95,9 @@ async function unpackDebianPackages(target: string): Promise<void> {
 
 /** What was unpacked here before, if it runs. */
 async function unpackedProgram(folder: string): Promise<RedisProgram | null> {
-  const path = join(folder, "usr/bin/redis-server");
+  const path = join(folder, program);
   if (!(await isExecutable(path))) return null;
-  await ownFolder(folder);
+  await ownFolder(folder, null, 0o755);
   const libraryPath = (await libraryFolders(folder)).join(delimiter);
   const env = { ...process.env, LD_LIBRARY_PATH: libraryPath };
   const runs = await run(path, ["--version"], { env, timeout: 10_000 }).then(
