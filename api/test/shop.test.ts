@@ -17,8 +17,8 @@ type Answer = (request: Request) => Response | Promise<Response>;
 
 // Written for browsers, in plain JavaScript; loaded here as a browser does.
 const { createShop, lastingStorage } = (await import(new URL("../web/shop.js", import.meta.url).href)) as {
-  createShop(parts: object): Shop;
-  lastingStorage(browserStorage: () => unknown): Pick<Storage, "getItem" | "setItem" | "removeItem">;
+  createShop: (parts: object) => Shop;
+  lastingStorage: (browserStorage: () => unknown) => Pick<Storage, "getItem" | "setItem" | "removeItem">;
 };
 
 const answer = (status: number, body: object, headers: Record<string, string> = {}) =>

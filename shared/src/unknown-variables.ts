@@ -58,7 +58,7 @@ function nearestVariable(name: string, prefix: string): readonly [string, number
 /** How many letters must be put in, left out or changed to make one text the other (Levenshtein). */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...from].entries()) {
+  for (const [i, letter] of from.split("").entries()) {
     const next = [i + 1];
     for (let j = 0; j < to.length; j++) {
       const changed = (row[j] ?? 0) + (letter === to[j] ? 0 : 1);

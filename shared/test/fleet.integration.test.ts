@@ -22,7 +22,8 @@ describe("the number of lanes", () => {
     members.push(member);
     return member;
   };
-  const expelled = async (member: FleetMember) => Promise.race([member.expelled.then(() => true), false]);
+  const expelled = async (member: FleetMember) =>
+    Promise.race([member.expelled.then(() => true), Promise.resolve(false)]);
   const putInLine = async (lane: number, laneCount: number) => {
     const lanes = openLanes(world.redis, world.keys, laneCount);
     await lanes[lane]?.add("purchase", {} as never);
