@@ -7,7 +7,7 @@ import { joinFleet } from "@holdfast/shared/fleet.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startRedis } from "../local/redis.ts";
-import { createWorld, type World } from "../testing/world.ts";
+import { createWorld, eventually, type World } from "../testing/world.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const nowhere = { postgres: "postgres://user:s3cret@127.0.0.1:9/db", redis: "redis://:s3cret@127.0.0.1:9" };
@@ -88,6 +88,21 @@ describe("a process that cannot start", () => {
     expect(code).toBe(1);
     await fleet.leave();
   });
+
+  test.each([api, worker])(
+    "%s ends with exit code 1 where an older process turns out to have another number",
+    async (file) => {
+      const own = await createWorld();
+      const ending = runToEnd(file, full({ ...own.env, PURCHASE_LANES: "8" }));
+      await eventually("it serves", async () => (await own.redis.hlen(own.keys.fleet)) > 1);
+      // As after Redis was emptied: an older one shows itself again.
+      await own.redis.hset(own.keys.fleet, "member:older", `4 1 ${Date.now() + 5_000}`);
+      const { code, stdout } = await ending;
+      expect(stdout).toContain("PURCHASE_LANES is 8 here and 4 in the fleet: an older process has that number");
+      expect(code).toBe(1);
+      await own.close();
+    },
+  );
 
   test("a variable that looks like ours and is none is named in the log, without its value", async () => {
     const { stdout } = await runToEnd(migrations, { ...world.env, CHARGE_CONCURENCY: "s3cret" });
