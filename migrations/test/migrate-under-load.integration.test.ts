@@ -56,8 +56,11 @@ describe("migrating a database that is in use", () => {
   test("a statement may take longer than one of a sale: the role's own timeout does not count", async () => {
     const url = new URL(world.databaseUrl);
     url.searchParams.set("options", "-c statement_timeout=100");
-    await addMigration("002_slow", "select pg_sleep(0.5)");
+    const setting = "create table setting as select current_setting('statement_timeout') as statement_timeout";
+    await addMigration("002_slow", `select pg_sleep(0.5); ${setting}`);
     expect(await migrate(url.href, { directory })).toEqual(["002_slow"]);
+    const { rows } = await sql`select statement_timeout from setting`.execute(world.db);
+    expect(rows).toEqual([{ statement_timeout: "0" }]);
   });
 
   test("a lock that is not granted is given up and asked for again, so that no sale queues behind it for long", async () => {
@@ -113,6 +116,13 @@ describe("migrating a database that is in use", () => {
     await eventually("the index is under way", async () => (await indexes()).length > 0);
     child.kill("SIGKILL");
     await childEnded(child, 5_000);
+    // Postgres notices within two seconds that it builds for nobody; until then it would have finished the index.
+    await eventually("its session has ended", async () => {
+      const { rows } = await sql`
+        select from pg_stat_activity where datname = current_database() and query like 'create index concurrently%'
+      `.execute(world.db);
+      return rows.length === 0;
+    });
     expect(await indexes()).toEqual([{ name: "sales_kind", valid: false }]);
     const migrating = migrate(world.databaseUrl, { directory });
     await endSale();
