@@ -19,6 +19,7 @@ import { ignoreOffers } from "./broken-requests.ts";
 import type { ApiConfig } from "./config.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
 import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
+import { noticeForwarded } from "./forwarded-notice.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
 import { registerLimits } from "./limits.ts";
 import { registerMetrics } from "./metrics.ts";
@@ -108,6 +109,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   });
   registerLoadShedding(app, { ...loadLimits, ...parts.limits });
   limitConnections(app, connections);
+  noticeForwarded(app, config.TRUST_PROXY, parts.log);
   await describeApi(app);
   await app.register(async (scope) => {
     sendHeaders(scope, pageHeaders);
@@ -115,7 +117,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   });
   const limits = await registerLimits(app, redis, keys, config);
 
-  const identify = shopperIdentifier(config);
+  const identify = shopperIdentifier(config, parts.log);
   const reader = { db, redis, keys, laneCount: lanes.length };
   const readLine = lineReader(reader);
   const accept = orderAcceptor({ redis, keys, lanes, maxLine: config.MAX_LINE });
@@ -126,7 +128,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items);
     healthRoutes(scope, { db, redis, keys, lanes, metrics });
-    if (config.GUEST_SESSIONS === "on" && config.JWT_SECRET) sessionRoute(scope, limits, config.JWT_SECRET);
+    if (config.GUEST_SESSIONS === "on") sessionRoute(scope, limits, config);
   });
   const webhookSecret = config.STRIPE_WEBHOOK_SECRET;
   if (webhookSecret !== undefined) await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret));

@@ -30,12 +30,21 @@ const variables = Type.Object({
   REDIS_PREFIX: redisPrefix,
   REQUIRE_DURABLE_REDIS: requireDurableRedis,
   PURCHASE_LANES: purchaseLanes,
-  JWT_SECRET: Type.Optional(Type.String({ description: "the secret that signs shopper tokens (HS256)" })),
+  JWT_SECRET: Type.Optional(
+    Type.String({ description: "the secret that signs shopper tokens (HS256); two, comma-separated, to replace it" }),
+  ),
   JWKS_URL: Type.Optional(
     Type.String({ pattern: "^https?://", description: "where the keys for shopper tokens are published" }),
   ),
+  JWT_ISSUER: Type.Optional(Type.String({ description: "who issues shopper tokens (iss)" })),
+  JWT_AUDIENCE: Type.Optional(Type.String({ description: "for whom shopper tokens are issued (aud)" })),
   GUEST_SESSIONS: Type.Union([Type.Literal("on"), Type.Literal("off")], { default: "off", description: "on or off" }),
-  OPS_PASSWORD: Type.Optional(Type.String({ description: "operations' password" })),
+  OPS_PASSWORD: Type.Optional(
+    Type.String({
+      minLength: 12, // a thousand guesses a day and address are let through
+      description: "operations' password, of 12 characters or more",
+    }),
+  ),
   STRIPE_WEBHOOK_SECRET: Type.Optional(
     Type.String({ description: "the secret that Stripe signs its webhooks with, whsec_…" }),
   ),
@@ -66,17 +75,49 @@ export type ApiConfig = ReturnType<typeof readApiConfig>;
 
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readApiConfig(env: NodeJS.ProcessEnv) {
-  return readEnvironment(variables, env, (config) => {
-    const problems: string[] = [];
-    if (config.JWT_SECRET === undefined && config.JWKS_URL === undefined) {
-      problems.push("JWT_SECRET or JWKS_URL is missing: one of them says how shopper tokens are verified");
-    }
-    if (config.JWT_SECRET !== undefined && config.JWKS_URL !== undefined) {
-      problems.push("JWT_SECRET and JWKS_URL are both set: leave one out, so that it is plain which keys count");
-    }
-    if (config.GUEST_SESSIONS === "on" && config.JWT_SECRET === undefined) {
-      problems.push("GUEST_SESSIONS is on without JWT_SECRET: guest tokens need a secret to be signed with");
-    }
-    return problems;
-  });
+  return readEnvironment(variables, env, tokenProblems);
+}
+
+const leastSecretBytes = 32; // RFC 7518, section 3.2: an HS256 key is at least as long as its hash
+
+/** The secrets of JWT_SECRET: the first one signs, and a token under either is good while one replaces the other. */
+export function jwtSecrets(setting: string): string[] {
+  return setting.split(",").map((secret) => secret.trim());
+}
+
+type TokenVariables = Partial<
+  Record<"JWT_SECRET" | "JWKS_URL" | "JWT_ISSUER" | "JWT_AUDIENCE" | "GUEST_SESSIONS", string>
+>;
+
+/** What the variables about tokens have to do with each other: one line per problem. */
+function tokenProblems(config: TokenVariables): string[] {
+  const { JWT_SECRET, JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, GUEST_SESSIONS } = config;
+  const problems: string[] = [];
+  if (JWT_SECRET === undefined && JWKS_URL === undefined) {
+    problems.push("JWT_SECRET or JWKS_URL is missing: one of them says how shopper tokens are verified");
+  }
+  if (JWT_SECRET !== undefined && JWKS_URL !== undefined) {
+    problems.push("JWT_SECRET and JWKS_URL are both set: leave one out, so that it is plain which keys count");
+  }
+  // An identity provider signs the tokens of all its applications with the same keys.
+  for (const [name, value] of Object.entries({ JWT_ISSUER, JWT_AUDIENCE })) {
+    if (JWKS_URL === undefined || value !== undefined) continue;
+    problems.push(`${name} is missing: with JWKS_URL, tokens issued for other applications must be told apart`);
+  }
+  if (GUEST_SESSIONS === "on" && JWT_SECRET === undefined) {
+    problems.push("GUEST_SESSIONS is on without JWT_SECRET: guest tokens need a secret to be signed with");
+  }
+  return [...problems, ...secretProblems(JWT_SECRET)];
+}
+
+function secretProblems(setting: string | undefined): string[] {
+  const secrets = setting === undefined ? [] : jwtSecrets(setting);
+  const problems: string[] = [];
+  if (secrets.length > 2) problems.push("JWT_SECRET holds more than two secrets: the new one and the one it replaces");
+  if (secrets.some((secret) => Buffer.byteLength(secret) < leastSecretBytes)) {
+    problems.push(
+      `JWT_SECRET is shorter than ${leastSecretBytes} bytes, and so too easy to guess (a comma separates two)`,
+    );
+  }
+  return problems;
 }

@@ -1,4 +1,5 @@
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
+import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
@@ -11,31 +12,25 @@ import { openOrderWatch } from "./order-watch.ts";
 export interface RunningServer {
   /** Where it listens, such as http://127.0.0.1:3000. */
   readonly address: string;
+  /** Resolves where it must not go on, with the reason; it still has to be closed. */
+  readonly expelled: FleetMember["expelled"];
   /** Answers what is in hand, then gives back its connections. */
   close(): Promise<void>;
 }
 
 const databaseConnections = 10; // the API reads one row at a time, and only what Redis does not know
-const weakSecretBytes = 32; // RFC 7518, section 3.2: an HS256 key is at least as long as its hash
-const weakPasswordLength = 12; // a thousand guesses a day and address are let through
 
 /** Wires an API server out of its configuration and listens. Rejects where Postgres or Redis is away. */
 export async function startServer(config: ApiConfig, log: Logger): Promise<RunningServer> {
-  if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < weakSecretBytes) {
-    log.warn(`JWT_SECRET is shorter than ${weakSecretBytes} bytes: too easy to guess for anything but a trial`);
-  }
-  if (config.OPS_PASSWORD !== undefined && config.OPS_PASSWORD.length < weakPasswordLength) {
-    log.warn(
-      `OPS_PASSWORD is shorter than ${weakPasswordLength} characters: too easy to guess for anything but a trial`,
-    );
-  }
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
   const db = openDatabase(config.DATABASE_URL, databaseConnections, (error) => {
     log.warn({ err: error }, "Postgres connection lost");
   });
   const redis = connectRedis(config.REDIS_URL, "failing", onRedisError);
   const subscriber = connectRedis(config.REDIS_URL, "waiting", onRedisError);
+  let fleet: FleetMember | null = null;
   const disconnect = async () => {
+    await fleet?.leave();
     redis.disconnect();
     subscriber.disconnect();
     await db.destroy();
@@ -44,6 +39,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(subscriber)]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
     const keys = redisKeys(config.REDIS_PREFIX);
+    fleet = await joinFleet({ redis, keys, laneCount: config.PURCHASE_LANES, log });
     const items = await openItemCatalog({ db, redis, subscriber, keys, log });
     const watch = await openOrderWatch({ redis, subscriber, keys, log });
     const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
@@ -55,6 +51,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     log.info({ address }, "api is listening");
     return {
       address,
+      expelled: fleet.expelled,
       async close() {
         await app.close();
         items.close();

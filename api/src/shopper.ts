@@ -1,8 +1,10 @@
 import { createSecretKey, randomUUID } from "node:crypto";
+import type { Logger } from "@holdfast/shared/log.ts";
 import type { FastifyRequest } from "fastify";
-import { createRemoteJWKSet, errors, jwtVerify, SignJWT } from "jose";
-import type { ApiConfig } from "./config.ts";
+import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { type ApiConfig, jwtSecrets } from "./config.ts";
 import { Problem, unavailable } from "./problems.ts";
+import { KeysUnavailable, publishedKeys } from "./published-keys.ts";
 
 /** Says whose request it is: the `sub` of a valid token. @throws Problem `unauthenticated` for every other request */
 export type IdentifyShopper = (request: FastifyRequest) => Promise<string>;
@@ -14,52 +16,68 @@ function isShopperId(sub: unknown): sub is string {
   return typeof sub === "string" && sub.length >= 1 && sub.length <= 255 && sub.isWellFormed() && !/\p{Cc}/u.test(sub);
 }
 
+export type TokenConfig = Pick<ApiConfig, "JWT_SECRET" | "JWKS_URL" | "JWT_ISSUER" | "JWT_AUDIENCE">;
+
 /**
  * Tokens are verified with exactly one kind of key: HS256 under JWT_SECRET, or the published keys of JWKS_URL with their
  * asymmetric algorithms. So a token cannot choose how it is checked (RFC 8725, section 3.1), and `alg: none` never passes.
+ * Issuer and audience must be ours where they are set (sections 3.8 and 3.9).
  */
-export function shopperIdentifier(config: Pick<ApiConfig, "JWT_SECRET" | "JWKS_URL">): IdentifyShopper {
-  const verify = tokenVerifier(config);
+export function shopperIdentifier(config: TokenConfig, log: Logger): IdentifyShopper {
+  const verify =
+    config.JWKS_URL === undefined ? secretVerifier(config) : publishedKeyVerifier(config, config.JWKS_URL, log);
   return async (request) => {
     const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(request.headers.authorization ?? "")?.[1];
     if (token === undefined) throw new Problem("unauthenticated", "Send a shopper token: Authorization: Bearer …");
-    const { payload } = await verify(token).catch((error: unknown) => Promise.reject(refusal(error)));
+    const payload = await verify(token).catch((error: unknown) => Promise.reject(refusal(error)));
     if (isShopperId(payload.sub)) return payload.sub;
     throw new Problem("unauthenticated", "The token names no shopper (sub).");
   };
 }
 
-function tokenVerifier({ JWT_SECRET, JWKS_URL }: Pick<ApiConfig, "JWT_SECRET" | "JWKS_URL">) {
-  if (JWKS_URL !== undefined) {
-    const keys = createRemoteJWKSet(new URL(JWKS_URL), { timeoutDuration: 3_000 });
-    const algorithms = [
-      "RS256",
-      "RS384",
-      "RS512",
-      "PS256",
-      "PS384",
-      "PS512",
-      "ES256",
-      "ES384",
-      "ES512",
-      "EdDSA",
-      "Ed25519",
-    ];
-    return (token: string) => jwtVerify(token, keys, { algorithms, requiredClaims: ["exp"] });
-  }
-  // Made once: given as bytes, the key would be imported anew for every token.
-  const key = createSecretKey(new TextEncoder().encode(JWT_SECRET)).toCryptoKey(
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    ["verify"],
+type VerifyToken = (token: string) => Promise<JWTPayload>;
+
+/** What every token must claim, whatever key it is checked with. */
+function requiredClaims({ JWT_ISSUER, JWT_AUDIENCE }: TokenConfig) {
+  return {
+    requiredClaims: ["exp"],
+    ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
+    ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
+  };
+}
+
+const publishedAlgorithms = ["RS", "PS", "ES"].flatMap((kind) => [`${kind}256`, `${kind}384`, `${kind}512`]);
+
+function publishedKeyVerifier(config: TokenConfig, url: string, log: Logger): VerifyToken {
+  const keys = publishedKeys(url, log);
+  const options = { ...requiredClaims(config), algorithms: [...publishedAlgorithms, "EdDSA", "Ed25519"] };
+  return async (token) => (await jwtVerify(token, keys, options)).payload;
+}
+
+/** Under the secret that signs, or under the one it replaces. */
+function secretVerifier(config: TokenConfig): VerifyToken {
+  const options = { ...requiredClaims(config), algorithms: ["HS256"] };
+  // Made once: given as bytes, a key would be imported anew for every token.
+  const keys = jwtSecrets(config.JWT_SECRET ?? "").map((secret) =>
+    createSecretKey(new TextEncoder().encode(secret)).toCryptoKey({ name: "HMAC", hash: "SHA-256" }, false, ["verify"]),
   );
-  return (token: string) => jwtVerify(token, key, { algorithms: ["HS256"], requiredClaims: ["exp"] });
+  return async (token) => {
+    for (const [i, key] of keys.entries()) {
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (error) {
+        const othersLeft = i < keys.length - 1;
+        if (!othersLeft || !(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      }
+    }
+    throw new Error("there is no secret to verify with");
+  };
 }
 
 function refusal(error: unknown): Problem {
   if (error instanceof errors.JWTExpired) return new Problem("unauthenticated", "The token has expired.");
-  const keysAway = error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError);
-  return keysAway ? unavailable() : new Problem("unauthenticated", "The token is not valid.");
+  if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError)) return unavailable();
+  return new Problem("unauthenticated", "The token is not valid.");
 }
 
 export interface GuestSession {
@@ -68,16 +86,20 @@ export interface GuestSession {
   readonly expiresAt: string;
 }
 
-/** Makes up a shopper and signs a token for them. */
-export async function createGuestSession(secret: string, nowMs: number): Promise<GuestSession> {
+/** Makes up a shopper and signs a token for them, one that this server takes. */
+export async function createGuestSession(config: TokenConfig, nowMs: number): Promise<GuestSession> {
+  const { JWT_SECRET = "", JWT_ISSUER, JWT_AUDIENCE } = config;
+  const [signing = ""] = jwtSecrets(JWT_SECRET);
   const shopperId = `guest-${randomUUID()}`;
   const issuedAt = Math.floor(nowMs / 1000);
   const expiresAt = issuedAt + guestSessionSeconds;
-  const token = await new SignJWT()
+  const token = new SignJWT()
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(shopperId)
     .setIssuedAt(issuedAt)
-    .setExpirationTime(expiresAt)
-    .sign(new TextEncoder().encode(secret));
-  return { token, shopperId, expiresAt: new Date(expiresAt * 1000).toISOString() };
+    .setExpirationTime(expiresAt);
+  if (JWT_ISSUER !== undefined) token.setIssuer(JWT_ISSUER);
+  if (JWT_AUDIENCE !== undefined) token.setAudience(JWT_AUDIENCE);
+  const signed = await token.sign(new TextEncoder().encode(signing));
+  return { token: signed, shopperId, expiresAt: new Date(expiresAt * 1000).toISOString() };
 }

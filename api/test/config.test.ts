@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { readApiConfig } from "../src/config.ts";
+import { jwtSecrets, readApiConfig } from "../src/config.ts";
 
-const good = { DATABASE_URL: "postgres://h/d", REDIS_URL: "redis://h", JWT_SECRET: "s3cret" };
+const good = {
+  DATABASE_URL: "postgres://h/d",
+  REDIS_URL: "redis://h",
+  JWT_SECRET: "a s3cret of thirty-two bytes or more",
+};
+const published = { JWT_SECRET: "", JWKS_URL: "https://id.example/keys" };
 
 describe("the API's configuration", () => {
   test("has the documented defaults", () => {
@@ -23,14 +28,27 @@ describe("the API's configuration", () => {
   test.each([
     [{ JWT_SECRET: "" }, /^JWT_SECRET or JWKS_URL is missing/],
     [{ JWKS_URL: "https://id.example/keys" }, /^JWT_SECRET and JWKS_URL are both set/],
+    [{ ...published, JWT_AUDIENCE: "shop" }, /^JWT_ISSUER is missing/],
+    [{ ...published, JWT_ISSUER: "https://id.example" }, /^JWT_AUDIENCE is missing/],
     [
-      { JWT_SECRET: "", JWKS_URL: "https://id.example/keys", GUEST_SESSIONS: "on" },
+      { ...published, JWT_ISSUER: "i", JWT_AUDIENCE: "a", GUEST_SESSIONS: "on" },
       /^GUEST_SESSIONS is on without JWT_SECRET/,
     ],
+    [{ JWT_SECRET: "s3cret of thirty-one bytes only" }, /^JWT_SECRET is shorter than 32 bytes/],
+    [{ JWT_SECRET: `${good.JWT_SECRET},` }, /^JWT_SECRET is shorter than 32 bytes/],
+    [{ JWT_SECRET: [1, 2, 3].map((n) => `${good.JWT_SECRET}${n}`).join() }, /^JWT_SECRET holds more than two/],
+    [{ OPS_PASSWORD: "s3cret of 1" }, /^OPS_PASSWORD does not fit: .* 12 characters or more/],
     [{ GUEST_SESSIONS: "yes" }, /^GUEST_SESSIONS/],
     [{ PORT: "70000" }, /^PORT/],
     [{ TRUST_PROXY: "everyone" }, /^TRUST_PROXY/],
   ])("%o is refused", (change, message) => {
     expect(() => readApiConfig({ ...good, ...change })).toThrow(message);
+    expect(() => readApiConfig({ ...good, ...change })).not.toThrow(/s3cret/);
+  });
+
+  test("two secrets are taken while one replaces the other", () => {
+    expect(
+      jwtSecrets(readApiConfig({ ...good, JWT_SECRET: `new ${good.JWT_SECRET}, ${good.JWT_SECRET}` }).JWT_SECRET ?? ""),
+    ).toEqual([`new ${good.JWT_SECRET}`, good.JWT_SECRET]);
   });
 });

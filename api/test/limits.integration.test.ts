@@ -1,3 +1,4 @@
+import { createLog } from "@holdfast/shared/log.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
 import { addItem } from "../../infra/testing/items.ts";
@@ -51,6 +52,27 @@ describe("limits per client address", () => {
     expect((await openSession(second, {}, "192.0.2.3")).statusCode).toBe(429);
     for (let i = 0; i < 20; i++) expect((await openSession(free, {}, "192.0.2.3")).statusCode).toBe(201);
     await Promise.all([first.close(), second.close(), free.close()]);
+  });
+
+  test("name TRUST_PROXY once in the log where X-Forwarded-For comes untrusted, and not where it is trusted", async () => {
+    for (const [env, lines] of [
+      [{}, 1],
+      [{ TRUST_PROXY: "1" }, 0],
+    ] as const) {
+      let written = "";
+      const write = (line: string) => {
+        written += line;
+      };
+      const api = await createTestApi(world, env, { log: createLog("api", "info", { write }) });
+      await api.app.inject({ url: "/healthz" });
+      expect(written).not.toContain("TRUST_PROXY");
+      for (const headers of [{}, { "x-forwarded-for": "192.0.2.7" }, { "x-forwarded-for": "192.0.2.8" }]) {
+        await api.app.inject({ url: "/items", headers });
+      }
+      expect(written.match(/TRUST_PROXY/g) ?? []).toHaveLength(lines);
+      expect(written).not.toContain("192.0.2");
+      await api.close();
+    }
   });
 
   test("without TRUST_PROXY go by the connection, whatever its headers claim", async () => {

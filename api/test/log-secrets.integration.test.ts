@@ -15,8 +15,6 @@ import {
 import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
 import { addItem } from "../../infra/testing/items.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { readApiConfig } from "../src/config.ts";
-import { startServer } from "../src/server.ts";
 
 const webhookSecret = "whsec_secret_of_the_webhook";
 
@@ -92,21 +90,13 @@ describe("what an API server writes to its log, told to write everything", () =>
     const proxy = await cuttableProxy(redisUrl.hostname, Number(redisUrl.port || 6379));
     redisUrl.host = proxy.address;
     const log = createLog("api", "trace", sink);
-    const withPassword = redisUrl.href.replace("redis://", "redis://:s3cret@");
+    redisUrl.password = "s3cret";
+    const withPassword = redisUrl.href;
     const client = connectRedis(withPassword, "failing", (err) => log.warn({ err }, "Redis connection lost"));
     await proxy.cut();
     await eventually("the loss is logged", async () => written.includes("Redis connection lost"));
     client.disconnect();
     await proxy.close();
-    expect(written).not.toContain("s3cret");
-  });
-
-  test("warns of secrets that are easy to guess, without saying them", async () => {
-    const config = readApiConfig({ ...world.env, PORT: "0", JWT_SECRET: "s3cret-jwt", OPS_PASSWORD: "s3cret-ops" });
-    const server = await startServer(config, createLog("api", "trace", sink));
-    await server.close();
-    expect(written).toContain("JWT_SECRET is shorter than 32 bytes");
-    expect(written).toContain("OPS_PASSWORD is shorter than 12 characters");
     expect(written).not.toContain("s3cret");
   });
 });

@@ -56,7 +56,10 @@ describe("a shopper's token", () => {
     ["RS256, with a key of one's own", async () => `Bearer ${await signWithOwnKey({})}`],
     ["RS256, with a key that the token brings along", async () => `Bearer ${await signWithOwnKey({ embedded: true })}`],
     ["a crit that nobody knows", async () => `Bearer ${forged({ alg: "HS256", crit: ["x"], x: 1 })}.AAAA`],
-    ["signed with another secret", async () => shopperAuthorization("ann", "another secret, of the same length too")],
+    [
+      "signed with another secret",
+      async () => shopperAuthorization("ann", "another secret and of the same length too"),
+    ],
     ["no sub", async () => `Bearer ${await sign({ exp: inAnHour() })}`],
     ["a sub that is no text", async () => `Bearer ${await sign({ sub: 7, exp: inAnHour() })}`],
     ["an empty sub", async () => `Bearer ${await sign({ sub: "", exp: inAnHour() })}`],
@@ -88,7 +91,33 @@ describe("a shopper's token", () => {
     await closed.close();
   });
 
+  test("of another issuer or for another audience is refused where ours are set, under the shared secret too", async () => {
+    const ours = await createTestApi(world, { JWT_ISSUER: "https://id.example", JWT_AUDIENCE: "shop" });
+    const statusOf = async (claims: object) =>
+      (await ordersWith(`Bearer ${await sign({ sub: "ann", exp: inAnHour(), ...claims })}`, ours)).statusCode;
+    expect(await statusOf({ iss: "https://id.example", aud: ["shop", "more"] })).toBe(200);
+    expect(await statusOf({ iss: "https://id.example", aud: "wiki" })).toBe(401);
+    expect(await statusOf({ iss: "https://other.example", aud: "shop" })).toBe(401);
+    expect(await statusOf({})).toBe(401);
+    const guest = (await ours.app.inject({ method: "POST", url: "/sessions" })).json<{ token: string }>();
+    expect((await ordersWith(`Bearer ${guest.token}`, ours)).statusCode).toBe(200);
+    await ours.close();
+  });
+
+  test("is good under both secrets while one replaces the other, and the first one signs", async () => {
+    const replaced = "the secret that was used before and is as long";
+    const rotating = await createTestApi(world, { JWT_SECRET: `${testJwtSecret}, ${replaced}` });
+    expect((await ordersWith(await shopperAuthorization("ann"), rotating)).statusCode).toBe(200);
+    expect((await ordersWith(await shopperAuthorization("ann", replaced), rotating)).statusCode).toBe(200);
+    const stranger = await shopperAuthorization("ann", "another secret and of the same length too");
+    expect((await ordersWith(stranger, rotating)).statusCode).toBe(401);
+    const guest = (await rotating.app.inject({ method: "POST", url: "/sessions" })).json<{ token: string }>();
+    expect((await ordersWith(`Bearer ${guest.token}`)).statusCode).toBe(200); // where only the first one is known
+    await rotating.close();
+  });
+
   describe("with published keys", () => {
+    const ours = { iss: "https://id.example", aud: "shop" };
     const keys = generateKeyPair("ES256", { extractable: true });
     let server: ReturnType<typeof createServer>;
     let publishing: TestApi;
@@ -101,6 +130,8 @@ describe("a shopper's token", () => {
         JWT_SECRET: "",
         GUEST_SESSIONS: "off",
         JWKS_URL: `http://127.0.0.1:${port}/keys`,
+        JWT_ISSUER: ours.iss,
+        JWT_AUDIENCE: ours.aud,
       });
     });
     afterAll(async () => {
@@ -109,15 +140,24 @@ describe("a shopper's token", () => {
     });
 
     test("a token signed with one of them is good", async () => {
-      const token = await new SignJWT({ sub: "ann", exp: inAnHour() })
+      const token = await new SignJWT({ sub: "ann", exp: inAnHour(), ...ours })
         .setProtectedHeader({ alg: "ES256", kid: "k1" })
         .sign((await keys).privateKey);
       expect((await ordersWith(`Bearer ${token}`, publishing)).statusCode).toBe(200);
     });
 
+    test("a token that the same provider issued for another application is refused", async () => {
+      for (const claims of [{ ...ours, aud: "wiki" }, { ...ours, iss: "https://other.example" }, {}]) {
+        const token = await new SignJWT({ sub: "ann", exp: inAnHour(), ...claims })
+          .setProtectedHeader({ alg: "ES256", kid: "k1" })
+          .sign((await keys).privateKey);
+        expect((await ordersWith(`Bearer ${token}`, publishing)).statusCode).toBe(401);
+      }
+    });
+
     test("the public key is no HS256 secret: a token cannot choose how it is checked", async () => {
       const publicKey = JSON.stringify(await exportJWK((await keys).publicKey));
-      const token = await new SignJWT({ sub: "ann", exp: inAnHour() })
+      const token = await new SignJWT({ sub: "ann", exp: inAnHour(), ...ours })
         .setProtectedHeader({ alg: "HS256", kid: "k1" })
         .sign(new TextEncoder().encode(publicKey));
       expect((await ordersWith(`Bearer ${token}`, publishing)).statusCode).toBe(401);
@@ -129,7 +169,7 @@ describe("a shopper's token", () => {
       const der = Buffer.from(pem.replace(/-----.*-----|\n/g, ""), "base64");
       for (const bytes of [Buffer.from(pem), Buffer.from(pem.trim()), der]) {
         for (const alg of ["HS256", "HS384", "HS512"]) {
-          const token = await new SignJWT({ sub: "ann", exp: inAnHour() })
+          const token = await new SignJWT({ sub: "ann", exp: inAnHour(), ...ours })
             .setProtectedHeader({ alg, kid: "k1" })
             .sign(new Uint8Array(bytes));
           expect((await ordersWith(`Bearer ${token}`, publishing)).statusCode).toBe(401);
@@ -157,9 +197,26 @@ describe("a shopper's token", () => {
       expect((await ordersWith(`Bearer ${forged({ alg: "none" })}.`, publishing)).statusCode).toBe(401);
     });
 
+    test("while their server is sick, a token under a key that only it could tell of is 503, and not refused", async () => {
+      const sick = createServer((_request, response) => response.writeHead(500).end());
+      await new Promise<void>((resolve) => sick.listen(0, "127.0.0.1", resolve));
+      const { port } = sick.address() as { port: number };
+      const JWKS_URL = `http://127.0.0.1:${port}/keys`;
+      const env = { JWT_SECRET: "", GUEST_SESSIONS: "off", JWKS_URL, JWT_ISSUER: ours.iss, JWT_AUDIENCE: ours.aud };
+      const waiting = await createTestApi(world, env);
+      const token = await new SignJWT({ sub: "ann", exp: inAnHour(), ...ours })
+        .setProtectedHeader({ alg: "ES256", kid: "k1" })
+        .sign((await keys).privateKey);
+      const response = await ordersWith(`Bearer ${token}`, waiting);
+      expect(response.json()).toMatchObject({ status: 503, code: "unavailable" });
+      expect(response.headers["retry-after"]).toBeDefined();
+      await waiting.close();
+      sick.close();
+    });
+
     test("a key that is not among them is refused", async () => {
       const stranger = await generateKeyPair("ES256");
-      const token = await new SignJWT({ sub: "ann", exp: inAnHour() })
+      const token = await new SignJWT({ sub: "ann", exp: inAnHour(), ...ours })
         .setProtectedHeader({ alg: "ES256", kid: "k1" })
         .sign(stranger.privateKey);
       expect((await ordersWith(`Bearer ${token}`, publishing)).statusCode).toBe(401);

@@ -1,47 +1,23 @@
 // The storefront: what is on sale, Buy, and the order's way from queued to confirmed. No framework, no build step.
 
+import { createShop, lastingStorage } from "./shop.js";
+
 const finalStates = ["confirmed", "cancelled", "out_of_stock", "rejected"];
 const steps = ["queued", "reserved", "confirmed"];
 const itemsEveryMs = 1_000;
 const orderEveryMs = 400;
 
+const shop = createShop({
+  fetch: (...request) => fetch(...request),
+  storage: lastingStorage(() => localStorage),
+  pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+});
+const { ask, askAsShopper } = shop;
 const byId = (id) => document.getElementById(id);
 const money = (amount, currency) => {
   const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
   return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 };
-
-/** Asks the API; a refusal comes back as an error with the problem's title. */
-async function ask(path, options = {}) {
-  const response = await fetch(path, options);
-  const body = await response.json();
-  if (response.ok) return body;
-  throw Object.assign(new Error(body.title ?? `Answer ${response.status}`), { code: body.code });
-}
-
-/** The shopper's token, from the last visit or a new guest session. */
-async function shopperToken() {
-  const kept = JSON.parse(localStorage.getItem("session") ?? "null");
-  if (kept && Date.parse(kept.expiresAt) > Date.now() + 60_000) return kept.token;
-  const session = await ask("/sessions", { method: "POST" });
-  localStorage.setItem("session", JSON.stringify(session));
-  return session.token;
-}
-
-/** Asks as the shopper; a token this shop no longer takes is replaced once. */
-async function askAsShopper(path, options = {}) {
-  const withToken = async () => ({
-    ...options,
-    headers: { ...options.headers, authorization: `Bearer ${await shopperToken()}` },
-  });
-  try {
-    return await ask(path, await withToken());
-  } catch (error) {
-    if (error.code !== "unauthenticated") throw error;
-    localStorage.removeItem("session");
-    return ask(path, await withToken());
-  }
-}
 
 function showItem(item) {
   let card = document.querySelector(`[data-item="${CSS.escape(item.id)}"]`);
@@ -61,8 +37,9 @@ function showItem(item) {
   card.querySelector(".left").replaceChildren(left, item.available === 1 ? "unit left" : "units left");
   const button = card.querySelector("button");
   const labels = { available: "Buy", out_of_stock: "Out of stock", scheduled: "Not open yet", ended: "Sale is over" };
-  button.textContent = labels[item.status];
-  button.disabled = item.status !== "available";
+  const [buying, unanswered] = [shop.isBuying(item.id), shop.isUnanswered(item.id)];
+  button.textContent = buying ? "Buying …" : unanswered ? "Ask again" : labels[item.status];
+  button.disabled = buying || !(unanswered || item.status === "available");
 }
 
 async function showItems() {
@@ -81,21 +58,17 @@ async function showItems() {
 
 async function buy(itemId, paymentMethod) {
   notify("");
-  // One key per press of the button: should the answer get lost, asking again is the same order.
-  const request = {
-    method: "POST",
-    headers: { "content-type": "application/json", "idempotency-key": crypto.randomUUID() },
-    body: JSON.stringify({ quantity: 1, paymentMethod }),
-  };
+  const button = document.querySelector(`[data-item="${CSS.escape(itemId)}"] button`);
+  const buying = shop.buy(itemId, paymentMethod);
+  button.disabled = true;
   try {
-    const order = await askAsShopper(`/purchase/${encodeURIComponent(itemId)}`, request).catch((error) => {
-      if (error.code) throw error;
-      return askAsShopper(`/purchase/${encodeURIComponent(itemId)}`, request);
-    });
+    const order = await buying;
     showOrder(order, true);
     follow(order);
   } catch (error) {
     notify(error.message);
+  } finally {
+    showItems();
   }
 }
 
@@ -189,7 +162,7 @@ function notify(text) {
 }
 
 async function showOwnOrders() {
-  if (!localStorage.getItem("session")) return;
+  if (!shop.hasSession()) return;
   const orders = await askAsShopper("/orders").catch(() => []);
   for (const order of orders) {
     showOrder(order);

@@ -1,4 +1,5 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import { createLog } from "@holdfast/shared/log.ts";
 import { showOrder } from "@holdfast/shared/order.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
 import closeWithGrace from "close-with-grace";
@@ -18,7 +19,7 @@ import { queuedOrder } from "./orders.ts";
  */
 
 const { JWT_SECRET = "", REDIS_URL = "", DATABASE_URL = "" } = process.env;
-const identify = shopperIdentifier({ JWT_SECRET });
+const identify = shopperIdentifier({ JWT_SECRET }, createLog("bare-server", "warn"));
 const redis = connectRedis(REDIS_URL, "failing", () => {});
 await requireRedis(redis);
 const { reserve } = await openOneStatement(DATABASE_URL);

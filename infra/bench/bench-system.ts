@@ -24,7 +24,7 @@ export async function openBenchSystem(directory: string, say: (text: string) => 
   const storage = await openStorage(directory, {}, say);
   const { databaseUrl, redisUrl } = storage;
   const db = openDatabase(databaseUrl, 2, () => {});
-  await migrate(db);
+  await migrate(storage.databaseUrl);
   const redis = connectRedis(redisUrl, "waiting", () => {});
   await requireRedis(redis);
   const jwtSecret = randomBytes(32).toString("hex");

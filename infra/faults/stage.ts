@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { connectRedis, type RedisClient, type RedisKeys, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { readKnownEpoch } from "@holdfast/shared/redis-epoch.ts";
-import { startPostgres } from "../local/postgres.ts";
+import { postgresUrl, startPostgres } from "../local/postgres.ts";
 import { waitUntil } from "../local/processes.ts";
-import { startRedis } from "../local/redis.ts";
+import { redisUrl, startRedis } from "../local/redis.ts";
 import { runMigrations, startPart } from "../local/system.ts";
 import type { RandomFaults } from "../stripe-simulator/faults.ts";
 import type { SimulatorSettings } from "../stripe-simulator/settings.ts";
@@ -57,8 +57,8 @@ const chargeRatePerSecond = 200; // the provider's real limit of 25 is for real 
 export async function openStage(directory: string, env: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const logDirectory = join(directory, "log");
   const [databasePort, redisPort, simulatorPort, ...apiPorts] = await distinctPorts(5);
-  const databaseUrl = `postgres://holdfast@127.0.0.1:${databasePort}/postgres`;
-  const redisUrl = `redis://127.0.0.1:${redisPort}`;
+  const databaseUrl = await postgresUrl(join(directory, "postgres"), databasePort);
+  const redisPassword = randomBytes(24).toString("hex"); // one for every folder it may be moved to
   const simulatorUrl = `http://127.0.0.1:${simulatorPort}`;
   const apiUrls = apiPorts.map((port) => `http://127.0.0.1:${port}`);
   const where = { redis: join(directory, "redis"), redisPort };
@@ -66,17 +66,22 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
 
   const postgres = machine(
     "postgres",
-    async () => processOf(await startPostgres(join(directory, "postgres"), [], false, databasePort)),
+    async () => processOf(await startPostgres(join(directory, "postgres"), { port: databasePort })),
     "SIGINT",
   );
   const redis = machine("redis", async () =>
-    processOf(await startRedis(where.redis, (text) => process.stdout.write(`${text}\n`), false, { port: redisPort })),
+    processOf(
+      await startRedis(where.redis, (text) => process.stdout.write(`${text}\n`), {
+        port: redisPort,
+        password: redisPassword,
+      }),
+    ),
   );
   const links = await openLinks({ databasePort, redisPort: () => where.redisPort, simulatorPort, apiPorts });
   const common = { ...env, JWKS_URL: "", PURCHASE_LANES: "4", ADDRESS_RATE_PER_MINUTE: "0", MAX_LINE, ...secrets };
   const through = (who: "api" | "worker") => ({
     DATABASE_URL: databaseUrl.replace(`127.0.0.1:${databasePort}`, links[`${who}-postgres`].address),
-    REDIS_URL: `redis://${links[`${who}-redis`].address}`,
+    REDIS_URL: redisUrl(redisPassword, Number(links[`${who}-redis`].address.split(":")[1])),
   });
   const part = (program: "api" | "worker" | "simulator", name: string, partEnv: Record<string, string>) =>
     machine(name, async (run) => (await startPart(program, `${name}.${run}`, partEnv, logDirectory)).process);
@@ -95,7 +100,7 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
   );
 
   const db = openDatabase(databaseUrl, 4, () => {});
-  const redisClient = connectRedis(redisUrl, "waiting", () => {});
+  const redisClient = connectRedis(redisUrl(redisPassword, redisPort), "waiting", () => {});
   const configure = (settings: Partial<SimulatorSettings>) => configureSimulator(simulatorUrl, settings);
   const machines = [...apis, ...workers, simulator, redis, postgres];
   const close = async () => {

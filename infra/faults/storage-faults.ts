@@ -63,11 +63,12 @@ export const postgresFailover: Scenario = {
 async function setReadOnly({ db }: Stage, readOnly: boolean): Promise<void> {
   await db.connection().execute(async (connection) => {
     const setting = sql.raw(readOnly ? "on" : "off");
-    await sql`alter system set default_transaction_read_only = ${setting}`.execute(connection);
-    await sql`select pg_reload_conf()`.execute(connection);
+    // Its own sessions are all there are; this one may write, so that it can be taken back.
+    await sql`set default_transaction_read_only = off`.execute(connection);
+    await sql`alter role current_user set default_transaction_read_only = ${setting}`.execute(connection);
     await sql`
       select pg_terminate_backend(pid) from pg_stat_activity
-      where backend_type = 'client backend' and pid <> pg_backend_pid()`.execute(connection);
+      where backend_type = 'client backend' and usename = current_user and pid <> pg_backend_pid()`.execute(connection);
   });
 }
 

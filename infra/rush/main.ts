@@ -118,7 +118,7 @@ async function rushRunning(crowd: Crowd, url: string, simulatorUrl: string | und
   if (!simulatorUrl || !opsPassword) {
     throw new Error("--url needs --simulator and --ops-password too: the audit asks both for the books");
   }
-  const secret = process.env.JWT_SECRET;
+  const secret = process.env.JWT_SECRET?.split(",")[0]?.trim(); // the first one signs
   if (!secret && crowd.buyers > maxFetchedTokens) {
     throw new Error(
       `More than ${maxFetchedTokens} buyers need JWT_SECRET: so many guest sessions would have to be kept`,

@@ -3,9 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { joinFleet } from "@holdfast/shared/fleet.ts";
+import { createLog } from "@holdfast/shared/log.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startRedis } from "../local/redis.ts";
-import { createWorld, type World } from "../testing/world.ts";
+import { createWorld, eventually, type World } from "../testing/world.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const nowhere = { postgres: "postgres://user:s3cret@127.0.0.1:9/db", redis: "redis://:s3cret@127.0.0.1:9" };
@@ -38,7 +40,7 @@ describe("a process that cannot start", () => {
   const migrations = "migrations/src/main.ts";
   const full = (env: Record<string, string>) => ({
     ...world.env,
-    JWT_SECRET: "s3cret",
+    JWT_SECRET: "a s3cret of thirty-two bytes or more",
     STRIPE_SECRET_KEY: "s3cret",
     PORT: "0",
     ...env,
@@ -79,10 +81,39 @@ describe("a process that cannot start", () => {
     await empty.close();
   });
 
+  test.each([api, worker])("%s with another number of lanes than the running fleet does not start", async (file) => {
+    const fleet = await joinFleet({ ...world, laneCount: 4, log: createLog("fleet", "silent") });
+    const { code, stderr } = await runToEnd(file, full({ PURCHASE_LANES: "8" }));
+    expect(stderr).toMatch(/^\w+: PURCHASE_LANES is 8 here and 4 in the fleet: .*\n$/);
+    expect(code).toBe(1);
+    await fleet.leave();
+  });
+
+  test.each([api, worker])(
+    "%s ends with exit code 1 where an older process turns out to have another number",
+    async (file) => {
+      const own = await createWorld();
+      const ending = runToEnd(file, full({ ...own.env, PURCHASE_LANES: "8" }));
+      await eventually("it serves", async () => (await own.redis.hlen(own.keys.fleet)) > 1);
+      // As after Redis was emptied: an older one shows itself again.
+      await own.redis.hset(own.keys.fleet, "member:older", `4 1 ${Date.now() + 5_000}`);
+      const { code, stdout } = await ending;
+      expect(stdout).toContain("PURCHASE_LANES is 8 here and 4 in the fleet: an older process has that number");
+      expect(code).toBe(1);
+      await own.close();
+    },
+  );
+
+  test("a variable that looks like ours and is none is named in the log, without its value", async () => {
+    const { stdout } = await runToEnd(migrations, { ...world.env, CHARGE_CONCURENCY: "s3cret" });
+    expect(stdout).toContain("CHARGE_CONCURENCY is not known here and has no effect: do you mean CHARGE_CONCURRENCY?");
+    expect(stdout).not.toContain("s3cret");
+  });
+
   test.each([api, worker])("%s with REQUIRE_DURABLE_REDIS=on refuses a Redis that could lose orders", async (file) => {
     const directory = await mkdtemp(join(tmpdir(), "holdfast-forgetful-"));
     const settings = { appendonly: "no", "maxmemory-policy": "allkeys-lru" };
-    const forgetful = await startRedis(directory, () => {}, false, { settings });
+    const forgetful = await startRedis(directory, () => {}, { settings });
     const env = full({ REDIS_URL: forgetful.url, REQUIRE_DURABLE_REDIS: "on" });
     const { code, stderr } = await runToEnd(file, env);
     expect(stderr).toMatch(

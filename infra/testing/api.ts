@@ -8,7 +8,7 @@ import { openItemCatalog } from "../../api/src/item-catalog.ts";
 import { type OrderWatch, openOrderWatch } from "../../api/src/order-watch.ts";
 import type { World } from "./world.ts";
 
-export const testJwtSecret = "a secret of thirty-two bytes, just for tests";
+export const testJwtSecret = "a secret of thirty-two bytes and more for tests";
 export const testOpsPassword = "ops-password-for-tests";
 export const opsAuthorization = `Basic ${Buffer.from(`ops:${testOpsPassword}`).toString("base64")}`;
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { type LocalServer, startPostgres } from "../local/postgres.ts";
+import type { LocalServer } from "../local/local-server.ts";
+import { startPostgres } from "../local/postgres.ts";
 import { childEnded } from "../local/processes.ts";
 import { startRedis } from "../local/redis.ts";
 
@@ -15,14 +16,14 @@ export interface RestartableServer {
 
 export function restartableRedis(directory: string): Promise<RestartableServer> {
   const ignoreNotice = () => {};
-  return restartable((port, fresh) =>
-    startRedis(join(directory, "redis"), ignoreNotice, fresh, port === undefined ? {} : { port }),
-  );
+  return restartable((port, fresh) => startRedis(join(directory, "redis"), ignoreNotice, { fresh, port }));
 }
 
 export function restartablePostgres(directory: string): Promise<RestartableServer> {
   // The crash of a process loses nothing that was written, so the tests do without fsync.
-  return restartable((port, fresh) => startPostgres(join(directory, "postgres"), ["fsync=off"], fresh, port));
+  return restartable((port, fresh) =>
+    startPostgres(join(directory, "postgres"), { settings: ["fsync=off"], createDatabases: true, fresh, port }),
+  );
 }
 
 async function restartable(

@@ -48,7 +48,7 @@ async function testPostgres(directory: string, docker: boolean): Promise<TestSer
     return { url: process.env.DATABASE_URL, origin: "of DATABASE_URL", stop: nothingToStop };
   if (!docker) {
     // A crash of this machine may lose a test's data, the crash of a process does not: so no fsync.
-    const server = await startPostgres(join(directory, "postgres"), ["fsync=off"]);
+    const server = await startPostgres(join(directory, "postgres"), { settings: ["fsync=off"], createDatabases: true });
     return { url: server.url, origin: "started here", stop: () => server.stop() };
   }
   const { GenericContainer, Wait } = await import("testcontainers");

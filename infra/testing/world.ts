@@ -30,7 +30,7 @@ export async function createWorld({ schema = true } = {}): Promise<World> {
   url.pathname = `/${name}`;
 
   const db = openDatabase(url.href, 10, ignoreError);
-  if (schema) await migrate(db);
+  if (schema) await migrate(url.href);
   const redisUrl = inject("redisUrl");
   const redis = connectRedis(redisUrl, "waiting", ignoreError);
   await requireRedis(redis);

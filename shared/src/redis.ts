@@ -74,6 +74,8 @@ export function redisKeys(prefix: string) {
     epoch: `${prefix}holdfast:epoch`,
     /** When the next request to the payment provider may leave. */
     providerRate: `${prefix}holdfast:provider-rate`,
+    /** A hash with the living processes and their number of lanes. */
+    fleet: `${prefix}holdfast:fleet`,
     /** Where BullMQ keeps a queue's settings, its global concurrency among them. */
     queueMeta: (queueName: string) => `${prefix}holdfast:${queueName}:meta`,
     /** BullMQ's prefix. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LocalServer } from "../../infra/local/postgres.ts";
+import type { LocalServer } from "../../infra/local/local-server.ts";
 import { startRedis } from "../../infra/local/redis.ts";
 import { createLog } from "../src/log.ts";
 import { connectRedis, requireRedis } from "../src/redis.ts";
@@ -21,7 +21,7 @@ describe("a process that starts on a real Redis", () => {
 
   /** What the check says of a Redis with these settings, and what it would refuse with. */
   const check = async (name: string, settings: Record<string, string>, restricted = false) => {
-    const server = await startRedis(join(directory, name), () => {}, false, { settings });
+    const server = await startRedis(join(directory, name), () => {}, { settings });
     servers.push(server);
     const redis = connectRedis(server.url, "failing", () => {});
     const lines: string[] = [];

@@ -1,5 +1,6 @@
 import { createLog } from "@holdfast/shared/log.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
+import { unknownVariables } from "@holdfast/shared/unknown-variables.ts";
 import closeWithGrace from "close-with-grace";
 import { readWorkerConfig } from "./config.ts";
 import { startWorker } from "./worker.ts";
@@ -7,6 +8,7 @@ import { startWorker } from "./worker.ts";
 try {
   const config = readWorkerConfig(process.env);
   const log = createLog("worker", config.LOG_LEVEL);
+  for (const line of unknownVariables(process.env)) log.warn(line);
   const worker = await startWorker(config, log);
   // Less than the 10 s a platform waits before it kills; a second signal ends the process at once.
   closeWithGrace({ delay: 9_000 }, async ({ signal, err }) => {
@@ -14,6 +16,8 @@ try {
     else log.info({ signal }, "worker finishes what is in hand");
     await worker.close();
   });
+  // An unhandled rejection is a graceful end with exit code 1.
+  void worker.expelled.then((error) => Promise.reject(error));
 } catch (error) {
   reportStartFailure("worker", error);
 }

@@ -1,5 +1,6 @@
 import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
+import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import {
   openChargeQueue,
@@ -20,6 +21,8 @@ import { serveWebhooks } from "./serve-webhooks.ts";
 import { watchEpoch } from "./watch-epoch.ts";
 
 export interface RunningWorker {
+  /** Resolves where it must not go on, with the reason; it still has to be closed. */
+  readonly expelled: FleetMember["expelled"];
   /** Finishes the jobs in hand, gives back its locks and connections. */
   close(): Promise<void>;
 }
@@ -35,9 +38,11 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const watchman = connectRedis(config.REDIS_URL, "failing", onRedisError);
   const keys = redisKeys(config.REDIS_PREFIX);
+  let fleet: FleetMember;
   try {
     await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(watchman)]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
+    fleet = await joinFleet({ redis: watchman, keys, laneCount: config.PURCHASE_LANES, log });
   } catch (error) {
     redis.disconnect();
     watchman.disconnect();
@@ -67,10 +72,12 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 
   return {
+    expelled: fleet.expelled,
     async close() {
       await watch.close();
       await Promise.all(workers.map((worker) => worker.close()));
       await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
+      await fleet.leave(); // when its lanes are served no more
       await db.destroy();
       redis.disconnect();
       watchman.disconnect();

@@ -1,10 +1,10 @@
 import type { App } from "../app.ts";
 import type { Limits } from "../limits.ts";
 import { refusals, sessionBody } from "../schemas.ts";
-import { createGuestSession } from "../shopper.ts";
+import { createGuestSession, type TokenConfig } from "../shopper.ts";
 
 /** `POST /sessions`: makes whoever asks a guest shopper. Registered only where guest sessions are on. */
-export function sessionRoute(app: App, limits: Limits, secret: string): void {
+export function sessionRoute(app: App, limits: Limits, config: TokenConfig): void {
   app.post(
     "/sessions",
     {
@@ -15,6 +15,6 @@ export function sessionRoute(app: App, limits: Limits, secret: string): void {
       },
       onRequest: limits.sessionsPerAddress,
     },
-    async (_request, reply) => reply.code(201).send(await createGuestSession(secret, Date.now())),
+    async (_request, reply) => reply.code(201).send(await createGuestSession(config, Date.now())),
   );
 }
