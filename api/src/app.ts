@@ -21,11 +21,12 @@ import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnec
 import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
 import { registerLimits } from "./limits.ts";
-import { registerMetrics } from "./metrics.ts";
+import { countAnswers, type Metrics } from "./metrics.ts";
 import { type LockoutLimits, lockoutLimits } from "./ops-lockout.ts";
 import { lineReader } from "./order-reader.ts";
 import type { OrderWatch } from "./order-watch.ts";
 import { answerProblem, Problem } from "./problems.ts";
+import type { CheckReadiness } from "./readiness.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { itemRoutes } from "./routes/items.ts";
 import { opsRoutes } from "./routes/ops.ts";
@@ -63,6 +64,8 @@ export interface AppParts {
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly watch: OrderWatch;
+  readonly metrics: Metrics;
+  readonly checkReadiness: CheckReadiness;
   readonly log: Logger;
   /** Others than those of a server in earnest. */
   readonly limits?: Partial<ConnectionLimits & LoadLimits & LockoutLimits>;
@@ -100,7 +103,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   app.decorateRequest("shopperId", "");
   // Whoever waits for an answer gets what is known, so that closing need not wait for them.
   app.addHook("preClose", async () => watch.close());
-  const metrics = registerMetrics(app);
+  countAnswers(app, parts.metrics);
   const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
   const pageHeaders = secureHeaders({
     contentSecurityPolicy: { directives: contentSecurityPolicy(simulatorUrl) },
@@ -125,7 +128,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     orderRoutes(scope, { reader, readLine, watch, identify });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items);
-    healthRoutes(scope, { db, redis, keys, lanes, metrics });
+    healthRoutes(scope, parts.checkReadiness);
     if (config.GUEST_SESSIONS === "on" && config.JWT_SECRET) sessionRoute(scope, limits, config.JWT_SECRET);
   });
   const webhookSecret = config.STRIPE_WEBHOOK_SECRET;

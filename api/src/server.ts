@@ -3,14 +3,19 @@ import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
+import { buildAdminApp } from "./admin-app.ts";
 import { buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
 import { openItemCatalog } from "./item-catalog.ts";
+import { createMetrics } from "./metrics.ts";
 import { openOrderWatch } from "./order-watch.ts";
+import { readinessCheck } from "./readiness.ts";
 
 export interface RunningServer {
   /** Where it listens, such as http://127.0.0.1:3000. */
   readonly address: string;
+  /** Where `ADMIN_PORT` is served, null without one. */
+  readonly adminAddress: string | null;
   /** Answers what is in hand, then gives back its connections. */
   close(): Promise<void>;
 }
@@ -50,13 +55,19 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const charges = openChargeQueue(redis, keys);
     const webhooks = openWebhookQueue(redis, keys);
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
-    const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log });
+    const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
+    const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log, ...health });
+    const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
+    const adminAddress =
+      config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
-    log.info({ address }, "api is listening");
+    log.info({ adminAddress, address }, "api is listening");
     return {
       address,
+      adminAddress,
       async close() {
         await app.close();
+        await admin.close();
         items.close();
         await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
         await disconnect();

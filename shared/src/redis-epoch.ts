@@ -66,10 +66,13 @@ export async function readSeenEpoch(redis: RedisClient, keys: RedisKeys): Promis
   return { token: token ?? null, beat: Number(beat ?? 0) };
 }
 
-/** How often the record says that Redis lost orders, and when that was last noticed; null for never. */
-export async function readLosses(
-  db: Database,
-): Promise<{ count: number; last: { cause: LossCause; atMs: number } | null }> {
+/** How often Redis lost orders, and when that was last noticed; null for never. */
+export interface RedisLosses {
+  readonly count: number;
+  readonly last: { readonly cause: LossCause; readonly atMs: number } | null;
+}
+
+export async function readLosses(db: Database): Promise<RedisLosses> {
   const rows = await db
     .selectFrom("redis_epochs")
     .select(["cause", "began_at"])
