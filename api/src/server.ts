@@ -1,10 +1,12 @@
+import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
+import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
 import { buildAdminApp } from "./admin-app.ts";
-import { buildApp } from "./app.ts";
+import { type App, buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
 import { openItemCatalog } from "./item-catalog.ts";
 import { createMetrics } from "./metrics.ts";
@@ -45,6 +47,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     subscriber.disconnect();
     await db.destroy();
   };
+  const servers: App[] = [];
   try {
     await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(subscriber)]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
@@ -58,9 +61,11 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
     const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log, ...health });
     const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
+    servers.push(app, admin);
     const adminAddress =
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
+    const epoch = watchEpoch({ db, redis, keys, lanes, recover: null, log, alarm: createAlarms(log) });
     log.info({ adminAddress, address }, "api is listening");
     return {
       address,
@@ -68,12 +73,14 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       async close() {
         await app.close();
         await admin.close();
+        await epoch.close();
         items.close();
         await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
         await disconnect();
       },
     };
   } catch (error) {
+    await Promise.all(servers.map((server) => server.close()));
     await disconnect();
     throw error;
   }

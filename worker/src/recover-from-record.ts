@@ -25,9 +25,12 @@ const shortId = /^[\w-]{22}$/; // nothing else can be an order's id
 const maxPublished = 100_000; // the orders somebody may be asking about right now; older ones are read from the record
 const jobsPerPage = 50; // up to 25,000 orders
 
-/** @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there now */
+/**
+ * Held orders need nothing here, though the jobs about their payments may be gone: the sweeper goes
+ * by Postgres alone and makes new ones within half a minute.
+ * @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there now
+ */
 export async function recoverFromRecord(parts: RecoverParts, noticedAtMs: number) {
-  await lookAtHeldOrders(parts.db);
   const items = await parts.db.selectFrom("items").selectAll().execute();
   await publishItems(parts.redis, parts.keys, items.map(itemFromRow));
   const published = await publishRecent(parts);
@@ -35,33 +38,34 @@ export async function recoverFromRecord(parts: RecoverParts, noticedAtMs: number
   return { published, corrected, lostViews: lost };
 }
 
-/** The jobs about their payments may be gone: the sweeper's next passes look at all of them, within the provider's rate. */
-async function lookAtHeldOrders(db: Database): Promise<void> {
-  await sql`update orders set payment_checked_at = 'epoch' where status = 'reserved'`.execute(db);
-}
-
-/** Live views of what was decided lately, newest first, so that a crowd's polls do not all fall on the record. */
+/**
+ * Live views of what was decided lately, newest first, so that a crowd's polls do not all fall on
+ * Postgres. Goes back by the events' ids, which are in the order of what happened but for a
+ * transaction's length, so that each page is read from the primary key, and ends at the first page
+ * that is older than a view lives: however many events there are, it reads few more than it needs.
+ */
 async function publishRecent({ db, redis, keys }: RecoverParts): Promise<number> {
-  const since = new Date(Date.now() - viewTtlMs);
-  let published = 0;
-  let before = Number.MAX_SAFE_INTEGER; // event ids, which are in the order of what happened
-  while (published < maxPublished) {
+  const sinceMs = Date.now() - viewTtlMs;
+  const published = new Set<string>();
+  let before = Number.MAX_SAFE_INTEGER;
+  while (published.size < maxPublished) {
     const events = await db
       .selectFrom("order_events")
-      .select(["id", "order_id"])
+      .select(["id", "order_id", "at"])
       .where("id", "<", before)
-      .where("at", ">", since)
       .orderBy("id", "desc")
       .limit(batchSize)
       .execute();
     const last = events.at(-1);
     if (!last) break;
     before = last.id;
-    const orders = await findOrders(db, [...new Set(events.map((event) => event.order_id))]);
+    const ids = new Set(events.map((event) => event.order_id).filter((id) => !published.has(id)));
+    const orders = await findOrders(db, [...ids]);
     await publishOrders(redis, keys, [...orders.values()]);
-    published += orders.size;
+    for (const id of ids) published.add(id);
+    if (last.at.getTime() < sinceMs) break;
   }
-  return published;
+  return published.size;
 }
 
 /**

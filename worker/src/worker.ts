@@ -1,3 +1,4 @@
+import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import {
@@ -9,13 +10,14 @@ import {
 } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
+import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
 import Stripe from "stripe";
 import type { WorkerConfig } from "./config.ts";
+import { epochRecovery } from "./recover-epoch.ts";
 import { serveCharges } from "./serve-charges.ts";
 import { serveLane, setUpLane } from "./serve-lane.ts";
 import { serveSweeps, setUpSweeps } from "./serve-sweeps.ts";
 import { serveWebhooks } from "./serve-webhooks.ts";
-import { watchEpoch } from "./watch-epoch.ts";
 
 export interface RunningWorker {
   /** Finishes the jobs in hand, gives back its locks and connections. */
@@ -31,14 +33,14 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   );
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
-  const watchman = connectRedis(config.REDIS_URL, "failing", onRedisError);
+  const failing = connectRedis(config.REDIS_URL, "failing", onRedisError);
   const keys = redisKeys(config.REDIS_PREFIX);
   try {
-    await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(watchman)]);
+    await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(failing)]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
   } catch (error) {
     redis.disconnect();
-    watchman.disconnect();
+    failing.disconnect();
     await db.destroy();
     throw error;
   }
@@ -63,7 +65,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     await Promise.all(lanes.map(setUpLane));
     await setUpSweeps(sweeps, nightly);
   };
-  const watch = watchEpoch({ db, redis: watchman, keys, lanes, setUpQueues, log });
+  const alarm = createAlarms(log);
+  const recover = epochRecovery({ db, redis: failing, keys, lanes, setUpQueues, log });
+  const watch = watchEpoch({ db, redis: failing, keys, lanes, recover, log, alarm });
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 
   return {
@@ -73,7 +77,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await db.destroy();
       redis.disconnect();
-      watchman.disconnect();
+      failing.disconnect();
     },
   };
 }
