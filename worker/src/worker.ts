@@ -18,6 +18,7 @@ import { serveCharges } from "./serve-charges.ts";
 import { serveLane, setUpLane } from "./serve-lane.ts";
 import { serveSweeps, setUpSweeps } from "./serve-sweeps.ts";
 import { serveWebhooks } from "./serve-webhooks.ts";
+import { watchLanes } from "./watch-lanes.ts";
 
 export interface RunningWorker {
   /** Finishes the jobs in hand, gives back its locks and connections. */
@@ -68,11 +69,12 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const alarm = createAlarms(log);
   const recover = epochRecovery({ db, redis: failing, keys, lanes, setUpQueues, log });
   const watch = watchEpoch({ db, redis: failing, keys, lanes, recover, log, alarm });
+  const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, alarm });
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 
   return {
     async close() {
-      await watch.close();
+      await Promise.all([watch.close(), lanesWatch.close()]);
       await Promise.all(workers.map((worker) => worker.close()));
       await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await db.destroy();
