@@ -15,6 +15,7 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { orderAcceptor } from "./accept-orders.ts";
+import type { AcceptanceMarks } from "./acceptance-marks.ts";
 import { ignoreOffers } from "./broken-requests.ts";
 import type { ApiConfig } from "./config.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
@@ -64,6 +65,7 @@ export interface AppParts {
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly watch: OrderWatch;
+  readonly marks: AcceptanceMarks;
   readonly metrics: Metrics;
   readonly checkReadiness: CheckReadiness;
   readonly log: Logger;
@@ -121,7 +123,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const identify = shopperIdentifier(config);
   const reader = { db, redis, keys, laneCount: lanes.length };
   const readLine = lineReader(reader);
-  const accept = orderAcceptor({ redis, keys, lanes, maxLine: config.MAX_LINE });
+  const accept = orderAcceptor({ redis, keys, lanes, marks: parts.marks, maxLine: config.MAX_LINE });
   await app.register(async (scope) => {
     sendHeaders(scope, apiHeaders);
     purchaseRoute(scope, { items, accept, reader, readLine, watch, identify, limits });

@@ -5,6 +5,7 @@ import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/q
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
+import { acceptanceMarks } from "./acceptance-marks.ts";
 import { buildAdminApp } from "./admin-app.ts";
 import { type App, buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
@@ -58,14 +59,29 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const charges = openChargeQueue(redis, keys);
     const webhooks = openWebhookQueue(redis, keys);
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
+    const marks = acceptanceMarks(redis, keys);
     const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
-    const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log, ...health });
+    const app = await buildApp({
+      config,
+      db,
+      redis,
+      keys,
+      lanes,
+      charges,
+      webhooks,
+      items,
+      watch,
+      marks,
+      log,
+      ...health,
+    });
     const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
     servers.push(app, admin);
     const adminAddress =
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
-    const epoch = watchEpoch({ db, redis, keys, lanes, recover: null, log, alarm: createAlarms(log) });
+    const { lacksSome } = marks;
+    const epoch = watchEpoch({ db, redis, keys, lanes, recover: null, lacksSome, log, alarm: createAlarms(log) });
     log.info({ adminAddress, address }, "api is listening");
     return {
       address,

@@ -2,6 +2,7 @@ import { createLog, type Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
 import { SignJWT } from "jose";
+import { type AcceptanceMarks, acceptanceMarks } from "../../api/src/acceptance-marks.ts";
 import { buildAdminApp } from "../../api/src/admin-app.ts";
 import { type App, type AppParts, buildApp } from "../../api/src/app.ts";
 import { readApiConfig } from "../../api/src/config.ts";
@@ -19,6 +20,7 @@ export interface TestApi {
   readonly app: App;
   /** What is served on ADMIN_PORT. */
   readonly admin: App;
+  readonly marks: AcceptanceMarks;
   readonly watch: OrderWatch;
   close(): Promise<void>;
 }
@@ -50,15 +52,17 @@ export async function createTestApi(
   const charges = openChargeQueue(redis, keys);
   const webhooks = openWebhookQueue(redis, keys);
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
+  const marks = acceptanceMarks(redis, keys);
   const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
   const app = await buildApp({
-    ...{ config, db, redis, keys, lanes, charges, webhooks, items, watch, log, limits },
+    ...{ config, db, redis, keys, lanes, charges, webhooks, items, watch, marks, log, limits },
     ...health,
   });
   const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
   return {
     app,
     admin,
+    marks,
     watch,
     async close() {
       await app.close();

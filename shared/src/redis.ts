@@ -123,6 +123,8 @@ export function redisKeys(prefix: string) {
     writeProbe: (queueName: string) => `${prefix}holdfast:${queueName}:write-probe`,
     /** Set where a shopper's order was passed over by its lane; a worker then looks for lost ones. */
     passedOver: (queueName: string) => `${prefix}holdfast:${queueName}:passed-over`,
+    /** How many jobs an API server has put into a lane. */
+    acceptanceMark: (queueName: string, mark: string) => `${prefix}holdfast:${queueName}:mark:${mark}`,
     /** Where BullMQ keeps a queue's settings, its global concurrency among them. */
     queueMeta: (queueName: string) => `${prefix}holdfast:${queueName}:meta`,
     /** BullMQ's prefix. */

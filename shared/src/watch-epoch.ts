@@ -28,6 +28,8 @@ export interface EpochParts {
   readonly lanes: readonly LaneQueue[];
   /** Puts right what a loss leaves behind. Workers do; API servers only watch. */
   readonly recover: ((known: KnownEpoch) => Promise<void>) | null;
+  /** Whether Redis lacks what it has acknowledged to this process in this epoch; null where nothing is kept of that. */
+  readonly lacksSome: ((epoch: number) => Promise<boolean>) | null;
   readonly log: Logger;
   readonly alarm: RaiseAlarm;
 }
@@ -107,10 +109,13 @@ async function lookAtEpoch(parts: EpochParts): Promise<{ state: EpochState; know
   return { state, known };
 }
 
-async function readEpoch({ db, redis, keys }: EpochParts) {
+async function readEpoch({ db, redis, keys, lacksSome }: EpochParts) {
   const known = await readKnownEpoch(db);
   const seen = await readSeenEpoch(redis, keys);
-  return { known, seen, state: judgeEpoch(known, seen) };
+  const state = judgeEpoch(known, seen);
+  const asKnown = known !== null && (state === "sound" || state === "recover");
+  const lacking = asKnown && lacksSome !== null && (await lacksSome(known.epoch));
+  return { known, seen, state: lacking ? ("restored" as const) : state };
 }
 
 async function stamp({ db, redis, keys }: EpochParts, known: KnownEpoch | null, seen: SeenEpoch): Promise<void> {

@@ -68,7 +68,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   };
   const alarm = createAlarms(log);
   const recover = epochRecovery({ db, redis: failing, keys, lanes, setUpQueues, log });
-  const watch = watchEpoch({ db, redis: failing, keys, lanes, recover, log, alarm });
+  const watch = watchEpoch({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, alarm });
   const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, alarm });
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 

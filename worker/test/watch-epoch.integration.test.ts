@@ -39,7 +39,7 @@ describe("the epoch of Redis", () => {
     });
     const { db, redis, keys } = world;
     recoverWith = (setUpQueues) => ({
-      ...{ db, redis, keys, lanes, log, alarm: createAlarms(log) },
+      ...{ db, redis, keys, lanes, log, alarm: createAlarms(log), lacksSome: null },
       recover: epochRecovery({ db, redis, keys, lanes, setUpQueues, log }),
     });
     parts = recoverWith(async () => {});
@@ -182,6 +182,51 @@ describe("the epoch of Redis", () => {
     await server.close();
     await eventually("it was dealt with", isSound);
     expect((await poll(lost)).json()).toMatchObject({ code: "order_not_found" });
+  });
+
+  test("what Redis acknowledged since the last heartbeat and lacks after a failover is noticed by who accepted it", async () => {
+    await eventually("it has begun", isSound);
+    const server = { ...parts, recover: null, lacksSome: (epoch: number) => api.marks.lacksSome(epoch) };
+    const noHeartbeat = async () => {
+      const beat = { beat_at: new Date(Date.now() + 60_000) };
+      await world.db.updateTable("redis_epochs").set(beat).execute();
+    };
+    await buy();
+    expect(await watchEpochOnce(server)).toBe("sound");
+    await noHeartbeat();
+    const backup = await saveRedis(world);
+    const lost = await buy();
+    await eventually("its mark is in Redis", async () => {
+      const [key] = [...(await saveRedis(world)).keys()].filter((name) => name.includes(":mark:"));
+      return key !== undefined && (await world.redis.get(key)) === "2";
+    });
+    await restoreRedis(world, backup);
+    expect(await watchEpochOnce(parts)).toBe("sound"); // the heartbeats say nothing
+    expect(await watchEpochOnce(server)).toBe("restored");
+    expect(alarms).toEqual([expect.stringMatching(/^ALARM: Redis was restored from an older state/)]);
+    await eventually("it was dealt with", isSound);
+    expect((await poll(lost)).json()).toMatchObject({ code: "order_not_found", detail: /were lost in a fault/ });
+    for (let look = 0; look < 3; look++) expect(await watchEpochOnce(server)).toBe("sound");
+    await buy();
+    expect(await watchEpochOnce(server)).toBe("sound");
+    expect(alarms).toHaveLength(1);
+  });
+
+  test("lost and covered up by the orders that came after, it is noticed all the same", async () => {
+    await eventually("it has begun", isSound);
+    const backup = await saveRedis(world);
+    const marked = async (count: string) => {
+      const keys = [...(await saveRedis(world)).keys()].filter((name) => name.includes(":mark:"));
+      return keys.length === 1 && (await world.redis.get(keys[0] as string)) === count;
+    };
+    await api.marks.lacksSome(1);
+    await buy();
+    await eventually("it is marked", () => marked("1"));
+    await restoreRedis(world, backup);
+    await buy();
+    await eventually("it is marked", () => marked("2"));
+    expect(await api.marks.lacksSome(1)).toBe(true);
+    expect(await api.marks.lacksSome(2)).toBe(false);
   });
 
   test("emptied under running workers: lanes, schedules and lost charges come back, purchases go on, alarmed once", {
