@@ -30,6 +30,29 @@ export const redisEmptied: Scenario = {
   },
 };
 
+export const redisEmptiedTwice: Scenario = {
+  name: "redis-emptied-twice",
+  title: "a Redis that is emptied again while the first loss is put right: both are alarmed, and the shop goes on",
+  slowToSettle: true,
+  async strike({ stage, chance, crowd }) {
+    const struckAtMs = Date.now();
+    const alarms = async () =>
+      (await alarmsSince(stage, struckAtMs)).filter((line) => line.includes("Redis was emptied"));
+    await stage.redisClient.flushall();
+    const first = await within10s("the first loss was alarmed", struckAtMs, async () => (await alarms()).length > 0);
+    crowd.rush(10);
+    await sleep(chance.between(0, 300));
+    await stage.redisClient.flushall();
+    const redisLostAtMs = Date.now();
+    const findings = await Promise.all([
+      within10s("the second loss was alarmed", redisLostAtMs, async () => (await alarms()).length > 1),
+      within10s("somebody sweeps again", redisLostAtMs, async () => (await lastSweepMs(stage)) > redisLostAtMs),
+      within10s("lanes have one active job again", redisLostAtMs, () => lanesInOrder(stage)),
+    ]);
+    return { struckAtMs, backAtMs: redisLostAtMs, redisLostAtMs, findings: [first, ...findings] };
+  },
+};
+
 async function within10s(check: string, sinceMs: number, ask: () => Promise<boolean>): Promise<Finding> {
   const deadline = sinceMs + 20_000;
   while (!(await ask()) && Date.now() < deadline) await sleep(100);

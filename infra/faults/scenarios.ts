@@ -1,13 +1,14 @@
 import { flooded } from "./flood.ts";
 import { linksCut, linksFlapping, linksSilent, linksSlow, providerDown } from "./network-faults.ts";
 import { apiKilled, apisKilled, sweeperKilled, workerFrozen, workerKilled, workersKilled } from "./process-faults.ts";
-import { redisEmptied, redisRestored } from "./redis-loss.ts";
+import { redisEmptied, redisEmptiedTwice, redisRestored } from "./redis-loss.ts";
 import type { Scenario } from "./scenario.ts";
 import { allTerminated, rollingRestart } from "./shutdowns.ts";
 import {
   bothKilled,
   postgresFailover,
   postgresKilled,
+  redisDemoted,
   redisDiskFull,
   redisKilled,
   redisOutOfMemory,
@@ -27,7 +28,9 @@ export const scenarios: readonly Scenario[] = [
   postgresFailover,
   redisOutOfMemory,
   redisDiskFull,
+  redisDemoted,
   redisEmptied,
+  redisEmptiedTwice,
   redisRestored,
   linksCut,
   linksFlapping,
