@@ -21,7 +21,7 @@ export async function unknownOrder({ db, redis, keys }: UnknownOrderParts): Prom
   const known = await readKnownEpoch(db);
   const state = judgeEpoch(known, await readSeenEpoch(redis, keys));
   const firstStart = known === null || known.cause === "first_start";
-  const beginning = state === "begin" || state === "stamp" || state === "recover";
+  const beginning = state === "begin" || state === "beginning" || state === "recover";
   if (state !== "sound" && !(firstStart && beginning)) {
     return new Problem("unavailable", "Orders are being checked after a fault. Ask again in a moment.", {
       retryAfterSeconds: 2,

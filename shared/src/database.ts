@@ -78,7 +78,6 @@ interface RedisEpochTable {
   token: string;
   cause: "first_start" | "emptied" | "restored";
   began_at: Generated<Date>;
-  stamped_at: Date | null;
   recovered_at: Date | null;
   beat: Generated<number>;
   beat_at: Date | null;
@@ -209,12 +208,12 @@ export async function findOrder(db: Database, orderId: string): Promise<OrderRec
   return orderFromRow(row);
 }
 
-/** Makes sure at start that Postgres answers and has the schema, what was added last included. @throws one clear line where not */
+/** Makes sure at start that Postgres answers and has the schema, the newest table included. @throws one clear line where not */
 export async function requirePostgres(db: Database): Promise<void> {
   try {
-    await sql`select 1 from orders, (select stamped_at from redis_epochs) as epochs limit 1`.execute(db);
+    await sql`select 1 from orders, redis_epochs limit 1`.execute(db);
   } catch (error) {
-    const missing = ["42P01", "42703"].includes((error as { code?: string }).code ?? "");
+    const missing = (error as { code?: string }).code === "42P01";
     const message = missing
       ? "The database has not this version's schema: run the migrations first"
       : "Postgres cannot be reached";

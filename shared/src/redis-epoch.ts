@@ -18,13 +18,13 @@ export interface KnownEpoch {
   readonly token: string;
   readonly cause: "first_start" | LossCause;
   readonly beganAtMs: number;
-  /** Whether Redis was given its token: from then on a Redis without it has lost it. */
-  readonly stamped: boolean;
+  /** How long ago it began, by the clock of Postgres: those of the processes may differ by seconds. */
+  readonly ageMs: number;
   /** Whether everything was put right after what began it. */
   readonly recovered: boolean;
   readonly beat: number;
   readonly beatAtMs: number | null;
-  /** How long ago that was, by the clock of Postgres: those of the processes may differ by seconds. */
+  /** How long ago that was, by the clock of Postgres. */
   readonly beatAgeMs: number | null;
   /** Orders in line at that beat. */
   readonly inLine: number;
@@ -38,26 +38,34 @@ export interface SeenEpoch {
 
 /**
  * - `begin`: nobody has ever begun an epoch.
- * - `stamp`: one has begun, and Redis has not its token yet.
+ * - `beginning`: one has begun a moment ago, and Redis has not its token yet.
  * - `recover`: Redis has it, and what follows from the loss is not put right yet.
  * - `emptied`, `restored`: Redis is not what it was, be it while a loss is put right.
  */
-export type EpochState = "begin" | "stamp" | "recover" | "sound" | LossCause;
+export type EpochState = "begin" | "beginning" | "recover" | "sound" | LossCause;
+
+/**
+ * How long the one that began an epoch may take to give Redis its token: one command, and its timeout.
+ * Nobody else ever does that: whoever comes late would cover up that Redis was emptied once more.
+ */
+export const stampGraceMs = 3_000;
 
 /** Compares what both sides know. Postgres must have been read first: read second, it could rightly be ahead. */
 export function judgeEpoch(known: KnownEpoch | null, seen: SeenEpoch): EpochState {
   if (known === null) return "begin";
-  if (!known.stamped) return "stamp";
-  if (seen.token === null) return "emptied";
-  if (seen.token !== known.token || seen.beat < known.beat) return "restored";
-  return known.recovered ? "sound" : "recover";
+  if (seen.token === known.token && seen.beat >= known.beat) return known.recovered ? "sound" : "recover";
+  if (!known.recovered && known.ageMs < stampGraceMs) return "beginning";
+  return seen.token === null ? "emptied" : "restored";
 }
 
 export async function readKnownEpoch(db: Database): Promise<KnownEpoch | null> {
   const row = await db
     .selectFrom("redis_epochs")
     .selectAll()
-    .select(sql<number | null>`(extract(epoch from now() - beat_at) * 1000)::float8`.as("beat_age_ms"))
+    .select([
+      sql<number>`(extract(epoch from now() - began_at) * 1000)::float8`.as("age_ms"),
+      sql<number | null>`(extract(epoch from now() - beat_at) * 1000)::float8`.as("beat_age_ms"),
+    ])
     .orderBy("epoch", "desc")
     .limit(1)
     .executeTakeFirst();
@@ -67,7 +75,7 @@ export async function readKnownEpoch(db: Database): Promise<KnownEpoch | null> {
     token: row.token,
     cause: row.cause,
     beganAtMs: row.began_at.getTime(),
-    stamped: row.stamped_at !== null,
+    ageMs: row.age_ms,
     recovered: row.recovered_at !== null,
     beat: row.beat,
     beatAtMs: row.beat_at?.getTime() ?? null,
@@ -101,23 +109,20 @@ export async function readLosses(db: Database): Promise<RedisLosses> {
 
 /**
  * Begins the epoch after `known`. Of several that come to it at the same moment one succeeds.
- * @returns whether it was this one
+ * @returns its token where it was this one, which then has to give it to Redis; otherwise null
  */
-export async function beginEpoch(db: Database, known: KnownEpoch | null, cause: KnownEpoch["cause"]): Promise<boolean> {
+export async function beginEpoch(
+  db: Database,
+  known: KnownEpoch | null,
+  cause: KnownEpoch["cause"],
+): Promise<string | null> {
   const begun = await db
     .insertInto("redis_epochs")
-    .values({
-      epoch: (known?.epoch ?? 0) + 1,
-      token: randomUUID(),
-      cause,
-      stamped_at: null,
-      recovered_at: null,
-      beat_at: null,
-    })
+    .values({ epoch: (known?.epoch ?? 0) + 1, token: randomUUID(), cause, recovered_at: null, beat_at: null })
     .onConflict((conflict) => conflict.column("epoch").doNothing())
-    .returning("epoch")
+    .returning("token")
     .executeTakeFirst();
-  return begun !== undefined;
+  return begun?.token ?? null;
 }
 
 // Writes the token, unless somebody else wrote one since we looked: it may be of a later epoch.
@@ -129,24 +134,9 @@ redis.call("DEL", KEYS[1])
 redis.call("HSET", KEYS[1], "token", ARGV[2], "beat", 0)
 return 1`;
 
-/** Gives Redis the token of a new epoch; false where Redis is not as it was seen any more. */
-export async function stampEpoch(
-  redis: RedisClient,
-  keys: RedisKeys,
-  known: KnownEpoch,
-  seen: SeenEpoch,
-): Promise<boolean> {
-  return (await redis.eval(stampScript, 1, keys.epoch, seen.token ?? "", known.token)) === 1;
-}
-
-/** From now on a Redis without this token has lost it. */
-export async function noteStamped(db: Database, known: KnownEpoch): Promise<void> {
-  await db
-    .updateTable("redis_epochs")
-    .set({ stamped_at: sql<Date>`now()` })
-    .where("epoch", "=", known.epoch)
-    .where("stamped_at", "is", null)
-    .execute();
+/** Gives Redis the token of a new epoch, unless Redis is not as it was seen any more. */
+export async function stampEpoch(redis: RedisClient, keys: RedisKeys, token: string, seen: SeenEpoch): Promise<void> {
+  await redis.eval(stampScript, 1, keys.epoch, seen.token ?? "", token);
 }
 
 // Compared again in the same step: between a look and a heartbeat Redis may have been replaced.

@@ -13,7 +13,6 @@ import {
   type KnownEpoch,
   type LossCause,
   noteRecovered,
-  noteStamped,
   readKnownEpoch,
   readSeenEpoch,
   type SeenEpoch,
@@ -90,16 +89,13 @@ async function lookAtEpoch(parts: EpochParts): Promise<{ state: EpochState; know
   const { known, seen, state } = await readEpoch(parts);
   switch (state) {
     case "begin":
-      await beginEpoch(parts.db, null, "first_start");
-      break;
-    case "stamp":
-      await stamp(parts, known, seen);
+      await begin(parts, null, "first_start", seen);
       break;
     case "emptied":
     case "restored":
-      if (known && (await beginEpoch(parts.db, known, state))) raiseLoss(parts, known, state);
-      // At once: until Redis has the new token, a second loss looks like the first.
-      await stamp(parts, await readKnownEpoch(parts.db), seen);
+      await begin(parts, known, state, seen);
+      break;
+    case "beginning":
       break;
     case "recover":
     case "sound":
@@ -118,12 +114,20 @@ async function readEpoch({ db, redis, keys, lacksSome }: EpochParts) {
   return { known, seen, state: lacking ? ("restored" as const) : state };
 }
 
-async function stamp({ db, redis, keys }: EpochParts, known: KnownEpoch | null, seen: SeenEpoch): Promise<void> {
-  if (known === null || known.stamped) return;
-  if (await stampEpoch(redis, keys, known, seen)) await noteStamped(db, known);
+/** Begins an epoch, if nobody else just did, and gives Redis its token. Were we to die in between, the next look would find it lost. */
+async function begin(
+  { db, redis, keys, alarm }: EpochParts,
+  known: KnownEpoch | null,
+  cause: KnownEpoch["cause"],
+  seen: SeenEpoch,
+): Promise<void> {
+  const token = await beginEpoch(db, known, cause);
+  if (token === null) return;
+  if (known !== null && cause !== "first_start") raiseLoss(alarm, known, cause);
+  await stampEpoch(redis, keys, token, seen);
 }
 
-function raiseLoss({ alarm }: EpochParts, known: KnownEpoch, cause: LossCause): void {
+function raiseLoss(alarm: RaiseAlarm, known: KnownEpoch, cause: LossCause): void {
   const epoch = known.epoch + 1;
   const lastBeat = known.beatAtMs === null ? null : new Date(known.beatAtMs);
   const what = cause === "emptied" ? "emptied" : "restored from an older state";

@@ -6,6 +6,7 @@ import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { shortenId } from "@holdfast/shared/short-id.ts";
 import { findLost, findOrders, viewsInBatches } from "./find-lost-orders.ts";
+import { hurryHeldOrders } from "./hurry-held-orders.ts";
 import { publishRecentOrders } from "./publish-recent-orders.ts";
 
 /**
@@ -20,12 +21,9 @@ export interface RecoverParts {
   readonly lanes: readonly LaneQueue[];
 }
 
-/**
- * Held orders need nothing here, though the jobs about their payments may be gone: the sweeper goes
- * by Postgres alone and makes new ones within half a minute.
- * @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there now
- */
+/** @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there now */
 export async function recoverFromRecord(parts: RecoverParts, noticedAtMs: number) {
+  await hurryHeldOrders(parts.db);
   const items = await parts.db.selectFrom("items").selectAll().execute();
   await publishItems(parts.redis, parts.keys, items.map(itemFromRow));
   const published = await publishRecentOrders(parts);
