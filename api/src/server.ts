@@ -80,7 +80,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const adminAddress =
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
-    const { lacksSome } = marks;
+    const lacksSome = (epoch: number) => marks.lacksSome(epoch);
     const epoch = watchEpoch({ db, redis, keys, lanes, recover: null, lacksSome, log, alarm: createAlarms(log) });
     log.info({ adminAddress, address }, "api is listening");
     return {

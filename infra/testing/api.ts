@@ -55,7 +55,18 @@ export async function createTestApi(
   const marks = acceptanceMarks(redis, keys);
   const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
   const app = await buildApp({
-    ...{ config, db, redis, keys, lanes, charges, webhooks, items, watch, marks, log, limits },
+    config,
+    db,
+    redis,
+    keys,
+    lanes,
+    charges,
+    webhooks,
+    items,
+    watch,
+    marks,
+    log,
+    limits,
     ...health,
   });
   const admin = buildAdminApp({ redis, keys, lanes, log, ...health });

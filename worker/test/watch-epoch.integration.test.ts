@@ -39,7 +39,13 @@ describe("the epoch of Redis", () => {
     });
     const { db, redis, keys } = world;
     recoverWith = (setUpQueues) => ({
-      ...{ db, redis, keys, lanes, log, alarm: createAlarms(log), lacksSome: null },
+      db,
+      redis,
+      keys,
+      lanes,
+      log,
+      alarm: createAlarms(log),
+      lacksSome: null,
       recover: epochRecovery({ db, redis, keys, lanes, setUpQueues, log }),
     });
     parts = recoverWith(async () => {});
