@@ -10,7 +10,7 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 export interface AcceptanceMarks {
   /** To be called once Redis has a job. Nobody waits for it: jobs that come together are one command. */
   note(laneName: string): void;
-  /** Whether Redis lacks something it has acknowledged in this epoch. What came before the epoch is no matter. */
+  /** Whether Redis lacks something it has acknowledged since this was first asked for this epoch. */
   lacksSome(epoch: number): Promise<boolean>;
 }
 
@@ -71,7 +71,7 @@ export function acceptanceMarks(redis: RedisClient, keys: RedisKeys): Acceptance
       void write(mark);
     },
     async lacksSome(epoch) {
-      if (markedEpoch !== null && epoch !== markedEpoch) marks = new Map();
+      if (epoch !== markedEpoch) marks = new Map();
       markedEpoch = epoch;
       const found = await Promise.all([...marks.values()].map(isLacking));
       return found.includes(true);

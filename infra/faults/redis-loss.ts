@@ -35,9 +35,10 @@ export const redisEmptiedTwice: Scenario = {
   title: "a Redis that is emptied again while the first loss is put right: both are alarmed, and the shop goes on",
   slowToSettle: true,
   async strike({ stage, chance, crowd }) {
+    // A system that was only just started has no epoch yet that could be lost.
+    while (Number(await stage.redisClient.hget(stage.keys.epoch, "beat")) < 1) await sleep(50);
     const struckAtMs = Date.now();
-    const alarms = async () =>
-      (await alarmsSince(stage, struckAtMs)).filter((line) => line.includes("Redis was emptied"));
+    const alarms = async () => (await alarmsSince(stage, struckAtMs)).filter((line) => line.includes("Redis was "));
     await stage.redisClient.flushall();
     // Emptied again before anyone gave it a new token, it would be one loss.
     const hasToken = async () => (await stage.redisClient.hexists(stage.keys.epoch, "token")) === 1;
@@ -47,7 +48,7 @@ export const redisEmptiedTwice: Scenario = {
     await stage.redisClient.flushall();
     const redisLostAtMs = Date.now();
     const findings = await Promise.all([
-      within10s("each loss was alarmed", redisLostAtMs, async () => (await alarms()).length === 2),
+      within10s("each loss was alarmed", redisLostAtMs, async () => (await alarms()).length >= 2),
       within10s("somebody sweeps again", redisLostAtMs, async () => (await lastSweepMs(stage)) > redisLostAtMs),
       within10s("lanes have one active job again", redisLostAtMs, () => lanesInOrder(stage)),
     ]);

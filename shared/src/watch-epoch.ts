@@ -61,13 +61,15 @@ export function watchEpoch(parts: EpochParts): { close(): Promise<void> } {
         recovering = null;
       });
   };
-  const timer = setInterval(() => {
+  const lookUnlessLooking = () => {
     looking ??= look()
       .catch(failed)
       .finally(() => {
         looking = null;
       });
-  }, lookEveryMs);
+  };
+  lookUnlessLooking();
+  const timer = setInterval(lookUnlessLooking, lookEveryMs);
   return {
     async close() {
       clearInterval(timer);
@@ -107,11 +109,12 @@ async function lookAtEpoch(parts: EpochParts): Promise<{ state: EpochState; know
 
 async function readEpoch({ db, redis, keys, lacksSome }: EpochParts) {
   const known = await readKnownEpoch(db);
+  // Before the token is read: were Redis emptied in between, its lack would say so better.
+  const lacking = known !== null && lacksSome !== null && (await lacksSome(known.epoch));
   const seen = await readSeenEpoch(redis, keys);
   const state = judgeEpoch(known, seen);
-  const asKnown = known !== null && (state === "sound" || state === "recover");
-  const lacking = asKnown && lacksSome !== null && (await lacksSome(known.epoch));
-  return { known, seen, state: lacking ? ("restored" as const) : state };
+  const restored = lacking && (state === "sound" || state === "recover");
+  return { known, seen, state: restored ? ("restored" as const) : state };
 }
 
 /** Begins an epoch, if nobody else just did, and gives Redis its token. Were we to die in between, the next look would find it lost. */

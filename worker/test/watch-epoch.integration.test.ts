@@ -211,6 +211,7 @@ describe("the epoch of Redis", () => {
       const beat = { beat_at: new Date(Date.now() + 60_000) };
       await world.db.updateTable("redis_epochs").set(beat).execute();
     };
+    expect(await watchEpochOnce(server)).toBe("sound");
     await buy();
     expect(await watchEpochOnce(server)).toBe("sound");
     await noHeartbeat();
@@ -239,7 +240,7 @@ describe("the epoch of Redis", () => {
       const keys = [...(await saveRedis(world)).keys()].filter((name) => name.includes(":mark:"));
       return keys.length === 1 && (await world.redis.get(keys[0] as string)) === count;
     };
-    await api.marks.lacksSome(1);
+    expect(await api.marks.lacksSome(1)).toBe(false);
     await buy();
     await eventually("it is marked", () => marked("1"));
     await restoreRedis(world, backup);
