@@ -5,6 +5,7 @@ import { claimViews, removeViews } from "@holdfast/shared/order-view.ts";
 import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { AcceptanceMarks } from "./acceptance-marks.ts";
 import { coalesce, TooManyWaiting } from "./coalesce.ts";
 import { Problem } from "./problems.ts";
 
@@ -12,6 +13,7 @@ export interface AcceptParts {
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
+  readonly marks: AcceptanceMarks;
   readonly maxLine: number;
 }
 
@@ -45,7 +47,7 @@ export function orderAcceptor(parts: AcceptParts): AcceptOrder {
  * finds it still queued and puts it in line again, and an order that is in line twice is decided once.
  */
 async function acceptBatch(
-  { redis, keys, lanes, maxLine }: AcceptParts,
+  { redis, keys, lanes, marks, maxLine }: AcceptParts,
   itemId: string,
   requests: readonly PurchaseRequest[],
 ): Promise<readonly (OrderRecord | Problem)[]> {
@@ -70,6 +72,7 @@ async function acceptBatch(
   }
   try {
     await lane.add("purchase", packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] }));
+    marks.note(lane.name);
   } catch (error) {
     // Redis' own no: nothing was added, so nobody shall see an order in line. After a timeout or a broken connection the order may be in line
     // all the same, and a repeat may have its 202 by the time our late deletion would take the view away: that view stays, and expires.

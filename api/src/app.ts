@@ -15,6 +15,7 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { orderAcceptor } from "./accept-orders.ts";
+import type { AcceptanceMarks } from "./acceptance-marks.ts";
 import { ignoreOffers } from "./broken-requests.ts";
 import type { ApiConfig } from "./config.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
@@ -22,11 +23,12 @@ import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-pol
 import { noticeForwarded } from "./forwarded-notice.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
 import { registerLimits } from "./limits.ts";
-import { registerMetrics } from "./metrics.ts";
+import { countAnswers, type Metrics } from "./metrics.ts";
 import { type LockoutLimits, lockoutLimits } from "./ops-lockout.ts";
 import { lineReader } from "./order-reader.ts";
 import type { OrderWatch } from "./order-watch.ts";
 import { answerProblem, Problem } from "./problems.ts";
+import type { CheckReadiness } from "./readiness.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { itemRoutes } from "./routes/items.ts";
 import { opsRoutes } from "./routes/ops.ts";
@@ -64,6 +66,9 @@ export interface AppParts {
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly watch: OrderWatch;
+  readonly marks: AcceptanceMarks;
+  readonly metrics: Metrics;
+  readonly checkReadiness: CheckReadiness;
   readonly log: Logger;
   /** Others than those of a server in earnest. */
   readonly limits?: Partial<ConnectionLimits & LoadLimits & LockoutLimits>;
@@ -101,7 +106,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   app.decorateRequest("shopperId", "");
   // Whoever waits for an answer gets what is known, so that closing need not wait for them.
   app.addHook("preClose", async () => watch.close());
-  const metrics = registerMetrics(app);
+  countAnswers(app, parts.metrics);
   const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
   const pageHeaders = secureHeaders({
     contentSecurityPolicy: { directives: contentSecurityPolicy(simulatorUrl) },
@@ -120,14 +125,14 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const identify = shopperIdentifier(config, parts.log);
   const reader = { db, redis, keys, laneCount: lanes.length };
   const readLine = lineReader(reader);
-  const accept = orderAcceptor({ redis, keys, lanes, maxLine: config.MAX_LINE });
+  const accept = orderAcceptor({ redis, keys, lanes, marks: parts.marks, maxLine: config.MAX_LINE });
   await app.register(async (scope) => {
     sendHeaders(scope, apiHeaders);
     purchaseRoute(scope, { items, accept, reader, readLine, watch, identify, limits });
     orderRoutes(scope, { reader, readLine, watch, identify });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items);
-    healthRoutes(scope, { db, redis, keys, lanes, metrics });
+    healthRoutes(scope, parts.checkReadiness);
     if (config.GUEST_SESSIONS === "on") sessionRoute(scope, limits, config);
   });
   const webhookSecret = config.STRIPE_WEBHOOK_SECRET;

@@ -25,6 +25,13 @@ const variables = Type.Object({
     maximum: 65_535,
     description: "the port to listen on, 0 for a free one",
   }),
+  ADMIN_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      description: "the port for /healthz, /readyz and /metrics alone, 0 for a free one",
+    }),
+  ),
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl,
   REDIS_PREFIX: redisPrefix,

@@ -5,10 +5,11 @@ export interface Metrics {
   readonly registry: Registry;
   readonly lineLength: Gauge<"lane">;
   readonly redisLosses: Gauge;
+  /** Counts an answer by its route and status, and how long it took. */
+  readonly countAnswer: (method: string, route: string, status: number, seconds: number) => void;
 }
 
-/** Counts every answer of the app by route and status, and how long it took. */
-export function registerMetrics(app: App): Metrics {
+export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "holdfast_api_" });
   const answers = new Counter({
@@ -35,12 +36,15 @@ export function registerMetrics(app: App): Metrics {
     help: "How often Redis was found emptied or restored from an older state, orders in line being lost",
     registers: [registry],
   });
-  const countAnswer = answerCounter(answers, duration);
+  return { registry, lineLength, redisLosses, countAnswer: answerCounter(answers, duration) };
+}
+
+/** Counts every answer of the app. */
+export function countAnswers(app: App, { countAnswer }: Metrics): void {
   app.addHook("onResponse", (request, reply, done) => {
     countAnswer(request.method, request.routeOptions.url ?? "none", reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
-  return { registry, lineLength, redisLosses };
 }
 
 /** Counts an answer. The series of a route and status is looked up by its labels once: doing it at every answer costs more than the rest. */

@@ -12,6 +12,7 @@ export const problems = {
   order_not_found: { status: 404, title: "Order not found" },
   item_not_found: { status: 404, title: "Item not found" },
   route_not_found: { status: 404, title: "There is nothing here" },
+  method_not_allowed: { status: 405, title: "That cannot be done here" },
   out_of_stock: { status: 409, title: "Out of stock" },
   sale_not_open: { status: 409, title: "The sale is not open yet" },
   sale_ended: { status: 409, title: "The sale is over" },

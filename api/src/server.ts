@@ -1,19 +1,27 @@
+import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
-import { buildApp } from "./app.ts";
+import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
+import { acceptanceMarks } from "./acceptance-marks.ts";
+import { buildAdminApp } from "./admin-app.ts";
+import { type App, buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
 import { openItemCatalog } from "./item-catalog.ts";
+import { createMetrics } from "./metrics.ts";
 import { openOrderWatch } from "./order-watch.ts";
+import { readinessCheck } from "./readiness.ts";
 
 export interface RunningServer {
   /** Where it listens, such as http://127.0.0.1:3000. */
   readonly address: string;
   /** Resolves where it must not go on, with the reason; it still has to be closed. */
   readonly expelled: FleetMember["expelled"];
+  /** Where `ADMIN_PORT` is served, null without one. */
+  readonly adminAddress: string | null;
   /** Answers what is in hand, then gives back its connections. */
   close(): Promise<void>;
 }
@@ -35,6 +43,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     subscriber.disconnect();
     await db.destroy();
   };
+  const servers: App[] = [];
   try {
     await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(subscriber)]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
@@ -46,20 +55,45 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const charges = openChargeQueue(redis, keys);
     const webhooks = openWebhookQueue(redis, keys);
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
-    const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log });
+    const marks = acceptanceMarks(redis, keys);
+    const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
+    const app = await buildApp({
+      config,
+      db,
+      redis,
+      keys,
+      lanes,
+      charges,
+      webhooks,
+      items,
+      watch,
+      marks,
+      log,
+      ...health,
+    });
+    const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
+    servers.push(app, admin);
+    const adminAddress =
+      config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
-    log.info({ address }, "api is listening");
+    const lacksSome = (epoch: number) => marks.lacksSome(epoch);
+    const epoch = watchEpoch({ db, redis, keys, lanes, recover: null, lacksSome, log, alarm: createAlarms(log) });
+    log.info({ adminAddress, address }, "api is listening");
     return {
       address,
       expelled: fleet.expelled,
+      adminAddress,
       async close() {
         await app.close();
+        await admin.close();
+        await epoch.close();
         items.close();
         await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
         await disconnect();
       },
     };
   } catch (error) {
+    await Promise.all(servers.map((server) => server.close()));
     await disconnect();
     throw error;
   }

@@ -24,7 +24,7 @@ const samplesInARow = 2; // a lone pause (a large collection, a neighbour's burs
 const retryAfterSeconds = 2;
 
 /** The platform must see a process that is overloaded, not think it dead. */
-const alwaysAnswered = new Set(["/healthz", "/readyz", "/metrics"]);
+const alwaysAnswered = new Set(["/healthz", "/readyz"]);
 
 export interface LoadSample {
   readonly loopDelayMs: number;

@@ -21,7 +21,8 @@ export async function unknownOrder({ db, redis, keys }: UnknownOrderParts): Prom
   const known = await readKnownEpoch(db);
   const state = judgeEpoch(known, await readSeenEpoch(redis, keys));
   const firstStart = known === null || known.cause === "first_start";
-  if (state === "emptied" || state === "restored" || (state === "recover" && !firstStart)) {
+  const beginning = state === "begin" || state === "beginning" || state === "recover";
+  if (state !== "sound" && !(firstStart && beginning)) {
     return new Problem("unavailable", "Orders are being checked after a fault. Ask again in a moment.", {
       retryAfterSeconds: 2,
     });

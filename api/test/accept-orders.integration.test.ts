@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { purchaseRequest } from "../../infra/testing/purchases.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import { orderAcceptor } from "../src/accept-orders.ts";
+import { acceptanceMarks } from "../src/acceptance-marks.ts";
 
 describe("an order that could not be put in line", () => {
   let world: World;
@@ -20,7 +21,13 @@ describe("an order that could not be put in line", () => {
     const request = purchaseRequest();
     const { redis, keys } = world;
     vi.spyOn(lane, "add").mockRejectedValueOnce(failure);
-    const acceptOrder = orderAcceptor({ redis, keys, lanes: [lane], maxLine: 1_000 });
+    const acceptOrder = orderAcceptor({
+      redis,
+      keys,
+      lanes: [lane],
+      marks: acceptanceMarks(redis, keys),
+      maxLine: 1_000,
+    });
     await expect(acceptOrder("item", request)).rejects.toThrow(failure.message);
     return readView(redis, keys, request.shopperId, request.orderId);
   };

@@ -2,6 +2,7 @@ import { Queue } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
 import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
+import { addDeadJob } from "../../infra/testing/dead-job.ts";
 import { type Route, routesOf } from "../../infra/testing/routes.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
@@ -60,20 +61,20 @@ describe("what is under /ops", () => {
       },
     );
 
-    test("is not done for a foreign page, and is for our own, the dashboard's buttons too", async () => {
+    test("is not done for a foreign page, and is for our own, the dashboard's button too", async () => {
       const lane = new Queue("{lane-0}", { connection: world.redis, prefix: world.keys.queues });
-      const press = (action: "pause" | "resume", headers: Record<string, string>) =>
+      const job = await addDeadJob(lane, world);
+      const retry = (headers: Record<string, string>) =>
         api.app.inject({
           method: "PUT",
-          url: `/ops/queues/api/queues/%7Blane-0%7D/${action}`,
+          url: `/ops/queues/api/queues/%7Blane-0%7D/${job.id}/retry`,
           headers: { host: "shop.example", authorization: opsAuthorization, ...headers },
         });
-      expect((await press("pause", { origin: "https://evil.example" })).statusCode).toBe(403);
-      expect(await lane.isPaused()).toBe(false);
-      expect((await press("pause", { origin: "https://shop.example" })).statusCode).toBe(200);
-      expect(await lane.isPaused()).toBe(true);
-      expect((await press("resume", { "sec-fetch-site": "same-origin" })).statusCode).toBe(200);
-      expect(await lane.isPaused()).toBe(false);
+      for (const headers of [{ origin: "https://evil.example" }, { "sec-fetch-site": "cross-site" }])
+        expect((await retry(headers)).statusCode).toBe(403);
+      expect(await job.getState()).toBe("failed");
+      expect((await retry({ origin: "https://shop.example", "sec-fetch-site": "same-origin" })).statusCode).toBe(204);
+      expect(await job.getState()).toBe("waiting");
       await lane.close();
     });
 

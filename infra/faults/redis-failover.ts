@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import type { LocalServer } from "../local/postgres.ts";
+import type { LocalServer } from "../local/local-server.ts";
 import { waitUntil } from "../local/processes.ts";
 import { startRedis } from "../local/redis.ts";
 import type { Scenario } from "./scenario.ts";
@@ -38,8 +38,14 @@ export const redisFailover: Scenario = {
 
 /** A second Redis with the data of the first one, kept up to date by it. */
 async function startStandby(stage: Stage): Promise<LocalServer> {
-  const standby = await startRedis(join(stage.directory, "redis-standby"), () => {}, true);
+  const password = stage.redisPassword;
+  const standby = await startRedis(join(stage.directory, "redis-standby"), () => {}, {
+    fresh: true,
+    password,
+    settings: { masterauth: password },
+  });
   try {
+    await (stage.redisClient as Redis).config("SET", "masterauth", password); // it will be a replica itself
     await withClient(standby.url, async (client) => {
       await client.replicaof("127.0.0.1", stage.redisPort);
       await waitUntil(10_000, "the standby to have everything", async () =>

@@ -43,6 +43,7 @@ export interface Stage {
   redisDirectory: string;
   /** Where new connections of API and worker to Redis lead to. */
   redisPort: number;
+  readonly redisPassword: string;
   /** Which share of the payment provider's answers goes wrong, and how; null for none. */
   setProviderFaults(faults: RandomFaults | null): Promise<void>;
   /** The only secret key that the payment provider takes; null for any. */
@@ -146,6 +147,7 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
     set redisDirectory(folder) {
       where.redis = folder;
     },
+    redisPassword,
     get redisPort() {
       return where.redisPort;
     },

@@ -155,3 +155,22 @@ async function fillUp(disk: string): Promise<void> {
     await writeFile(join(disk, "ballast"), Buffer.alloc(bavail * bsize), { flag: "a" }).catch(() => {});
   }
 }
+
+export const redisDemoted: Scenario = {
+  name: "redis-demoted",
+  title: "a Redis that is demoted and promoted again while every connection to it stays open",
+  async strike({ stage, chance, lasting }) {
+    const struckAtMs = Date.now();
+    await stage.redisClient.replicaof("127.0.0.1", "1"); // nobody there: it keeps what it has, and takes no write
+    await sleep(2_500); // a look is kept for a second, and the next may take one
+    const ready = await Promise.all(stage.apiUrls.map(async (url) => (await fetch(`${url}/readyz`)).status));
+    await sleep(chance.between(0, lasting(1_000, 10_000)));
+    await stage.redisClient.replicaof("NO", "ONE");
+    const finding = {
+      check: "no API server was ready meanwhile",
+      ok: ready.every((status) => status === 503),
+      found: ready.join(", "),
+    };
+    return { struckAtMs, backAtMs: Date.now(), findings: [finding] };
+  },
+};

@@ -3,6 +3,8 @@ import { type Part, runMigrations, startPart } from "./system.ts";
 
 export interface PrivateSystem {
   readonly apiUrls: readonly string[];
+  /** Where the API servers' metrics are. */
+  readonly adminUrls: readonly string[];
   readonly simulatorUrl: string;
   readonly jwtSecret: string;
   readonly opsPassword: string;
@@ -45,6 +47,7 @@ export async function startPrivateSystem(options: {
     const env = {
       ...options.env,
       PORT: "0",
+      ADMIN_PORT: "0",
       JWT_SECRET: jwtSecret,
       JWKS_URL: "",
       OPS_PASSWORD: opsPassword,
@@ -58,7 +61,9 @@ export async function startPrivateSystem(options: {
     const apis = await numbered("api", options.apis);
     const addWorker = () => start("worker", `worker-${parts.length}`, env);
     const apiUrls = apis.map((api) => api.url ?? "");
-    return { apiUrls, simulatorUrl: simulator.url ?? "", jwtSecret, opsPassword, apis, workers, addWorker, stop };
+    const adminUrls = apis.map((api) => api.adminUrl ?? "");
+    const simulatorUrl = simulator.url ?? "";
+    return { apiUrls, adminUrls, simulatorUrl, jwtSecret, opsPassword, apis, workers, addWorker, stop };
   } catch (error) {
     await stop();
     throw error;

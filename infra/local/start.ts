@@ -87,6 +87,7 @@ Holdfast is open.
   Storefront  ${url}/
   Queues      ${url}/ops/queues   user ops, password ${passwordHint(secrets.OPS_PASSWORD)}
   API         ${url}/docs
+  Metrics     ${api.adminUrl}/metrics   (ADMIN_PORT says which port it shall be)
   Payments    ${simulator.url}/_simulator/ledger   (a simulator: no money moves)
   Logs        ${logDirectory}
 
@@ -98,6 +99,7 @@ async function startApi(env: Record<string, string>): Promise<Part> {
   const local = {
     GUEST_SESSIONS: "on",
     JWKS_URL: undefined,
+    ADMIN_PORT: process.env.ADMIN_PORT || "0",
     ADDRESS_RATE_PER_MINUTE: process.env.ADDRESS_RATE_PER_MINUTE || "0",
     ...env,
   };

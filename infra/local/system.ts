@@ -12,6 +12,8 @@ export interface Part {
   readonly process: ChildProcess;
   /** Where it listens, for those that do. */
   readonly url: string | null;
+  /** Where its metrics are, for those that serve them. */
+  readonly adminUrl?: string | null;
   /** SIGTERM, and SIGKILL where that takes more than 12 s. */
   stop(): Promise<void>;
 }
@@ -24,10 +26,14 @@ const startTimeoutMs = 30_000; // Node and its modules load in one to two second
 const nodeOptions = ["--max-semi-space-size=32"];
 
 const programs = {
-  simulator: { file: "infra/stripe-simulator/main.ts", started: /listening on (http:\S+)/ },
-  api: { file: "api/src/main.ts", started: /"address":"(http:[^"]+)","msg":"api is listening"/ },
-  worker: { file: "worker/src/main.ts", started: /"msg":"(worker is serving)"/ },
-  bare: { file: "infra/bench/bare-server.ts", started: /listening on (http:\S+)/ },
+  simulator: { file: "infra/stripe-simulator/main.ts", started: /listening on (?<url>http:\S+)/ },
+  api: {
+    file: "api/src/main.ts",
+    started:
+      /"adminAddress":(?:null|"(?<adminUrl>http:[^"]+)"),"address":"(?<url>http:[^"]+)","msg":"api is listening"/,
+  },
+  worker: { file: "worker/src/main.ts", started: /"msg":"worker is serving"/ },
+  bare: { file: "infra/bench/bare-server.ts", started: /listening on (?<url>http:\S+)/ },
   migrations: { file: "migrations/src/main.ts", started: null },
 } as const;
 
@@ -43,19 +49,20 @@ export async function startPart(
 ): Promise<Part> {
   const { file, started } = programs[program];
   const { child, lines, lastWords } = await launch(file, name, env, logDirectory);
-  const serving = Promise.withResolvers<string>();
+  const serving = Promise.withResolvers<{ url?: string; adminUrl?: string }>();
   lines.on("line", (line: string) => {
     const match = started.exec(line);
-    if (match?.[1]) serving.resolve(match[1]);
+    if (match) serving.resolve({ ...match.groups });
   });
   child.once("exit", () => serving.reject(new Error(`${name} ended at start: ${lastWords()}`)));
   const timer = setTimeout(() => serving.reject(new Error(`${name} did not start in time`)), startTimeoutMs);
   try {
-    const address = await serving.promise;
+    const { url = null, adminUrl = null } = await serving.promise;
     return {
       name,
       process: child,
-      url: address.startsWith("http") ? address : null,
+      url,
+      adminUrl,
       async stop() {
         child.kill("SIGTERM");
         await childEnded(child, 12_000);

@@ -28,6 +28,7 @@ const usage = `npm run rush -- [options]
   --workers 2        workers of the private system
   --url URL          drive a running system instead; needs --simulator URL and --ops-password (or OPS_PASSWORD); shoppers get guest
                      sessions, or tokens signed with JWT_SECRET where it is set
+  --admin-url URL where the running system's ADMIN_PORT is, for the plot of the line (not plotted without)
   --html FILE        where the report is written as a page (.holdfast/rush/…)
   --json FILE        where it is written as JSON (beside the page)`;
 
@@ -47,6 +48,7 @@ try {
       apis: { type: "string", default: "2" },
       workers: { type: "string", default: "2" },
       url: { type: "string" },
+      "admin-url": { type: "string" },
       simulator: { type: "string" },
       "ops-password": { type: "string", default: process.env.OPS_PASSWORD ?? "" },
       html: { type: "string" },
@@ -74,7 +76,12 @@ try {
             wholeNumber("apis", values.apis, 1, 16),
             wholeNumber("workers", values.workers, 1, 16),
           )
-        : await rushRunning(crowd, values.url.replace(/\/+$/, ""), values.simulator, values["ops-password"]);
+        : await rushRunning(
+            { ...crowd, adminUrls: values["admin-url"] ? [values["admin-url"].replace(/\/+$/, "")] : [] },
+            values.url.replace(/\/+$/, ""),
+            values.simulator,
+            values["ops-password"],
+          );
     say(`\n${printReport(report)}`);
     const html = resolve(
       values.html ?? join(root, ".holdfast/rush", `${report.beganAt.replaceAll(/[:.]/g, "-")}.html`),
@@ -88,7 +95,7 @@ try {
   reportStartFailure("rush", error);
 }
 
-type Crowd = Omit<RushOptions, "urls" | "opsPassword" | "simulatorUrl" | "tokenOf" | "db" | "processes">;
+type Crowd = Omit<RushOptions, "urls" | "adminUrls" | "opsPassword" | "simulatorUrl" | "tokenOf" | "db" | "processes">;
 
 async function rushPrivately(crowd: Crowd, apis: number, workers: number): Promise<Report> {
   const directory = await mkdtemp(join(tmpdir(), "holdfast-rush-"));
@@ -114,7 +121,12 @@ async function rushPrivately(crowd: Crowd, apis: number, workers: number): Promi
   }
 }
 
-async function rushRunning(crowd: Crowd, url: string, simulatorUrl: string | undefined, opsPassword: string) {
+async function rushRunning(
+  crowd: Crowd & Pick<RushOptions, "adminUrls">,
+  url: string,
+  simulatorUrl: string | undefined,
+  opsPassword: string,
+) {
   if (!simulatorUrl || !opsPassword) {
     throw new Error("--url needs --simulator and --ops-password too: the audit asks both for the books");
   }

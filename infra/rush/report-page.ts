@@ -37,7 +37,12 @@ export function reportPage(report: Report): string {
     linePlot({
       title: "Orders in line",
       xLabel: "seconds since the rush began",
-      series: [{ name: "in line", points: samples.map((s) => ({ x: s.atMs / 1_000, y: s.inLine })) }],
+      series: [
+        {
+          name: "in line",
+          points: samples.flatMap((s) => (s.inLine === null ? [] : [{ x: s.atMs / 1_000, y: s.inLine }])),
+        },
+      ],
     }),
     linePlot({
       title: "Units left",

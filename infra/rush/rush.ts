@@ -11,6 +11,8 @@ import { type OrderSet, Tally } from "./tally.ts";
 
 export interface RushOptions extends Partial<RushTerms> {
   readonly urls: readonly string[];
+  /** Where the servers' metrics are, which tell how many are in line; none where that is not to be seen. */
+  readonly adminUrls: readonly string[];
   readonly opsPassword: string;
   readonly simulatorUrl: string;
   readonly buyers: number;
@@ -49,7 +51,7 @@ export async function rush(options: RushOptions): Promise<Report> {
   for (const url of urls) await knowsAll(url, itemIds);
 
   const tally = new Tally(items);
-  const sampler = await startSampling(urls[0] ?? "", itemIds, options.processes ?? []);
+  const sampler = await startSampling(urls[0] ?? "", options.adminUrls[0] ?? null, itemIds, options.processes ?? []);
   const showing = showProgress(options, tally, sampler);
   const beganAt = new Date().toISOString();
   await runCrowd({

@@ -3,8 +3,8 @@ import { type ProcessUsage, processUsage } from "../local/process-usage.ts";
 /** The system as it was at a moment of the rush. */
 export interface Sample {
   readonly atMs: number;
-  /** Orders waiting in all lanes. */
-  readonly inLine: number;
+  /** Orders waiting in all lanes; null where nobody tells. */
+  readonly inLine: number | null;
   /** Units not yet reserved, of all items of the rush. */
   readonly unitsLeft: number;
 }
@@ -35,6 +35,7 @@ const everyMs = 200; // a look costs the servers one metrics page and one item p
 /** Looks at the line, the units and the processes now and then, on connections of its own. */
 export async function startSampling(
   url: string,
+  adminUrl: string | null,
   itemIds: readonly string[],
   processes: readonly WatchedProcess[],
 ): Promise<Sampler> {
@@ -43,7 +44,10 @@ export async function startSampling(
   const first = await usages(processes);
   const peaks = first.map((usage) => usage?.rssBytes ?? 0);
   const look = async () => {
-    const [inLine, left] = await Promise.all([ordersInLine(url), Promise.all(itemIds.map((id) => unitsLeft(url, id)))]);
+    const [inLine, left] = await Promise.all([
+      ordersInLine(adminUrl),
+      Promise.all(itemIds.map((id) => unitsLeft(url, id))),
+    ]);
     samples.push({ atMs: performance.now() - began, inLine, unitsLeft: left.reduce((sum, units) => sum + units, 0) });
     for (const [i, usage] of (await usages(processes)).entries()) {
       peaks[i] = Math.max(peaks[i] ?? 0, usage?.rssBytes ?? 0);
@@ -81,8 +85,9 @@ function usages(processes: readonly WatchedProcess[]): Promise<(ProcessUsage | n
   return Promise.all(processes.map(({ pid }) => processUsage(pid)));
 }
 
-async function ordersInLine(url: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+async function ordersInLine(adminUrl: string | null): Promise<number | null> {
+  if (adminUrl === null) return null;
+  const text = await (await fetch(`${adminUrl}/metrics`)).text();
   const lanes = [...text.matchAll(/^holdfast_line_orders\{[^}]*\} (\d+)$/gm)];
   return lanes.reduce((sum, [, orders]) => sum + Number(orders), 0);
 }

@@ -2,10 +2,14 @@ import { createLog, type Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
 import { SignJWT } from "jose";
+import { type AcceptanceMarks, acceptanceMarks } from "../../api/src/acceptance-marks.ts";
+import { buildAdminApp } from "../../api/src/admin-app.ts";
 import { type App, type AppParts, buildApp } from "../../api/src/app.ts";
 import { readApiConfig } from "../../api/src/config.ts";
 import { openItemCatalog } from "../../api/src/item-catalog.ts";
+import { createMetrics } from "../../api/src/metrics.ts";
 import { type OrderWatch, openOrderWatch } from "../../api/src/order-watch.ts";
+import { readinessCheck } from "../../api/src/readiness.ts";
 import type { World } from "./world.ts";
 
 export const testJwtSecret = "a secret of thirty-two bytes and more for tests";
@@ -14,6 +18,9 @@ export const opsAuthorization = `Basic ${Buffer.from(`ops:${testOpsPassword}`).t
 
 export interface TestApi {
   readonly app: App;
+  /** What is served on ADMIN_PORT. */
+  readonly admin: App;
+  readonly marks: AcceptanceMarks;
   readonly watch: OrderWatch;
   close(): Promise<void>;
 }
@@ -45,12 +52,32 @@ export async function createTestApi(
   const charges = openChargeQueue(redis, keys);
   const webhooks = openWebhookQueue(redis, keys);
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
-  const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log, limits });
+  const marks = acceptanceMarks(redis, keys);
+  const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
+  const app = await buildApp({
+    config,
+    db,
+    redis,
+    keys,
+    lanes,
+    charges,
+    webhooks,
+    items,
+    watch,
+    marks,
+    log,
+    limits,
+    ...health,
+  });
+  const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
   return {
     app,
+    admin,
+    marks,
     watch,
     async close() {
       await app.close();
+      await admin.close();
       items.close();
       await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
       redis.disconnect();

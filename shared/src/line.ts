@@ -75,10 +75,46 @@ export async function advanceLine(
   await withCommands(redis).advanceLine(keys.line(queueName), place);
 }
 
+/** The running numbers of a lane. */
+export interface LineNumbers {
+  /** The last place that was given out. */
+  readonly accepted: number;
+  /** The last place that was decided. */
+  readonly decided: number;
+}
+
+export async function readLineNumbers(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<LineNumbers> {
+  const [accepted, decided] = await redis.hmget(keys.line(queueName), "accepted", "decided");
+  return { accepted: Number(accepted ?? 0), decided: Number(decided ?? 0) };
+}
+
 /** How many orders are in a lane's line. */
 export async function lineLength(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<number> {
-  const [accepted, decided] = await redis.hmget(keys.line(queueName), "accepted", "decided");
-  return Math.max(0, Number(accepted ?? 0) - Number(decided ?? 0));
+  const { accepted, decided } = await readLineNumbers(redis, keys, queueName);
+  return Math.max(0, accepted - decided);
+}
+
+/** How long an order may be on its way into the line: more than three commands that run into their timeout. */
+export const enqueueMs = 10_000;
+
+/**
+ * Notes that an order still waits though its lane has decided the places behind it. That may be a
+ * matter of moments, or its job is gone: a worker looks. Noted again only when that look is a minute old.
+ */
+export async function reportPassedOver(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<void> {
+  await redis.set(keys.passedOver(queueName), "reported", "PX", passedOverMs, "NX");
+}
+
+const passedOverMs = 60_000; // reading a million views takes seconds of Redis' time; not more often than once a minute
+
+const takeReportScript = `
+if redis.call("GET", KEYS[1]) ~= "reported" then return 0 end
+redis.call("SET", KEYS[1], "looked", "PX", ARGV[1])
+return 1`;
+
+/** Whether somebody was passed over. Of several workers that ask, one is told so. */
+export async function takePassedOver(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<boolean> {
+  return (await redis.eval(takeReportScript, 1, keys.passedOver(queueName), passedOverMs)) === 1;
 }
 
 /** What an order of an item sees of the line it is in. */

@@ -104,6 +104,8 @@ export async function followNews(
     await sleep(graceMs, undefined, { ref: false });
     // Some were counted and never came; or fewer were counted than had come, by a Redis that was emptied or is of an older state.
     if (counted <= seen && counted >= seenBefore) return;
+    // Where nothing comes at all, the subscription may hang on a server that is the master no more.
+    if (counted > seen && seen === seenBefore) subscriber.disconnect(true);
     seen = counted;
     noteMissed();
   };

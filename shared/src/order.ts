@@ -155,6 +155,8 @@ const heldMessages: Readonly<Record<PaymentStatus, string>> = {
   refunded: "payment refunded",
 };
 
+const lostMessage = "Lost in line, nothing was charged: please buy again";
+
 function messageFor(record: OrderRecord, itemLocked: boolean): string {
   switch (record.status) {
     case "queued":
@@ -171,6 +173,8 @@ function messageFor(record: OrderRecord, itemLocked: boolean): string {
       return "Out of stock";
     case "cancelled":
     case "rejected": {
+      // Nobody's hold can expire who never had one: its purchase job was lost (worker/src/cancel-lost-orders.ts).
+      if (record.reason === "hold_expired" && record.reservedAtMs === null) return lostMessage;
       const why = record.reason === null ? "Cancelled" : reasonMessages[record.reason];
       return record.paymentStatus === "refunded" ? `${why}: the payment came too late and was refunded` : why;
     }

@@ -22,7 +22,7 @@ const transientSystemCodes = [
   "EHOSTUNREACH",
 ];
 const transientMessages =
-  /connection (terminated|ended|is closed)|timeout (exceeded )?when trying to connect|query read timeout|connection timeout|client has encountered a connection error|not queryable|max retries per request|stream isn't writeable|command timed out|command aborted|cluster isn't ready|startup nodes is available|cluster is (ended|disconnect)|too many cluster redirections|error establishing an ssl connection|-OOM\b|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|OOM|BUSY|NOREPLICAS)\b/i;
+  /connection (terminated|ended|is closed)|timeout (exceeded )?when trying to connect|query read timeout|connection timeout|client has encountered a connection error|not queryable|max retries per request|stream isn't writeable|command timed out|command aborted|cluster isn't ready|startup nodes is available|cluster is (ended|disconnect)|too many cluster redirections|error establishing an ssl connection|-(OOM|READONLY|MISCONF|NOREPLICAS)\b|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|OOM|BUSY|NOREPLICAS|UNBLOCKED)\b/i;
 
 /** Whether an error says that Postgres or Redis is away or busy, rather than that something is wrong with the work. */
 export function isOutage(error: unknown): boolean {

@@ -4,9 +4,10 @@ import type { Database } from "./database.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 
 /**
- * Which life of Redis this is. The record and Redis both know the token of the epoch, and a beat that is counted up in Redis first and
- * then in the record. So the record is never ahead of a sound Redis: one that lacks the token, or has fewer beats, was emptied or
- * restored from an older state, and orders that were only there are gone.
+ * The epoch: which generation of Redis this is. Postgres and Redis both know its token, and a
+ * heartbeat that is counted up in Redis first and then in Postgres. So Postgres is never ahead of a
+ * sound Redis: one that lacks the token, or has fewer heartbeats, was emptied or restored from an
+ * older state, and orders that were only there are gone.
  */
 
 export type LossCause = "emptied" | "restored";
@@ -17,10 +18,14 @@ export interface KnownEpoch {
   readonly token: string;
   readonly cause: "first_start" | LossCause;
   readonly beganAtMs: number;
+  /** How long ago it began, by the clock of Postgres: those of the processes may differ by seconds. */
+  readonly ageMs: number;
   /** Whether everything was put right after what began it. */
   readonly recovered: boolean;
   readonly beat: number;
   readonly beatAtMs: number | null;
+  /** How long ago that was, by the clock of Postgres. */
+  readonly beatAgeMs: number | null;
   /** Orders in line at that beat. */
   readonly inLine: number;
 }
@@ -33,30 +38,48 @@ export interface SeenEpoch {
 
 /**
  * - `begin`: nobody has ever begun an epoch.
- * - `recover`: one has begun, and what follows from that is not done yet.
- * - `emptied`, `restored`: Redis is not what it was.
+ * - `beginning`: one has begun a moment ago, and Redis has not its token yet.
+ * - `recover`: Redis has it, and what follows from the loss is not put right yet.
+ * - `emptied`, `restored`: Redis is not what it was, be it while a loss is put right.
  */
-export type EpochState = "begin" | "recover" | "sound" | LossCause;
+export type EpochState = "begin" | "beginning" | "recover" | "sound" | LossCause;
 
-/** Compares what both sides know. The record must have been read first: read second, it could rightly be ahead. */
+/**
+ * How long the one that began an epoch may take to give Redis its token: one command, and its timeout.
+ * Nobody else ever does that: whoever comes late would cover up that Redis was emptied once more.
+ */
+export const stampGraceMs = 3_000;
+
+/** Compares what both sides know. Postgres must have been read first: read second, it could rightly be ahead. */
 export function judgeEpoch(known: KnownEpoch | null, seen: SeenEpoch): EpochState {
   if (known === null) return "begin";
-  if (!known.recovered) return "recover";
-  if (seen.token === null) return "emptied";
-  return seen.token === known.token && seen.beat >= known.beat ? "sound" : "restored";
+  if (seen.token === known.token && seen.beat >= known.beat) return known.recovered ? "sound" : "recover";
+  if (!known.recovered && known.ageMs < stampGraceMs) return "beginning";
+  return seen.token === null ? "emptied" : "restored";
 }
 
 export async function readKnownEpoch(db: Database): Promise<KnownEpoch | null> {
-  const row = await db.selectFrom("redis_epochs").selectAll().orderBy("epoch", "desc").limit(1).executeTakeFirst();
+  const row = await db
+    .selectFrom("redis_epochs")
+    .selectAll()
+    .select([
+      sql<number>`(extract(epoch from now() - began_at) * 1000)::float8`.as("age_ms"),
+      sql<number | null>`(extract(epoch from now() - beat_at) * 1000)::float8`.as("beat_age_ms"),
+    ])
+    .orderBy("epoch", "desc")
+    .limit(1)
+    .executeTakeFirst();
   if (!row) return null;
   return {
     epoch: row.epoch,
     token: row.token,
     cause: row.cause,
     beganAtMs: row.began_at.getTime(),
+    ageMs: row.age_ms,
     recovered: row.recovered_at !== null,
     beat: row.beat,
     beatAtMs: row.beat_at?.getTime() ?? null,
+    beatAgeMs: row.beat_age_ms,
     inLine: row.in_line,
   };
 }
@@ -66,10 +89,13 @@ export async function readSeenEpoch(redis: RedisClient, keys: RedisKeys): Promis
   return { token: token ?? null, beat: Number(beat ?? 0) };
 }
 
-/** How often the record says that Redis lost orders, and when that was last noticed; null for never. */
-export async function readLosses(
-  db: Database,
-): Promise<{ count: number; last: { cause: LossCause; atMs: number } | null }> {
+/** How often Redis lost orders, and when that was last noticed; null for never. */
+export interface RedisLosses {
+  readonly count: number;
+  readonly last: { readonly cause: LossCause; readonly atMs: number } | null;
+}
+
+export async function readLosses(db: Database): Promise<RedisLosses> {
   const rows = await db
     .selectFrom("redis_epochs")
     .select(["cause", "began_at"])
@@ -83,16 +109,20 @@ export async function readLosses(
 
 /**
  * Begins the epoch after `known`. Of several that come to it at the same moment one succeeds.
- * @returns whether it was this one
+ * @returns its token where it was this one, which then has to give it to Redis; otherwise null
  */
-export async function beginEpoch(db: Database, known: KnownEpoch | null, cause: KnownEpoch["cause"]): Promise<boolean> {
+export async function beginEpoch(
+  db: Database,
+  known: KnownEpoch | null,
+  cause: KnownEpoch["cause"],
+): Promise<string | null> {
   const begun = await db
     .insertInto("redis_epochs")
     .values({ epoch: (known?.epoch ?? 0) + 1, token: randomUUID(), cause, recovered_at: null, beat_at: null })
     .onConflict((conflict) => conflict.column("epoch").doNothing())
-    .returning("epoch")
+    .returning("token")
     .executeTakeFirst();
-  return begun !== undefined;
+  return begun?.token ?? null;
 }
 
 // Writes the token, unless somebody else wrote one since we looked: it may be of a later epoch.
@@ -104,31 +134,26 @@ redis.call("DEL", KEYS[1])
 redis.call("HSET", KEYS[1], "token", ARGV[2], "beat", 0)
 return 1`;
 
-/** Gives Redis the token of a new epoch; false where Redis is not as it was seen any more. */
-export async function stampEpoch(
-  redis: RedisClient,
-  keys: RedisKeys,
-  known: KnownEpoch,
-  seen: SeenEpoch,
-): Promise<boolean> {
-  return (await redis.eval(stampScript, 1, keys.epoch, seen.token ?? "", known.token)) === 1;
+/** Gives Redis the token of a new epoch, unless Redis is not as it was seen any more. */
+export async function stampEpoch(redis: RedisClient, keys: RedisKeys, token: string, seen: SeenEpoch): Promise<void> {
+  await redis.eval(stampScript, 1, keys.epoch, seen.token ?? "", token);
 }
 
-// Compared again in the same step: between a look and a beat Redis may have been replaced.
-const beatScript = `
+// Compared again in the same step: between a look and a heartbeat Redis may have been replaced.
+const heartbeatScript = `
 local seen = redis.call("HMGET", KEYS[1], "token", "beat")
 if seen[1] ~= ARGV[1] or tonumber(seen[2]) < tonumber(ARGV[2]) then return -1 end
 return redis.call("HINCRBY", KEYS[1], "beat", 1)`;
 
-/** One beat, in Redis first. Had we died between the two, Redis would be ahead, which is as good. */
-export async function beatEpoch(
+/** One heartbeat, in Redis first. Had we died between the two, Redis would be ahead, which is as good. */
+export async function countHeartbeat(
   db: Database,
   redis: RedisClient,
   keys: RedisKeys,
   known: KnownEpoch,
   inLine: number,
 ): Promise<void> {
-  const beat = Number(await redis.eval(beatScript, 1, keys.epoch, known.token, known.beat));
+  const beat = Number(await redis.eval(heartbeatScript, 1, keys.epoch, known.token, known.beat));
   if (beat < 0) return; // the next look tells why
   await db
     .updateTable("redis_epochs")

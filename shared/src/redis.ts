@@ -10,17 +10,61 @@ export type RedisClient = Redis | Cluster;
 export type RedisPatience = "failing" | "waiting";
 
 const commandTimeoutMs = 2_000; // a healthy Redis answers in one; a frozen one must not hold requests for longer
-const reconnectDelayMs = (attempt: number) => Math.min(50 * attempt, 500); // back within half a second of Redis' return
+const maxReconnectDelayMs = 500; // back within half a second of Redis' return
+const reconnectDelayMs = (attempt: number) => Math.min(50 * attempt, maxReconnectDelayMs);
+const reconnectAfterRefusalMs = 1_000; // how long a failover may go unnoticed that moved the address
+
+/**
+ * What a server answers that is no master any more, or may not act as one. After a failover the
+ * socket to it can stay open, and it answers PING and reads all the same: only a new connection
+ * follows the address to the new master. (Redis 6 puts its own words before a script's error.)
+ */
+const refusesWrites = /(^|-)(READONLY|MASTERDOWN|NOREPLICAS)\b/;
+
+/**
+ * When and how a connection is made anew. A command that was refused as above did nothing, so one
+ * that waits is sent again by itself on the new connection (2), and one that fails is refused to
+ * its caller (1). What was sent earlier and not answered is another matter: a `failing` connection
+ * never repeats it; a `waiting` one does, and all that is sent there may be done twice. Commands
+ * inside MULTI must not be repeated one by one, so there is no MULTI on these connections.
+ *
+ * BullMQ copies a connection for its blocking command with all its options, these included.
+ */
+function reconnecting(patience: RedisPatience) {
+  let refusedAtMs = Number.NEGATIVE_INFINITY;
+  const refusedLately = () => performance.now() - refusedAtMs < reconnectAfterRefusalMs;
+  if (patience === "failing") {
+    return {
+      retryStrategy: reconnectDelayMs,
+      // Once a second: in between it answers reads, and refuses what is to be refused.
+      reconnectOnError(error: Error) {
+        if (!refusesWrites.test(error.message) || refusedLately()) return false;
+        refusedAtMs = performance.now();
+        return 1 as const;
+      },
+    };
+  }
+  return {
+    // A new connection to a server that still refuses would be refused at once: not in a circle.
+    retryStrategy: (attempt: number) => (refusedLately() ? maxReconnectDelayMs : reconnectDelayMs(attempt)),
+    reconnectOnError(error: Error) {
+      if (!refusesWrites.test(error.message)) return false;
+      refusedAtMs = performance.now();
+      return 2 as const;
+    },
+  };
+}
 
 /** Connects to Redis, or to a Redis Cluster where the URL names several addresses. Starts connecting at once. */
 export function connectRedis(url: string, patience: RedisPatience, onError: (error: Error) => void): RedisClient {
   const waiting = patience === "waiting";
+  const reconnect = reconnecting(patience);
   const common = {
     maxRetriesPerRequest: waiting ? null : 0,
     enableOfflineQueue: waiting,
     ...(waiting ? {} : { commandTimeout: commandTimeoutMs }),
     connectTimeout: 3_000,
-    retryStrategy: reconnectDelayMs,
+    ...reconnect,
   } satisfies RedisOptions;
   const urls = url.split(",").map((part) => part.trim());
   const first = urls[0] ?? "";
@@ -30,8 +74,11 @@ export function connectRedis(url: string, patience: RedisPatience, onError: (err
       : new Cluster(urls, {
           redisOptions: common,
           enableOfflineQueue: waiting,
-          clusterRetryStrategy: reconnectDelayMs,
+          clusterRetryStrategy: reconnect.retryStrategy,
         });
+  // After a failover each refused command asks for the connection to be closed, and listens until
+  // it is: hundreds in flight are no leak, which Node would warn of.
+  if (client instanceof Redis) client.on("connect", () => client.stream.setMaxListeners(0));
   // Each failed reconnect is reported here; without a listener it would be printed raw.
   client.on("error", onError);
   return client;
@@ -76,6 +123,12 @@ export function redisKeys(prefix: string) {
     providerRate: `${prefix}holdfast:provider-rate`,
     /** A hash with the living processes and their number of lanes. */
     fleet: `${prefix}holdfast:fleet`,
+    /** What `/readyz` writes, beside a lane's own keys. */
+    writeProbe: (queueName: string) => `${prefix}holdfast:${queueName}:write-probe`,
+    /** Set where a shopper's order was passed over by its lane; a worker then looks for lost ones. */
+    passedOver: (queueName: string) => `${prefix}holdfast:${queueName}:passed-over`,
+    /** How many jobs an API server has put into a lane. */
+    acceptanceMark: (queueName: string, mark: string) => `${prefix}holdfast:${queueName}:mark:${mark}`,
     /** Where BullMQ keeps a queue's settings, its global concurrency among them. */
     queueMeta: (queueName: string) => `${prefix}holdfast:${queueName}:meta`,
     /** BullMQ's prefix. */

@@ -20,6 +20,10 @@ describe("an outage passes by itself", () => {
     "Cluster isn't ready and enableOfflineQueue options is false",
     "None of startup nodes is available",
     "LOADING Redis is loading the dataset in memory",
+    "READONLY You can't write against a read only replica. script: 0f5f, on @user_script:1.",
+    "ERR Error running script (call to f_0f5f): @user_script:1: -READONLY You can't write against a read only replica.",
+    "NOREPLICAS Not enough good replicas to write.",
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
     "MISCONF Redis is configured to save RDB snapshots",
   ])("%s", (message) => expect(isOutage(new Error(message))).toBe(true));
   test("one that another error was caused by, or several at once", () => {

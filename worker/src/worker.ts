@@ -11,14 +11,16 @@ import {
 } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
+import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
 import type { WorkerConfig } from "./config.ts";
 import { connectStripe } from "./connect-stripe.ts";
 import { providerRate } from "./provider-rate.ts";
+import { epochRecovery } from "./recover-epoch.ts";
 import { serveCharges } from "./serve-charges.ts";
 import { serveLane, setUpLane } from "./serve-lane.ts";
 import { serveSweeps, setUpSweeps } from "./serve-sweeps.ts";
 import { serveWebhooks } from "./serve-webhooks.ts";
-import { watchEpoch } from "./watch-epoch.ts";
+import { watchLanes } from "./watch-lanes.ts";
 
 export interface RunningWorker {
   /** Resolves where it must not go on, with the reason; it still has to be closed. */
@@ -36,16 +38,16 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   );
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
-  const watchman = connectRedis(config.REDIS_URL, "failing", onRedisError);
+  const failing = connectRedis(config.REDIS_URL, "failing", onRedisError);
   const keys = redisKeys(config.REDIS_PREFIX);
   let fleet: FleetMember;
   try {
-    await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(watchman)]);
+    await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(failing)]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
-    fleet = await joinFleet({ redis: watchman, keys, laneCount: config.PURCHASE_LANES, log });
+    fleet = await joinFleet({ redis: failing, keys, laneCount: config.PURCHASE_LANES, log });
   } catch (error) {
     redis.disconnect();
-    watchman.disconnect();
+    failing.disconnect();
     await db.destroy();
     throw error;
   }
@@ -68,19 +70,21 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     await Promise.all(lanes.map(setUpLane));
     await setUpSweeps(sweeps, nightly);
   };
-  const watch = watchEpoch({ db, redis: watchman, keys, lanes, setUpQueues, log });
+  const recover = epochRecovery({ db, redis: failing, keys, lanes, setUpQueues, log });
+  const watch = watchEpoch({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, alarm: raiseAlarm });
+  const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, alarm: raiseAlarm });
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 
   return {
     expelled: fleet.expelled,
     async close() {
-      await watch.close();
+      await Promise.all([watch.close(), lanesWatch.close()]);
       await Promise.all(workers.map((worker) => worker.close()));
       await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await fleet.leave(); // when its lanes are served no more
       await db.destroy();
       redis.disconnect();
-      watchman.disconnect();
+      failing.disconnect();
     },
   };
 }

@@ -1,6 +1,3 @@
-import { createBullBoard } from "@bull-board/api";
-import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
-import { FastifyAdapter } from "@bull-board/fastify";
 import type { Database } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
@@ -9,12 +6,12 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
 import { chargingWarnings, unpayable } from "../charge-limits.ts";
-import { foreignPagePolicy } from "../content-security-policy.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
 import { guardOperations } from "../ops-guard.ts";
 import { maxStocked, putItem, restockItem } from "../ops-items.ts";
 import { type LockoutLimits, opsLockout } from "../ops-lockout.ts";
 import { Problem } from "../problems.ts";
+import { queueDashboard } from "../queue-dashboard.ts";
 import { booksBody, opsItemBody, opsItemRequest, putItemBody, refusals, restockRequest } from "../schemas.ts";
 import { showItem } from "../show-item.ts";
 
@@ -48,26 +45,9 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
   itemRoutes(app, parts);
   booksRoute(app, parts.db);
 
-  const dashboard = new FastifyAdapter();
-  dashboard.setBasePath("/ops/queues");
-  createBullBoard({
-    queues: [...parts.lanes, parts.charges, parts.webhooks].map((queue) => new BullMQAdapter(queue)),
-    serverAdapter: dashboard,
-    options: { uiConfig: { boardTitle: "Holdfast" } },
+  await app.register((scope) => queueDashboard(scope, [...parts.lanes, parts.charges, parts.webhooks]), {
+    prefix: "/queues",
   });
-  // Its own handler shows an error's message, and in development its stack: errors go on to ours.
-  dashboard.setErrorHandler((error) => {
-    throw error;
-  });
-  await app.register(
-    async (scope) => {
-      scope.addHook("onRequest", async (_request, reply) => {
-        reply.header("content-security-policy", foreignPagePolicy);
-      });
-      await scope.register(dashboard.registerPlugin());
-    },
-    { prefix: "/queues" },
-  );
 }
 
 function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsParts): void {

@@ -4,6 +4,7 @@ import type { App } from "../app.ts";
 import { isOrderId } from "../order-id.ts";
 import { listOrders, type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
+import { passedOverReporter } from "../passed-over.ts";
 import { waiterFor } from "../prefer.ts";
 import { orderBody, refusals, waitHeaders } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
@@ -18,7 +19,12 @@ export interface OrdersParts {
 
 /** `GET /orders/:id` and `GET /orders`: where a shopper's own orders stand. */
 export function orderRoutes(app: App, { reader, readLine, watch, identify }: OrdersParts): void {
-  const show = async (order: OrderRecord) => showOrder(order, order.status === "queued" ? await readLine(order) : null);
+  const notePassedOver = passedOverReporter(reader);
+  const show = async (order: OrderRecord) => {
+    const line = order.status === "queued" ? await readLine(order) : null;
+    if (line !== null) notePassedOver(order, line);
+    return showOrder(order, line);
+  };
 
   app.get(
     "/orders/:id",

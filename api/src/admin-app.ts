@@ -1,0 +1,37 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { Logger } from "@holdfast/shared/log.ts";
+import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
+import type { App } from "./app.ts";
+import { connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
+import { answerProblem, Problem } from "./problems.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { type MetricsParts, metricsRoute } from "./routes/metrics.ts";
+import { apiHeaders } from "./secure-headers.ts";
+
+const maxAdminConnections = 100; // the platform and a few scrapers
+
+/**
+ * What is served on `ADMIN_PORT`: health and metrics, for the platform. The metrics are nowhere
+ * else: they say how well a shop sells, and each scrape is some work. Without listening.
+ */
+export function buildAdminApp(parts: MetricsParts & { readonly log: Logger }): App {
+  const log: FastifyBaseLogger = parts.log;
+  const app: App = Fastify({
+    ...connectionOptions(connectionLimits),
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  limitConnections(app, { ...connectionLimits, maxConnections: maxAdminConnections });
+  app.addHook("onRequest", (_request, reply, done) => {
+    reply.headers(apiHeaders);
+    done();
+  });
+  app.setErrorHandler(answerProblem);
+  app.setNotFoundHandler(() => {
+    throw new Problem("route_not_found", "Here are /healthz, /readyz and /metrics.");
+  });
+  healthRoutes(app, parts.checkReadiness);
+  metricsRoute(app, parts);
+  return app;
+}

@@ -1,0 +1,68 @@
+import type { Tables } from "@holdfast/shared/database.ts";
+import { createLog } from "@holdfast/shared/log.ts";
+import type { Kysely, KyselyPlugin } from "kysely";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createTestApi, testJwtSecret } from "../../infra/testing/api.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
+import { readApiConfig } from "../src/config.ts";
+import { startServer } from "../src/server.ts";
+
+describe("ADMIN_PORT", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await createWorld();
+  });
+  afterAll(() => world.close());
+
+  const start = (env: Record<string, string>) =>
+    startServer(
+      readApiConfig({ ...world.env, PORT: "0", JWT_SECRET: testJwtSecret, ...env }),
+      createLog("api", "silent"),
+    );
+
+  test("serves health and metrics on a port of its own, and the metrics on no other", async () => {
+    const server = await start({ ADMIN_PORT: "0" });
+    try {
+      expect(server.adminAddress).not.toBe(server.address);
+      const status = async (url: string) => (await fetch(url)).status;
+      for (const path of ["/healthz", "/readyz", "/metrics"])
+        expect(await status(`${server.adminAddress}${path}`)).toBe(200);
+      expect(await status(`${server.adminAddress}/items`)).toBe(404);
+      for (const path of ["/healthz", "/readyz"]) expect(await status(`${server.address}${path}`)).toBe(200);
+      expect(await status(`${server.address}/metrics`)).toBe(404);
+      const metrics = await (await fetch(`${server.adminAddress}/metrics`)).text();
+      expect(metrics).toContain('holdfast_http_answers_total{method="GET",route="/readyz",status="200"} 1');
+    } finally {
+      await server.close();
+    }
+  });
+
+  test("without it there are no metrics at all", async () => {
+    const server = await start({});
+    try {
+      expect(server.adminAddress).toBeNull();
+      expect((await fetch(`${server.address}/metrics`)).status).toBe(404);
+    } finally {
+      await server.close();
+    }
+  });
+
+  test("a thousand who ask whether it is ready, and for its metrics, cost Postgres one query", async () => {
+    let queries = 0;
+    const counting: KyselyPlugin = {
+      transformQuery: ({ node }) => {
+        queries += 1;
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    };
+    const api = await createTestApi({ ...world, db: (world.db as Kysely<Tables>).withPlugin(counting) });
+    queries = 0; // the catalogue was read at start
+    const ask = (i: number) => (i % 10 === 0 ? api.admin.inject("/metrics") : api.app.inject("/readyz"));
+    const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => ask(i)));
+    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([200]));
+    expect(queries).toBeLessThanOrEqual(2); // two where they took more than a second
+    expect(queries).toBeGreaterThan(0);
+    await api.close();
+  });
+});

@@ -1,0 +1,109 @@
+import { Queue } from "bullmq";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createTestApi, opsAuthorization, type TestApi } from "../../infra/testing/api.ts";
+import { addDeadJob } from "../../infra/testing/dead-job.ts";
+import { routesOf } from "../../infra/testing/routes.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
+
+describe("the queue dashboard", () => {
+  let world: World;
+  let api: TestApi;
+  let lane: Queue;
+  beforeAll(async () => {
+    world = await createWorld();
+    api = await createTestApi(world);
+    lane = new Queue("{lane-0}", { connection: world.redis, prefix: world.keys.queues });
+  });
+  afterAll(async () => {
+    await lane.close();
+    await api.close();
+    await world.close();
+  });
+  beforeEach(() => lane.obliterate({ force: true }));
+
+  const ask = (method: "GET" | "PUT" | "POST" | "PATCH", path: string, payload?: object) =>
+    api.app.inject({
+      method,
+      url: `/ops/queues/api/queues${path}`,
+      headers: { authorization: opsAuthorization },
+      ...(payload && { payload }),
+    });
+  const state = async () => JSON.stringify([await lane.getJobs(), await lane.isPaused(), await lane.getMeta()]);
+
+  test("refuses whatever could empty a lane, hold it up or change its jobs, and nothing of it happens", async () => {
+    const dead = await addDeadJob(lane, world);
+    const delayed = await lane.add("purchase", { orders: [] }, { delay: 3_600_000 });
+    const other = await lane.add("purchase", { orders: [] });
+    const before = await state();
+    const queue = "/%7Blane-0%7D";
+    const refused: [Parameters<typeof ask>[0], string, object?][] = [
+      ["PUT", "/pause"],
+      ["PUT", "/resume"],
+      ["POST", `${queue}/add`, { name: "purchase", data: {}, options: {} }],
+      ["PUT", `${queue}/empty`],
+      ["PUT", `${queue}/obliterate`, { force: true }],
+      ["PUT", `${queue}/pause`],
+      ["PUT", `${queue}/resume`],
+      ["PUT", `${queue}/promote`],
+      ["PUT", `${queue}/retry/failed`],
+      ["PUT", `${queue}/clean/failed`],
+      ["PUT", `${queue}/clean/waiting`],
+      ["PUT", `${queue}/concurrency`, { concurrency: 50 }],
+      ["PUT", `${queue}/rate-limit`, { max: 1, duration: 1_000 }],
+      ["PUT", `${queue}/rate-limit/release`],
+      ["PUT", `${queue}/job-schedulers/sweep/remove`],
+      ["PUT", `${queue}/job-schedulers/sweep/run`],
+      ["PATCH", `${queue}/job-schedulers/sweep`, {}],
+      ["PUT", `${queue}/${other.id}/clean`],
+      ["PUT", `${queue}/${dead.id}/clean`],
+      ["PUT", `${queue}/${delayed.id}/promote`],
+      ["PATCH", `${queue}/${other.id}/update-data`, { jobData: {} }],
+      ["PATCH", `${queue}/${delayed.id}/delay`, { delay: 0 }],
+      ["PATCH", `${queue}/${other.id}/priority`, { priority: 1 }],
+      ["PUT", `${queue}/${other.id}/remove-unprocessed-children`],
+    ];
+    for (const [method, path, payload] of refused) {
+      const answer = await ask(method, path, payload);
+      expect({ path, status: answer.statusCode }).toEqual({ path, status: 405 });
+      expect(answer.json()).toMatchObject({ code: "method_not_allowed" });
+      expect(answer.headers.allow).toBe("GET, HEAD");
+    }
+    expect(await state()).toBe(before);
+  });
+
+  test("refuses every route of its own that changes something, but for the retry of a job", async () => {
+    const changing = routesOf(api.app).filter(
+      ({ method, url }) => url.startsWith("/ops/queues") && !["GET", "HEAD", "OPTIONS"].includes(String(method)),
+    );
+    expect(changing.length).toBeGreaterThan(15);
+    const open: string[] = [];
+    for (const { method, url } of changing) {
+      const headers = { authorization: opsAuthorization };
+      const answer = await api.app.inject({ method: method as "PUT", url, headers });
+      if (answer.statusCode !== 405) open.push(`${String(method)} ${url} ${answer.statusCode}`);
+    }
+    expect(open).toEqual(["PUT /ops/queues/api/queues/:queueName/:jobId/retry 404"]);
+  });
+
+  test("puts a dead job in line again, and none that is not dead", async () => {
+    const dead = await addDeadJob(lane, world);
+    const retry = (id: string | undefined, queue = "%7Blane-0%7D") => ask("PUT", `/${queue}/${id}/retry`);
+    expect((await retry(dead.id)).statusCode).toBe(204);
+    expect(await dead.getState()).toBe("waiting");
+    expect((await retry(dead.id)).json()).toMatchObject({ code: "method_not_allowed" });
+    expect((await retry("nothing")).statusCode).toBe(404);
+    expect((await retry(dead.id, "nothing")).statusCode).toBe(404);
+    expect(await lane.getJobCounts()).toMatchObject({ waiting: 1, failed: 0 });
+  });
+
+  test("shows its buttons among the dead jobs alone", async () => {
+    type Shown = { queues: { name: string; readOnlyMode: boolean; allowRetries: boolean }[] };
+    const writable = async (query: string) =>
+      (await ask("GET", query)).json<Shown>().queues.filter((queue) => !queue.readOnlyMode);
+    expect(await writable("")).toEqual([]);
+    expect(await writable("?activeQueue=%7Blane-0%7D&status=waiting")).toEqual([]);
+    expect(await writable("?activeQueue=%7Blane-0%7D&status=failed")).toMatchObject([
+      { name: "{lane-0}", allowRetries: true },
+    ]);
+  });
+});

@@ -1,0 +1,160 @@
+import type { RaiseAlarm } from "./alarm.ts";
+import type { Database } from "./database.ts";
+import { lineLength } from "./line.ts";
+import type { Logger } from "./log.ts";
+import { isOutage } from "./outage.ts";
+import type { LaneQueue } from "./queues.ts";
+import type { RedisClient, RedisKeys } from "./redis.ts";
+import {
+  beginEpoch,
+  countHeartbeat,
+  type EpochState,
+  judgeEpoch,
+  type KnownEpoch,
+  type LossCause,
+  noteRecovered,
+  readKnownEpoch,
+  readSeenEpoch,
+  type SeenEpoch,
+  stampEpoch,
+} from "./redis-epoch.ts";
+
+export interface EpochParts {
+  readonly db: Database;
+  /** One that fails instead of waiting: what was asked before an outage must not be done after it. */
+  readonly redis: RedisClient;
+  readonly keys: RedisKeys;
+  readonly lanes: readonly LaneQueue[];
+  /** Puts right what a loss leaves behind. Workers do; API servers only watch. */
+  readonly recover: ((known: KnownEpoch) => Promise<void>) | null;
+  /** Whether Redis lacks what it has acknowledged to this process in this epoch; null where nothing is kept of that. */
+  readonly lacksSome: ((epoch: number) => Promise<boolean>) | null;
+  readonly log: Logger;
+  readonly alarm: RaiseAlarm;
+}
+
+const lookEveryMs = 1_000; // how long nobody may know that orders are gone
+const heartbeatEveryMs = 900; // one a second in the whole fleet, by whoever comes first
+
+/**
+ * Looks every second whether Redis is still what it was. It runs on a timer of its own in every API
+ * server and every worker: whatever is scheduled in Redis is gone with it, and a sale may go on for
+ * a while with no worker at all. The looks go on while a loss is put right, since that may take
+ * minutes, and Redis may be emptied again meanwhile.
+ */
+export function watchEpoch(parts: EpochParts): { close(): Promise<void> } {
+  let looking: Promise<void> | null = null;
+  let recovering: Promise<void> | null = null;
+  const failed = (error: unknown) => {
+    const level = isOutage(error) ? "debug" : "error"; // an outage is reported by the connection it happens to
+    parts.log[level](
+      { err: error },
+      "the epoch of Redis could not be looked at or recovered; the next look tries again",
+    );
+  };
+  const look = async () => {
+    const { state, known } = await lookAtEpoch(parts);
+    if (state !== "recover" || known === null) return;
+    recovering ??= recoverEpoch(parts, known)
+      .catch(failed)
+      .finally(() => {
+        recovering = null;
+      });
+  };
+  const lookUnlessLooking = () => {
+    looking ??= look()
+      .catch(failed)
+      .finally(() => {
+        looking = null;
+      });
+  };
+  lookUnlessLooking();
+  const timer = setInterval(lookUnlessLooking, lookEveryMs);
+  return {
+    async close() {
+      clearInterval(timer);
+      await looking;
+      await recovering;
+    },
+  };
+}
+
+/** One look, and all that follows from it. */
+export async function watchEpochOnce(parts: EpochParts): Promise<EpochState> {
+  const { state, known } = await lookAtEpoch(parts);
+  if (state === "recover" && known !== null) await recoverEpoch(parts, known);
+  return state;
+}
+
+/** One look. It may stop anywhere: the next look, of any process, goes on from there. */
+async function lookAtEpoch(parts: EpochParts): Promise<{ state: EpochState; known: KnownEpoch | null }> {
+  const { known, seen, state } = await readEpoch(parts);
+  switch (state) {
+    case "begin":
+      await begin(parts, null, "first_start", seen);
+      break;
+    case "emptied":
+    case "restored":
+      await begin(parts, known, state, seen);
+      break;
+    case "beginning":
+      break;
+    case "recover":
+    case "sound":
+      if (known && (known.beatAgeMs ?? heartbeatEveryMs) >= heartbeatEveryMs) await heartbeat(parts, known);
+      break;
+  }
+  return { state, known };
+}
+
+async function readEpoch({ db, redis, keys, lacksSome }: EpochParts) {
+  const known = await readKnownEpoch(db);
+  // Before the token is read: were Redis emptied in between, its lack would say so better.
+  const lacking = known !== null && lacksSome !== null && (await lacksSome(known.epoch));
+  const seen = await readSeenEpoch(redis, keys);
+  const state = judgeEpoch(known, seen);
+  const restored = lacking && (state === "sound" || state === "recover");
+  return { known, seen, state: restored ? ("restored" as const) : state };
+}
+
+/** Begins an epoch, if nobody else just did, and gives Redis its token. Were we to die in between, the next look would find it lost. */
+async function begin(
+  { db, redis, keys, alarm }: EpochParts,
+  known: KnownEpoch | null,
+  cause: KnownEpoch["cause"],
+  seen: SeenEpoch,
+): Promise<void> {
+  const token = await beginEpoch(db, known, cause);
+  if (token === null) return;
+  if (known !== null && cause !== "first_start") raiseLoss(alarm, known, cause);
+  await stampEpoch(redis, keys, token, seen);
+}
+
+function raiseLoss(alarm: RaiseAlarm, known: KnownEpoch, cause: LossCause): void {
+  const epoch = known.epoch + 1;
+  const lastBeat = known.beatAtMs === null ? null : new Date(known.beatAtMs);
+  const what = cause === "emptied" ? "emptied" : "restored from an older state";
+  // Each loss is an alarm of its own, also where two come within a minute.
+  alarm(
+    `redis_${cause}_${epoch}`,
+    `Redis was ${what}: orders in line are lost. Sales go on, nothing was charged for lost orders and their shoppers ` +
+      "are told to buy again. Find out who or what did it: appendonly, maxmemory-policy, a failover, a restored copy, FLUSHALL",
+    { epoch, cause, lastBeat, inLineAtLastBeat: known.inLine },
+  );
+}
+
+async function recoverEpoch(parts: EpochParts, known: KnownEpoch): Promise<void> {
+  if (parts.recover === null) return;
+  await parts.recover(known);
+  // Lost again meanwhile: what was just put right may be gone, and the next look begins anew.
+  const now = await readEpoch(parts);
+  if (now.state !== "recover" || now.known?.epoch !== known.epoch) return;
+  await noteRecovered(parts.db, known);
+  parts.log.info({ epoch: known.epoch }, "a new epoch of Redis has begun");
+}
+
+async function heartbeat({ db, redis, keys, lanes }: EpochParts, known: KnownEpoch): Promise<void> {
+  const lengths = await Promise.all(lanes.map(({ name }) => lineLength(redis, keys, name)));
+  const inLine = lengths.reduce((sum, length) => sum + length, 0);
+  await countHeartbeat(db, redis, keys, known, inLine);
+}

@@ -1,0 +1,85 @@
+import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import { decodeView } from "@holdfast/shared/order-view.ts";
+import type { LaneQueue } from "@holdfast/shared/queues.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { restoreId } from "@holdfast/shared/short-id.ts";
+import { Cluster } from "ioredis";
+import { sql } from "kysely";
+
+/** Orders whose live view says that they wait in line, though they are in no purchase job and were never decided. */
+
+export const batchSize = 500; // orders read, compared and published in one go: some ten milliseconds on either side
+const shortId = /^[\w-]{22}$/; // nothing else can be an order's id
+const jobsPerPage = 50; // up to 25,000 orders
+
+/** Which of these orders are neither in a lane nor in Postgres. */
+export async function findLost(
+  db: Database,
+  lanes: readonly LaneQueue[],
+  inDoubt: ReadonlyMap<string, OrderRecord>,
+): Promise<OrderRecord[]> {
+  const lost = await findWithoutJob(lanes, inDoubt);
+  const decided = new Set<string>();
+  for (let i = 0; i < lost.length; i += batchSize) {
+    const ids = lost.slice(i, i + batchSize).map(({ id }) => id);
+    for (const id of (await findOrders(db, ids)).keys()) decided.add(id);
+  }
+  return lost.filter(({ id }) => !decided.has(id));
+}
+
+/** Which of these orders are in no job of these lanes. Looked at twice: a job can move while the lane is read. */
+export async function findWithoutJob(
+  lanes: readonly LaneQueue[],
+  inDoubt: ReadonlyMap<string, OrderRecord>,
+): Promise<OrderRecord[]> {
+  const left = new Map(inDoubt);
+  for (let look = 0; look < 2 && left.size > 0; look++) {
+    for (const lane of lanes) await strikeOutOrdersIn(lane, left);
+  }
+  return [...left.values()];
+}
+
+async function strikeOutOrdersIn(lane: LaneQueue, inDoubt: Map<string, OrderRecord>): Promise<void> {
+  // From the newest on: a lane grows at that end, so nothing is passed over meanwhile.
+  for (const state of ["waiting", "delayed", "prioritized", "active", "failed"] as const) {
+    for (let start = 0; ; start += jobsPerPage) {
+      const jobs = await lane.getJobs([state], start, start + jobsPerPage - 1);
+      for (const job of jobs) {
+        const orders: unknown = job?.data?.orders;
+        if (Array.isArray(orders))
+          for (const order of orders) inDoubt.delete(restoreId(String((order as unknown[])[0])));
+      }
+      if (jobs.length < jobsPerPage) break;
+    }
+  }
+}
+
+/** All live views, some hundreds at a time. */
+export async function* viewsInBatches(redis: RedisClient, keys: RedisKeys): AsyncGenerator<OrderRecord[]> {
+  const prefix = keys.shopperOrders("");
+  const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
+  for (const server of redis instanceof Cluster ? redis.nodes("master") : [redis]) {
+    let cursor = "0";
+    do {
+      const [next, found] = await server.scan(cursor, "MATCH", pattern, "COUNT", batchSize);
+      cursor = next;
+      const views = await Promise.all(
+        found.map(async (key) => {
+          const entries = Object.entries(await redis.hgetall(key)).filter(([id]) => shortId.test(id));
+          return entries.map(([id, text]) => decodeView(key.slice(prefix.length), restoreId(id), text));
+        }),
+      );
+      if (found.length > 0) yield views.flat();
+    } while (cursor !== "0");
+  }
+}
+
+export async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, OrderRecord>> {
+  const rows = await db
+    .selectFrom("orders")
+    .select(orderColumns)
+    .where("id", "=", sql<string>`any(${ids}::uuid[])`)
+    .execute();
+  return new Map(rows.map((row) => [row.id, orderFromRow(row)]));
+}
