@@ -24,12 +24,6 @@ export async function checkPayment(stripe: Stripe, payment: Payment, paymentInte
 function isUntried(intent: Stripe.PaymentIntent, method: string | null): boolean {
   const cardOf = (value: string | Stripe.PaymentMethod | null | undefined) =>
     typeof value === "string" ? value : (value?.id ?? null);
-  switch (intent.status) {
-    case "requires_payment_method":
-      return cardOf(intent.last_payment_error?.payment_method) !== method;
-    case "requires_action":
-      return cardOf(intent.payment_method) !== method;
-    default:
-      return false;
-  }
+  if (intent.status === "requires_payment_method") return cardOf(intent.last_payment_error?.payment_method) !== method;
+  return intent.status === "requires_action" && cardOf(intent.payment_method) !== method;
 }

@@ -45,10 +45,10 @@ export async function auditMoney(
     unmatched.filter((row) => row.outcome === null),
     `no payment is left open\n${told}`,
   ).toEqual([]);
-  expect(await booksOf(db, itemId), told).toMatchObject({ balanced: true, reserved: 0 });
+  expect(await booksOf(db, itemId), `books\n${told}`).toMatchObject({ balanced: true, reserved: 0 });
   const alarms: string[] = [];
   await recountBooks(db, (name) => void alarms.push(name));
-  expect(alarms, told).toEqual([]);
+  expect(alarms, `books\n${told}`).toEqual([]);
   expect([...ids].sort()).toEqual([...placed].sort());
   await reconciles(db, simulator, told, ids);
 }
@@ -64,5 +64,5 @@ async function reconciles(db: Database, simulator: TestSimulator, told: string, 
     const lateFailure = problem === "refunded, but still paid"; // an alarm of its own
     return ids.includes(orderId ?? "") && !lateFailure && !disputed.has(paymentIntentId ?? "");
   });
-  expect(ours, told).toEqual([]);
+  expect(ours, `books\n${told}`).toEqual([]);
 }
