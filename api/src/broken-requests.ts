@@ -56,9 +56,9 @@ function problemCode(code: string): BrokenCode {
 export function ignoreOffers(app: App): void {
   // Node's own 417 has no problem for a body.
   app.server.on("checkExpectation", (request, response) => void app.server.emit("request", request, response));
-  // Node says nothing at all to a broken request that follows an offer on the same connection, so none may follow.
-  app.addHook("onRequest", (request, reply, done) => {
-    if (request.headers.upgrade !== undefined) reply.header("connection", "close");
-    done();
+  // Node says nothing at all to a broken request that follows an offer on the same connection, so none may follow. Not in a hook: an
+  // address that cannot be read is answered before any hook runs.
+  app.server.prependListener("request", (request, response) => {
+    if (request.headers.upgrade !== undefined) response.setHeader("connection", "close");
   });
 }

@@ -88,6 +88,25 @@ describe("what is no request that could be read", () => {
     expect(answer.toLowerCase()).toContain("connection: close");
   });
 
+  test("an offer on an address that cannot be read ends its connection too: what follows is never left without an answer", async () => {
+    const offer = "GET /items/% HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
+    const answer = await exchange(`${offer}GET /orders/\xff HTTP/1.1\r\nhost: x\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer.toLowerCase()).toContain("connection: close");
+  });
+
+  test("a body that nobody wants is not waited for: it is answered while it is still being sent", async () => {
+    const socket = connect(port, "127.0.0.1");
+    const began = performance.now();
+    socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+    const chunk = `1000\r\n${"x".repeat(4_096)}\r\n`;
+    for (let i = 0; i < 80; i++) socket.write(chunk);
+    const answer = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /);
+    expect(performance.now() - began).toBeLessThan(1_000);
+    socket.destroy();
+  });
+
   test("an expectation that nobody understands is passed over", async () => {
     const answer = await exchange("GET /healthz HTTP/1.1\r\nhost: x\r\nexpect: a miracle\r\nconnection: close\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1.1 200 /);

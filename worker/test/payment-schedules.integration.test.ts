@@ -11,6 +11,7 @@ import type { LedgerEntry, ProviderEvent } from "../../infra/stripe-simulator/pr
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { Mortal } from "../../infra/testing/mortal.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { seedFrom } from "../../infra/testing/seeds.ts";
 import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { decidePurchase } from "../src/decide-purchase.ts";
@@ -26,7 +27,7 @@ import { sweepOnce } from "../src/sweep.ts";
  * SCHEDULES and SEED in the environment run more of them, or a failed one again.
  */
 const schedules = Number(process.env.SCHEDULES ?? 500);
-const firstSeed = Number(process.env.SEED ?? Math.floor(Math.random() * 1_000_000_000));
+const firstSeed = seedFrom(process.env.SEED);
 const atATime = 4;
 
 const cards = [
