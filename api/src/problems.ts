@@ -44,16 +44,19 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly fields: readonly FieldError[];
   readonly retryAfterSeconds: number | null;
+  /** Where to look, although it was refused. */
+  readonly location: string | null;
   constructor(
     code: ProblemCode,
     detail: string,
-    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number } = {},
+    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number; location?: string } = {},
   ) {
     super(detail);
     this.name = "Problem";
     this.code = code;
     this.fields = more.fields ?? [];
     this.retryAfterSeconds = more.retryAfterSeconds ?? null;
+    this.location = more.location ?? null;
   }
   get statusCode(): number {
     return problems[this.code].status;
@@ -73,6 +76,7 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
   if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is away"); // one per request of a crowd
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
+  if (problem.location !== null) reply.header("location", problem.location);
   if (problem.code === "unauthenticated" && !reply.hasHeader("www-authenticate"))
     reply.header("www-authenticate", "Bearer");
   if (!reply.hasHeader("x-content-type-options")) reply.headers(apiHeaders); // it was refused before it came to a route
