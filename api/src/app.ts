@@ -16,6 +16,7 @@ import Fastify, {
 } from "fastify";
 import { orderAcceptor } from "./accept-orders.ts";
 import { ignoreOffers } from "./broken-requests.ts";
+import { answerWhileClosing, type ClosingLimits, closingLimits } from "./closing.ts";
 import type { ApiConfig } from "./config.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
 import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
@@ -65,7 +66,7 @@ export interface AppParts {
   readonly watch: OrderWatch;
   readonly log: Logger;
   /** Others than those of a server in earnest. */
-  readonly limits?: Partial<ConnectionLimits & LoadLimits & LockoutLimits>;
+  readonly limits?: Partial<ClosingLimits & ConnectionLimits & LoadLimits & LockoutLimits>;
 }
 
 const maxBodyBytes = 16 * 1024; // the largest valid body is under 1 KB
@@ -87,10 +88,12 @@ export async function buildApp(parts: AppParts): Promise<App> {
     trustProxy: trustProxy(config.TRUST_PROXY),
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: true } },
-    return503OnClosing: true,
+    return503OnClosing: false, // said by answerWhileClosing, as a problem
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  // Whoever waits for an answer gets what is known, so that closing need not wait for them.
+  answerWhileClosing(app, { ...closingLimits, ...parts.limits }, () => watch.close());
   ignoreOffers(app);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler(answerProblem);
@@ -98,8 +101,6 @@ export async function buildApp(parts: AppParts): Promise<App> {
     throw new Problem("route_not_found", `${request.method} on this address means nothing here; see /docs.`);
   });
   app.decorateRequest("shopperId", "");
-  // Whoever waits for an answer gets what is known, so that closing need not wait for them.
-  app.addHook("preClose", async () => watch.close());
   const metrics = registerMetrics(app);
   const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
   const pageHeaders = secureHeaders({
@@ -122,9 +123,9 @@ export async function buildApp(parts: AppParts): Promise<App> {
   await app.register(async (scope) => {
     sendHeaders(scope, apiHeaders);
     purchaseRoute(scope, { items, accept, reader, readLine, watch, identify, limits });
-    orderRoutes(scope, { reader, readLine, watch, identify });
+    orderRoutes(scope, { reader, readLine, watch, identify, limits });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
-    itemRoutes(scope, items);
+    itemRoutes(scope, items, limits);
     healthRoutes(scope, { db, redis, keys, lanes, metrics });
     if (config.GUEST_SESSIONS === "on" && config.JWT_SECRET) sessionRoute(scope, limits, config.JWT_SECRET);
   });

@@ -1,5 +1,6 @@
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { TooManyWaiting } from "./coalesce.ts";
 import { apiHeaders } from "./secure-headers.ts";
 
 /**
@@ -83,6 +84,7 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   return reply
     .code(problem.statusCode)
     .type("application/problem+json")
+    .serializer(JSON.stringify) // not by the route's schemas: what refuses it need not be the route
     .send({ ...problemDocument(problem), ...(problem.code === "internal" && { requestId: request.id }) });
 }
 
@@ -103,7 +105,7 @@ function problemDocument(problem: Problem) {
 
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (isOutage(error)) return unavailable();
+  if (isOutage(error) || error instanceof TooManyWaiting) return unavailable();
   const { code, statusCode, validation, message } = error as Partial<FastifyError>;
   if (validation) {
     const context = (error as FastifyError).validationContext ?? "body";

@@ -134,11 +134,31 @@ describe("Prefer: wait", () => {
     expect(api.watch.size()).toBe(0);
   });
 
+  test("a shopper's ninth wait is 429 with Retry-After, of looks and purchases together, and nothing is bought by it", async () => {
+    const { id } = (await buy("ann")).json<Order>();
+    const waiting = [...Array.from({ length: 7 }, () => get(id, "ann", "wait=20")), buy("ann", "wait=20")];
+    await eventually("eight wait", async () => api.watch.size() === 8);
+    await inLine(2);
+    for (const ninth of [await get(id, "ann", "wait=20"), await buy("ann", "wait=20")]) {
+      expect(ninth.json()).toMatchObject({ status: 429, code: "rate_limited" });
+      expect(Number(ninth.headers["retry-after"])).toBeGreaterThan(0);
+    }
+    await inLine(2);
+    // Without waiting they are served, and so is everybody else.
+    expect((await get(id, "ann")).statusCode).toBe(200);
+    const other = buy("ben", "wait=20");
+    await inLine(3);
+    await decideLine();
+    for (const answer of await Promise.all([...waiting, other])) expect(answer.statusCode).toBeLessThan(300);
+    expect(api.watch.size()).toBe(0);
+    expect((await buy("ann", "wait=1")).statusCode).toBe(202); // their places are free again
+  });
+
   test("a server that closes while an order is being looked at lets its shopper go too", async () => {
     const { id } = (await buy("ann")).json<Order>();
     const known = await readView(world.redis, world.keys, "ann", id);
     const looking = Promise.withResolvers<OrderRecord>();
-    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: () => {} };
+    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: () => () => {} };
     const answer = api.watch.answer(
       waiter,
       () => looking.promise,
@@ -154,7 +174,11 @@ describe("Prefer: wait", () => {
   test("a shopper who left while their order was looked at is not waited with", async () => {
     const { id } = (await buy("ann")).json<Order>();
     const known = (await readView(world.redis, world.keys, "ann", id)) as OrderRecord;
-    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: (gone: () => void) => gone() };
+    const onGone = (gone: () => void) => {
+      gone();
+      return () => {};
+    };
+    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone };
     const began = performance.now();
     await api.watch.answer(
       waiter,

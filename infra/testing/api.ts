@@ -37,7 +37,7 @@ export async function createTestApi(
   const redis = connectRedis(config.REDIS_URL, "failing", ignore);
   const subscriber = connectRedis(config.REDIS_URL, "waiting", ignore);
   await Promise.all([requireRedis(redis), requireRedis(subscriber)]);
-  const { limits = {}, log = createLog("api", "silent") } = more;
+  const { limits, log = createLog("api", "silent") } = more;
   const { db, keys } = world;
   const items = await openItemCatalog({ db, redis, subscriber, keys, log });
   const watch = await openOrderWatch({ redis, subscriber, keys, log });
@@ -45,7 +45,19 @@ export async function createTestApi(
   const charges = openChargeQueue(redis, keys);
   const webhooks = openWebhookQueue(redis, keys);
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
-  const app = await buildApp({ config, db, redis, keys, lanes, charges, webhooks, items, watch, log, limits });
+  const app = await buildApp({
+    config,
+    db,
+    redis,
+    keys,
+    lanes,
+    charges,
+    webhooks,
+    items,
+    watch,
+    log,
+    limits: { closingNoticeMs: 0, ...limits },
+  });
   return {
     app,
     watch,

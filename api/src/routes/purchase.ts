@@ -12,7 +12,7 @@ import type { OrderReaderParts, ReadLine } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
 import { waiterFor } from "../prefer.ts";
 import { Problem } from "../problems.ts";
-import { maxAmountMinor, orderBody, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
+import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
 
 export interface PurchaseParts {
@@ -38,7 +38,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
         params: Type.Object({ itemId: Type.String() }),
         headers: purchaseHeaders,
         body: purchaseBody,
-        response: { 202: orderBody, ...refusals(400, 401, 404, 409, 413, 415, 422, 429, 503) },
+        response: { 202: acceptedOrder, ...refusals(400, 401, 404, 409, 413, 415, 422), 503: maybeAccepted },
       },
       onRequest: admitShopper(limits, identify),
     },
