@@ -83,7 +83,7 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   if (!reply.hasHeader("x-content-type-options")) reply.headers(apiHeaders); // it was refused before it came to a route
   return reply
     .code(problem.statusCode)
-    .type("application/problem+json")
+    .type("application/problem+json; charset=utf-8")
     .serializer(JSON.stringify) // not by the route's schemas: what refuses it need not be the route
     .send({ ...problemDocument(problem), ...(problem.code === "internal" && { requestId: request.id }) });
 }
