@@ -50,8 +50,8 @@ describe("an order that could not be put in line", () => {
     const elsewhere = orderAcceptor({ redis, keys, lanes: [lane], maxLine: 1_000 });
     const refusal = await oom();
     const addJob = lane.add.bind(lane);
-    vi.spyOn(lane, "add").mockImplementationOnce(async () => {
-      vi.mocked(lane.add).mockImplementation(addJob);
+    const add = vi.spyOn(lane, "add").mockImplementationOnce(async () => {
+      add.mockImplementation(addJob);
       expect((await elsewhere("item", request)).status).toBe("queued"); // the other server's 202
       throw refusal;
     });
@@ -70,15 +70,16 @@ describe("an order that could not be put in line", () => {
   test("because those before it were not answered is not in line, and its 503 has no Location", async () => {
     const { redis, keys } = world;
     const held = Promise.withResolvers<never>();
-    vi.spyOn(lane, "add")
+    const add = vi
+      .spyOn(lane, "add")
       .mockImplementationOnce(() => held.promise)
       .mockImplementationOnce(() => held.promise);
     const acceptOrder = orderAcceptor({ redis, keys, lanes: [lane], maxLine: 1_000 });
     const refusedOf = (order: Promise<unknown>) => order.catch((error: Error) => error);
     const underWay = refusedOf(acceptOrder("item", purchaseRequest()));
-    await vi.waitFor(() => expect(lane.add).toHaveBeenCalledTimes(1));
+    await vi.waitFor(() => expect(add).toHaveBeenCalledTimes(1));
     const alsoUnderWay = refusedOf(acceptOrder("item", purchaseRequest()));
-    await vi.waitFor(() => expect(lane.add).toHaveBeenCalledTimes(2));
+    await vi.waitFor(() => expect(add).toHaveBeenCalledTimes(2));
     const behind = refusedOf(acceptOrder("item", purchaseRequest()));
     held.reject(new Error("Command timed out"));
     expect(await underWay).toMatchObject({ location: expect.any(String) });
