@@ -29,8 +29,8 @@ export interface Waiter {
   readonly shopperId: string;
   readonly orderId: string;
   readonly waitMs: number;
-  /** Calls back when nobody listens for the answer any more; returns what ends that. */
-  readonly onGone: (gone: () => void) => () => void;
+  /** Calls back when nobody listens for the answer any more. */
+  readonly onGone: (gone: () => void) => void;
 }
 
 export interface WatchParts {
@@ -147,12 +147,10 @@ function nextAnswer(
       if (!atOnce && (newer === null || !isAnswer(newer, known))) return;
       clearTimeout(timer);
       watch.wake = () => {};
-      stopListening();
       resolve(newer);
     };
-    let stopListening = () => {};
     const timer = setTimeout(() => watch.wake(true), waitMs);
-    stopListening = onGone(() => watch.wake(true));
+    onGone(() => watch.wake(true));
     watch.wake(false); // news may have come while it was looked at
   });
 }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyReply } from "fastify";
 import type { Waiter } from "./order-watch.ts";
 
@@ -18,20 +18,14 @@ export function waitSeconds(headers: IncomingHttpHeaders): number {
 
 /** Who waits for the answer to a request, and how long; says in the answer that the preference was heard. */
 export function waiterFor(
-  request: { readonly headers: IncomingHttpHeaders; readonly raw: Pick<IncomingMessage, "socket"> },
+  request: { readonly headers: IncomingHttpHeaders },
   reply: FastifyReply,
   shopperId: string,
   orderId: string,
 ): Waiter {
   const seconds = waitSeconds(request.headers);
   if (seconds > 0) reply.header("preference-applied", `wait=${seconds}`);
-  // The connection, not the response: of requests that were sent one right after the other only the first one's response is closed with it.
-  const { socket } = request.raw;
-  const onGone = (gone: () => void) => {
-    if (socket.destroyed)
-      gone(); // whoever left while their order was looked at is gone already: that is not told again
-    else socket.once("close", gone);
-    return () => void socket.off("close", gone);
-  };
+  // Whoever left while their order was looked at is gone already: that is not told again.
+  const onGone = (gone: () => void) => (reply.raw.closed ? gone() : void reply.raw.once("close", gone));
   return { shopperId, orderId, waitMs: seconds * 1000, onGone };
 }

@@ -158,7 +158,7 @@ describe("Prefer: wait", () => {
     const { id } = (await buy("ann")).json<Order>();
     const known = await readView(world.redis, world.keys, "ann", id);
     const looking = Promise.withResolvers<OrderRecord>();
-    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: () => () => {} };
+    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: () => {} };
     const answer = api.watch.answer(
       waiter,
       () => looking.promise,
@@ -174,11 +174,7 @@ describe("Prefer: wait", () => {
   test("a shopper who left while their order was looked at is not waited with", async () => {
     const { id } = (await buy("ann")).json<Order>();
     const known = (await readView(world.redis, world.keys, "ann", id)) as OrderRecord;
-    const onGone = (gone: () => void) => {
-      gone();
-      return () => {};
-    };
-    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone };
+    const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: (gone: () => void) => gone() };
     const began = performance.now();
     await api.watch.answer(
       waiter,
