@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 // `unit` needs nothing but Node and takes seconds; `integration` runs on real Postgres and Redis (infra/testing/servers.ts);
 // `e2e` starts whole systems as processes of their own, so its files run one after the other.
 const servers = "infra/testing/servers.ts";
+const setupFiles = "infra/testing/configure-fast-check.ts"; // fixed seeds
 
 export default defineConfig({
   test: {
@@ -10,6 +11,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          setupFiles,
           include: ["*/test/**/*.test.ts"],
           exclude: ["**/*.integration.test.ts", "**/*.e2e.test.ts", "**/node_modules/**"],
         },
@@ -17,6 +19,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
+          setupFiles,
           include: ["*/test/**/*.integration.test.ts"],
           globalSetup: servers,
           testTimeout: 30_000,
@@ -27,6 +30,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          setupFiles,
           include: ["*/test/**/*.e2e.test.ts"],
           globalSetup: servers,
           testTimeout: 240_000,

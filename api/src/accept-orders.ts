@@ -1,13 +1,13 @@
 import { laneOf } from "@holdfast/shared/lanes.ts";
 import { clearLine, returnPlaces, takePlaces } from "@holdfast/shared/line.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { claimViews, removeViews } from "@holdfast/shared/order-view.ts";
+import { claimViews } from "@holdfast/shared/order-view.ts";
 import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type { AcceptanceMarks } from "./acceptance-marks.ts";
 import { coalesce, TooManyWaiting } from "./coalesce.ts";
-import { Problem } from "./problems.ts";
+import { Problem, unavailable } from "./problems.ts";
 
 export interface AcceptParts {
   readonly redis: RedisClient;
@@ -34,6 +34,7 @@ export function orderAcceptor(parts: AcceptParts): AcceptOrder {
   );
   return async (itemId, request) => {
     const accepted = await accept(itemId, request).catch((error: unknown) => {
+      if (error instanceof EnqueueUncertain && error.orderIds.has(request.orderId)) throw maybeInLine(request.orderId);
       throw error instanceof TooManyWaiting ? busy() : error;
     });
     if (accepted instanceof Problem) throw accepted;
@@ -44,7 +45,8 @@ export function orderAcceptor(parts: AcceptParts): AcceptOrder {
 /**
  * Accepts a batch in three steps, each of which Redis has on disk before the next: places in the line, the live views, the
  * purchase job. Whatever stops in between leaves at most a view of an order that was never promised; the shopper's repeat
- * finds it still queued and puts it in line again, and an order that is in line twice is decided once.
+ * finds it still queued and puts it in line again, and an order that is in line twice is decided once. A view is never taken back:
+ * by then a repeat at another server may have found it, and have its 202.
  */
 async function acceptBatch(
   { redis, keys, lanes, marks, maxLine }: AcceptParts,
@@ -63,7 +65,7 @@ async function acceptBatch(
   answers.forEach((answer, i) => {
     const request = requests[i];
     if (request && !(answer instanceof Problem) && answer.status === "queued") {
-      inLine.set(answer.id, { ...request, amountMinor: answer.amountMinor, placedAtMs: answer.placedAtMs });
+      inLine.set(answer.id, requestOf(answer, request.paymentMethod));
     }
   });
   if (inLine.size === 0) {
@@ -74,16 +76,31 @@ async function acceptBatch(
     await lane.add("purchase", packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] }));
     marks.note(lane.name);
   } catch (error) {
-    // Redis' own no: nothing was added, so nobody shall see an order in line. After a timeout or a broken connection the order may be in line
-    // all the same, and a repeat may have its 202 by the time our late deletion would take the view away: that view stays, and expires.
-    if (isRefusal(error)) {
-      const claimed = queued.filter((_, i) => known[i] === null);
-      const undone = [returnPlaces(redis, keys, lane.name, requests.length), removeViews(redis, keys, claimed)];
-      await Promise.all(undone).catch(() => {});
-    }
+    // After a timeout or a broken connection the orders may be in line all the same.
+    if (!isRefusal(error)) throw new EnqueueUncertain(new Set(inLine.keys()), error);
+    await returnPlaces(redis, keys, lane.name, requests.length).catch(() => {});
     throw error;
   }
   return answers;
+}
+
+/** Nothing was heard of an enqueue: these orders may be in line, those that waited behind them are not. */
+class EnqueueUncertain extends Error {
+  readonly orderIds: ReadonlySet<string>;
+  constructor(orderIds: ReadonlySet<string>, cause: unknown) {
+    super("An enqueue was not answered", { cause });
+    this.name = "EnqueueUncertain";
+    this.orderIds = orderIds;
+  }
+}
+
+function maybeInLine(orderId: string): Problem {
+  const { retryAfterSeconds } = unavailable();
+  return new Problem(
+    "unavailable",
+    "The order may be in line all the same: look at its Location in a moment before buying again, or repeat it under the same Idempotency-Key.",
+    { retryAfterSeconds: retryAfterSeconds ?? 2, location: `/orders/${orderId}` },
+  );
 }
 
 /** Whether Redis itself refused a command, rather than that nothing was heard of it. */
@@ -119,6 +136,15 @@ export function keyReused(): Problem {
 
 function busy(): Problem {
   return new Problem("busy", "The line is full at the moment. Try again shortly.", { retryAfterSeconds: 5 });
+}
+
+/**
+ * What goes in line for an order: its terms as they were when it was placed, all from its view, since price and currency of the item may
+ * have changed before a repeat. The view does not hold the payment method; that a repeat has the same one, its fingerprint says.
+ */
+function requestOf(order: OrderRecord, paymentMethod: string): PurchaseRequest {
+  const { id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = order;
+  return { orderId: id, shopperId, quantity, amountMinor, currency, paymentMethod, placedAtMs, fingerprint };
 }
 
 function queuedOrder(itemId: string, request: PurchaseRequest, place: number): OrderRecord {

@@ -17,6 +17,7 @@ import Fastify, {
 import { orderAcceptor } from "./accept-orders.ts";
 import type { AcceptanceMarks } from "./acceptance-marks.ts";
 import { ignoreOffers } from "./broken-requests.ts";
+import { answerWhileClosing, type ClosingLimits, closingLimits } from "./closing.ts";
 import type { ApiConfig } from "./config.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
 import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
@@ -71,7 +72,7 @@ export interface AppParts {
   readonly checkReadiness: CheckReadiness;
   readonly log: Logger;
   /** Others than those of a server in earnest. */
-  readonly limits?: Partial<ConnectionLimits & LoadLimits & LockoutLimits>;
+  readonly limits?: Partial<ClosingLimits & ConnectionLimits & LoadLimits & LockoutLimits>;
 }
 
 const maxBodyBytes = 16 * 1024; // the largest valid body is under 1 KB
@@ -93,10 +94,12 @@ export async function buildApp(parts: AppParts): Promise<App> {
     trustProxy: trustProxy(config.TRUST_PROXY),
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: true } },
-    return503OnClosing: true,
+    return503OnClosing: false, // said by answerWhileClosing, as a problem
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  // Whoever waits for an answer gets what is known, so that closing need not wait for them.
+  answerWhileClosing(app, { ...closingLimits, ...parts.limits }, () => watch.close());
   ignoreOffers(app);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler(answerProblem);
@@ -104,8 +107,6 @@ export async function buildApp(parts: AppParts): Promise<App> {
     throw new Problem("route_not_found", `${request.method} on this address means nothing here; see /docs.`);
   });
   app.decorateRequest("shopperId", "");
-  // Whoever waits for an answer gets what is known, so that closing need not wait for them.
-  app.addHook("preClose", async () => watch.close());
   countAnswers(app, parts.metrics);
   const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
   const pageHeaders = secureHeaders({
@@ -129,9 +130,9 @@ export async function buildApp(parts: AppParts): Promise<App> {
   await app.register(async (scope) => {
     sendHeaders(scope, apiHeaders);
     purchaseRoute(scope, { items, accept, reader, readLine, watch, identify, limits });
-    orderRoutes(scope, { reader, readLine, watch, identify });
+    orderRoutes(scope, { reader, readLine, watch, identify, limits });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
-    itemRoutes(scope, items);
+    itemRoutes(scope, items, limits);
     healthRoutes(scope, parts.checkReadiness);
     if (config.GUEST_SESSIONS === "on") sessionRoute(scope, limits, config);
   });

@@ -9,6 +9,8 @@ export interface BrokenRequest {
   readonly code: string;
   /** The bytes that could not be read, where there are any. */
   readonly rawPacket?: unknown;
+  /** How many of them could be read. */
+  readonly bytesParsed?: number;
 }
 
 /**
@@ -27,10 +29,16 @@ export function answerBrokenRequest(error: BrokenRequest, socket: Socket): void 
     `content-length: ${Buffer.byteLength(body)}`,
   ];
   // Whoever asked with HEAD would take the body for the next answer.
-  const { rawPacket } = error;
-  const bodiless = Buffer.isBuffer(rawPacket) && rawPacket.subarray(0, 5).toString("latin1") === "HEAD ";
+  const bodiless = methodOf(error)?.endsWith("HEAD") ?? false;
   socket.end(`${head.join("\r\n")}\r\n\r\n${bodiless ? "" : body}`);
   socket.setTimeout(lingerMs, () => socket.destroy());
+}
+
+/** The method of the request that could not be read: the last before the fault, since the packet may begin with the end of another body. */
+function methodOf({ rawPacket, bytesParsed }: BrokenRequest): string | undefined {
+  if (!Buffer.isBuffer(rawPacket)) return undefined;
+  const read = rawPacket.subarray(0, bytesParsed).toString("latin1");
+  return [...read.matchAll(/([A-Z-]{1,20}) \/\S*(?: HTTP\/|$)/g)].at(-1)?.[1];
 }
 
 type BrokenCode = Extract<ProblemCode, "invalid_request" | "headers_too_large" | "request_timeout">;
@@ -56,9 +64,9 @@ function problemCode(code: string): BrokenCode {
 export function ignoreOffers(app: App): void {
   // Node's own 417 has no problem for a body.
   app.server.on("checkExpectation", (request, response) => void app.server.emit("request", request, response));
-  // Node says nothing at all to a broken request that follows an offer on the same connection, so none may follow.
-  app.addHook("onRequest", (request, reply, done) => {
-    if (request.headers.upgrade !== undefined) reply.header("connection", "close");
-    done();
+  // Node says nothing at all to a broken request that follows an offer on the same connection, so none may follow. Not in a hook: an
+  // address that cannot be read is answered before any hook runs.
+  app.server.prependListener("request", (request, response) => {
+    if (request.headers.upgrade !== undefined) response.setHeader("connection", "close");
   });
 }

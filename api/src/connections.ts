@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { FastifyHttpOptions, RawServerDefault } from "fastify";
 import type { App } from "./app.ts";
 import { answerBrokenRequest } from "./broken-requests.ts";
@@ -12,6 +13,7 @@ export interface ConnectionLimits {
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
   readonly maxConnections: number;
+  readonly maxRequestsUnderWay: number;
 }
 
 export const connectionLimits: ConnectionLimits = {
@@ -22,6 +24,7 @@ export const connectionLimits: ConnectionLimits = {
   maxHeaderBytes: 16 * 1024, // with the address; a browser sends 1 KB, a token is under 1 KB
   maxHeaders: 100, // a browser sends about 20, each proxy adds a handful
   maxConnections: 20_000, // at some 20 KB each 400 MB; a crowd of 5,000 keeps 5,000 open
+  maxRequestsUnderWay: 8, // on one connection; browsers and load balancers send the next request when they have the answer to the last
 };
 
 const keepAliveMs = 72_000; // longer than the 60 s of common load balancers, so that it is they who close
@@ -42,12 +45,32 @@ export function connectionOptions(limits: ConnectionLimits) {
   } satisfies FastifyHttpOptions<RawServerDefault>;
 }
 
-/** The limits that are not options: how many connections, and how many headers on each request. */
-export function limitConnections(app: App, { maxConnections, maxHeaders }: ConnectionLimits): void {
+/** The limits that are not options: how many connections, how many requests at once on each, and how many headers on a request. */
+export function limitConnections(app: App, limits: ConnectionLimits): void {
+  const { maxConnections, maxHeaders } = limits;
   app.server.maxConnections = maxConnections;
+  limitPipelining(app, limits);
   app.addHook("onRequest", (request, reply, done) => {
     if (request.raw.rawHeaders.length <= 2 * maxHeaders) return done(); // names and values take turns
     reply.header("connection", "close");
     done(new Problem("headers_too_large", `More than ${maxHeaders} headers.`));
+  });
+}
+
+/**
+ * Requests that are sent before the last one's answer has come (pipelining) are all worked on at once. One too many ends the connection, and
+ * with the answers that wait to be sent Node stops reading from it; so one connection holds these, and what a single packet brings.
+ */
+function limitPipelining(app: App, { maxRequestsUnderWay }: ConnectionLimits): void {
+  const underWay = new WeakMap<Socket, number>();
+  app.addHook("onRequest", (request, reply, done) => {
+    const { socket } = request.raw;
+    const count = (underWay.get(socket) ?? 0) + 1;
+    underWay.set(socket, count);
+    reply.raw.once("close", () => underWay.set(socket, (underWay.get(socket) ?? 1) - 1));
+    if (count <= maxRequestsUnderWay) return done();
+    reply.header("connection", "close");
+    const detail = `More than ${maxRequestsUnderWay} requests at once on one connection.`;
+    done(new Problem("rate_limited", detail, { retryAfterSeconds: 1 }));
   });
 }

@@ -4,10 +4,12 @@ import { publishItems, readItem, readItems } from "@holdfast/shared/item-view.ts
 import type { Logger } from "@holdfast/shared/log.ts";
 import { followNews } from "@holdfast/shared/news.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { sql } from "kysely";
+import { coalesce } from "./coalesce.ts";
 
 /** The items as this API server knows them: a purchase of a known item asks nobody, and neither does its refusal when all is sold. */
 export interface ItemCatalog {
-  /** The item, or null where there is none. Asks Postgres only for an id it has not seen. */
+  /** The item, or null where there is none. Asks Postgres only for ids it has not seen, for all of the moment with one query. */
   find(itemId: string): Promise<Item | null>;
   /** All items, by id. */
   list(): Item[];
@@ -28,6 +30,8 @@ export interface CatalogParts {
 const refreshEveryMs = 5_000; // how long a change may go unnoticed that was committed and never told, its process having died
 const missRememberedMs = 1_000; // so that a flood of made-up ids asks Postgres once a second for each
 const maxMisses = 10_000; // ids remembered as missing; past that all are forgotten
+// One query at a time: a flood of made-up ids takes one of our connections to Postgres and no more.
+const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
 
 /**
  * Reads all items, then follows their news; where some were missed, it reads the view in Redis again. Behind that, the record is read
@@ -49,16 +53,17 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
     for (const item of untold) note(item);
     await publishItems(redis, keys, untold);
   };
-  const findInRecord = async (itemId: string): Promise<Item | null> => {
-    if ((misses.get(itemId) ?? 0) > Date.now()) return null;
-    const row = await db.selectFrom("items").selectAll().where("id", "=", itemId).executeTakeFirst();
-    if (row) {
-      note(itemFromRow(row));
-      return items.get(itemId) ?? null;
-    }
-    if (misses.size >= maxMisses) misses.clear();
-    misses.set(itemId, Date.now() + missRememberedMs);
-    return null;
+  const findInRecord = coalesce<string, Item | null>(batched, async (_key, asked) => {
+    const ids = [...new Set(asked)];
+    const rows = await db.selectFrom("items").selectAll().where("id", "=", sql<string>`any(${ids}::text[])`).execute();
+    for (const row of rows) note(itemFromRow(row));
+    if (misses.size + ids.length > maxMisses) misses.clear();
+    for (const id of ids) if (!items.has(id)) misses.set(id, Date.now() + missRememberedMs);
+    return asked.map((id) => items.get(id) ?? null);
+  });
+  const findUnseen = async (itemId: string): Promise<Item | null> => {
+    if (!isItemId(itemId) || (misses.get(itemId) ?? 0) > Date.now()) return null;
+    return findInRecord("", itemId);
   };
   const quietly = (work: Promise<void>) =>
     work.catch((error: unknown) => log.warn({ err: error }, "items could not be read again; going by what is known"));
@@ -82,7 +87,7 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
   }, refreshEveryMs);
 
   return {
-    find: async (itemId) => items.get(itemId) ?? (isItemId(itemId) ? findInRecord(itemId) : null),
+    find: async (itemId) => items.get(itemId) ?? findUnseen(itemId),
     list: () => [...items.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
     note,
     close: () => {

@@ -5,6 +5,8 @@ import type { LineSight, OrderRecord } from "@holdfast/shared/order.ts";
 import { readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { sql } from "kysely";
+import { coalesce } from "./coalesce.ts";
 
 export interface OrderReaderParts {
   readonly db: Database;
@@ -33,6 +35,32 @@ export function lineReader({ redis, keys, laneCount }: OrderReaderParts): ReadLi
   };
 }
 
+/** An order out of Postgres, whosever it is. */
+type FindOrder = (orderId: string) => Promise<OrderRecord | null>;
+
+/** One of a shopper's orders, or null where there is none; as `readOrder`, but all that Redis does not know with one query at a time. */
+export type ReadOrder = (shopperId: string, orderId: string) => Promise<OrderRecord | null>;
+
+// One query at a time: so a flood of made-up ids, or a Redis that lost its views, takes one of our connections to Postgres and no more.
+const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
+
+export function orderReader(parts: OrderReaderParts): ReadOrder {
+  const find = coalesce<string, OrderRecord | null>(batched, async (_key, ids) => {
+    const orders = await findOrders(parts.db, [...new Set(ids)]);
+    return ids.map((id) => orders.get(id) ?? null);
+  });
+  return (shopperId, orderId) => readOrder(parts, shopperId, orderId, (id) => find("", id));
+}
+
+async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, OrderRecord>> {
+  const rows = await db
+    .selectFrom("orders")
+    .select(orderColumns)
+    .where("id", "=", sql<string>`any(${ids}::uuid[])`)
+    .execute();
+  return new Map(rows.map((row) => [row.id, orderFromRow(row)]));
+}
+
 /**
  * One of a shopper's orders: from the live view, or from the record where Redis has no view of it or is away. Null where neither
  * knows it. An order in line is only in Redis, so with Redis away the record's silence means nothing: that is an outage.
@@ -41,6 +69,7 @@ export async function readOrder(
   parts: OrderReaderParts,
   shopperId: string,
   orderId: string,
+  find: FindOrder = async (id) => (await findOrders(parts.db, [id])).get(id) ?? null,
 ): Promise<OrderRecord | null> {
   let outage: unknown = null;
   try {
@@ -50,13 +79,8 @@ export async function readOrder(
     if (!isOutage(error)) throw error;
     outage = error;
   }
-  const row = await parts.db
-    .selectFrom("orders")
-    .select(orderColumns)
-    .where("id", "=", orderId)
-    .where("shopper_id", "=", shopperId)
-    .executeTakeFirst();
-  if (row) return orderFromRow(row);
+  const order = await find(orderId);
+  if (order?.shopperId === shopperId) return order;
   if (outage !== null) throw outage;
   return null;
 }

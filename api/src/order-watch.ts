@@ -3,6 +3,7 @@ import { followNews } from "@holdfast/shared/news.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 import { decodeView, readOrderNews, readView } from "@holdfast/shared/order-view.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { Problem } from "./problems.ts";
 
 /** Waits for what becomes of orders, for the requests that were asked to (`Prefer: wait`). */
 export interface OrderWatch {
@@ -11,6 +12,7 @@ export interface OrderWatch {
    * @param look the order as it is; what it throws is thrown
    * @param isAnswer asked of what was looked at (then `order` is `known`), and of every newer state of the order
    * @returns the newest that is known of the order when the waiting ends
+   * @throws Problem 429 before it looks, where the shopper waits for as many answers as one may
    */
   answer(
     waiter: Waiter,
@@ -40,6 +42,8 @@ export interface WatchParts {
 }
 
 const maxWatches = 50_000; // requests; at under 10 KB each half a gigabyte. Past that nobody waits: the answer is what is known now
+const maxWatchesPerShopper = 8; // at this server: two windows, two devices, and as many again that nobody looks at any more
+const retryAfterSeconds = 1; // an order's own page may look again at once, without waiting
 const rereadChunk = 500; // views asked for at a time after missed news, so that a crowd of waiters is no flood
 
 interface Watch {
@@ -52,17 +56,22 @@ interface Watch {
 /** Follows the news of orders: one message per batch, however many wait; and looks at the views again where some were missed. */
 export async function openOrderWatch({ redis, subscriber, keys, log }: WatchParts): Promise<OrderWatch> {
   const watches = new Map<string, Set<Watch>>(); // by order id: a shopper may ask in several windows
+  const waitingOf = new Map<string, number>(); // by shopper
   let size = 0;
   let closed = false;
 
   const begin = (orderId: string, watch: Watch) => {
     watches.set(orderId, (watches.get(orderId) ?? new Set()).add(watch));
+    waitingOf.set(watch.shopperId, (waitingOf.get(watch.shopperId) ?? 0) + 1);
     size += 1;
   };
   const end = (orderId: string, watch: Watch) => {
     const listening = watches.get(orderId);
     listening?.delete(watch);
     if (listening?.size === 0) watches.delete(orderId);
+    const waiting = (waitingOf.get(watch.shopperId) ?? 0) - 1;
+    if (waiting > 0) waitingOf.set(watch.shopperId, waiting);
+    else waitingOf.delete(watch.shopperId);
     size -= 1;
   };
   const hear = (watch: Watch, order: OrderRecord) => {
@@ -93,6 +102,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
   return {
     async answer({ shopperId, orderId, waitMs, onGone }, look, isAnswer) {
       if (waitMs === 0 || closed || size >= maxWatches) return look();
+      if ((waitingOf.get(shopperId) ?? 0) >= maxWatchesPerShopper) throw tooManyWaits();
       const watch: Watch = { shopperId, newest: null, wake: () => {} };
       begin(orderId, watch);
       try {
@@ -112,6 +122,11 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
       }
     },
   };
+}
+
+function tooManyWaits(): Problem {
+  const detail = `You wait for ${maxWatchesPerShopper} answers already: ask without Prefer: wait, or when one has come.`;
+  return new Problem("rate_limited", detail, { retryAfterSeconds });
 }
 
 /** Newer by its version; or as new, with the client secret that only the live view has. */

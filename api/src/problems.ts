@@ -1,5 +1,6 @@
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { TooManyWaiting } from "./coalesce.ts";
 import { apiHeaders } from "./secure-headers.ts";
 
 /**
@@ -45,16 +46,19 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly fields: readonly FieldError[];
   readonly retryAfterSeconds: number | null;
+  /** Where to look, although it was refused. */
+  readonly location: string | null;
   constructor(
     code: ProblemCode,
     detail: string,
-    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number } = {},
+    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number; location?: string } = {},
   ) {
     super(detail);
     this.name = "Problem";
     this.code = code;
     this.fields = more.fields ?? [];
     this.retryAfterSeconds = more.retryAfterSeconds ?? null;
+    this.location = more.location ?? null;
   }
   get statusCode(): number {
     return problems[this.code].status;
@@ -74,12 +78,14 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
   if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is away"); // one per request of a crowd
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
+  if (problem.location !== null) reply.header("location", problem.location);
   if (problem.code === "unauthenticated" && !reply.hasHeader("www-authenticate"))
     reply.header("www-authenticate", "Bearer");
   if (!reply.hasHeader("x-content-type-options")) reply.headers(apiHeaders); // it was refused before it came to a route
   return reply
     .code(problem.statusCode)
-    .type("application/problem+json")
+    .type("application/problem+json; charset=utf-8")
+    .serializer(JSON.stringify) // not by the route's schemas: what refuses it need not be the route
     .send({ ...problemDocument(problem), ...(problem.code === "internal" && { requestId: request.id }) });
 }
 
@@ -100,7 +106,7 @@ function problemDocument(problem: Problem) {
 
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (isOutage(error)) return unavailable();
+  if (isOutage(error) || error instanceof TooManyWaiting) return unavailable();
   const { code, statusCode, validation, message } = error as Partial<FastifyError>;
   if (validation) {
     const context = (error as FastifyError).validationContext ?? "body";

@@ -192,8 +192,25 @@ export const problemBody = Type.Object(
   { title: "Problem", description: "RFC 9457" },
 );
 
-/** The refusals a route may answer, as its OpenAPI responses; 431, 500 and 503 may come from any. */
+/** An order that was accepted or changed, and where to follow it. */
+export const acceptedOrder = {
+  ...orderBody,
+  headers: {
+    location: { type: "string", description: "where to follow the order: /orders/{id}" },
+    "retry-after": { type: "integer", description: "seconds" },
+  },
+} as typeof orderBody;
+
+/** The refusals a route may answer, as its OpenAPI responses; 429, 431, 500 and 503 may come from any. */
 export function refusals(...statuses: number[]) {
-  const refusal = { description: "a refusal", content: { "application/problem+json": { schema: problemBody } } };
-  return Object.fromEntries([...statuses, 431, 500, 503].map((status) => [status, refusal]));
+  const content = { "application/problem+json": { schema: problemBody } };
+  const refusal = { description: "a refusal", content };
+  return Object.fromEntries([...statuses, 429, 431, 500, 503].map((status) => [status, refusal]));
 }
+
+/** The 503 of a purchase. */
+export const maybeAccepted = {
+  description: "a refusal; with a Location where the order may be in line all the same",
+  headers: { location: { type: "string", description: "where to look for the order" } },
+  content: { "application/problem+json": { schema: problemBody } },
+};

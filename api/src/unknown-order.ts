@@ -2,12 +2,23 @@ import type { Database } from "@holdfast/shared/database.ts";
 import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { judgeEpoch, readKnownEpoch, readLosses, readSeenEpoch } from "@holdfast/shared/redis-epoch.ts";
+import { coalesce } from "./coalesce.ts";
 import { Problem } from "./problems.ts";
 
 export interface UnknownOrderParts {
   readonly db: Database;
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
+}
+
+/** As `unknownOrder`, but found out once for all who ask meanwhile: what is said does not depend on the order. */
+export function unknownOrderTeller(parts: UnknownOrderParts): () => Promise<Problem> {
+  const limits = { maxBatch: 20_000, maxWaiting: 20_000, maxUnderWay: 1 };
+  const ask = coalesce<null, Problem>(limits, async (_key, asked) => {
+    const problem = await unknownOrder(parts);
+    return asked.map(() => problem);
+  });
+  return () => ask("", null);
 }
 
 const none = "You have no order with this id.";

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, type TestApi } from "../../infra/testing/api.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
 describe("what is no request that could be read", () => {
   let world: World;
@@ -59,8 +59,24 @@ describe("what is no request that could be read", () => {
     expect(problemIn(answer)).toMatchObject({ status, code });
   });
 
-  test("HEAD is answered without a body, even where it cannot be read", async () => {
-    expect(await exchange("HEAD /\xff HTTP/1.1\r\nhost: x\r\n\r\n")).toMatch(/\r\n\r\n$/);
+  test.each([
+    ["alone", ""],
+    ["after another's body", "0\r\n\r\n"],
+  ])("HEAD is answered without a body, even where it cannot be read: %s in its packet", async (_where, before) => {
+    const socket = connect(port, "127.0.0.1");
+    let answers = "";
+    socket.on("data", (chunk) => {
+      answers += chunk.toString("latin1");
+    });
+    const ended = new Promise((resolve) => socket.on("close", resolve));
+    if (before !== "") {
+      socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+      await eventually("the first is answered", async () => answers.includes('{"status":"ok"}'));
+    }
+    answers = "";
+    socket.write(Buffer.from(`${before}HEAD /items?\xff HTTP/1.1\r\nhost: x\r\n\r\n`, "latin1"));
+    await ended;
+    expect(answers).toMatch(/^HTTP\/1.1 400 [\s\S]*\r\n\r\n$/);
   });
 
   test("whatever bytes come, nothing breaks: an answer, a refusal or silence, and the next client is served", async () => {
@@ -86,6 +102,25 @@ describe("what is no request that could be read", () => {
     );
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
     expect(answer.toLowerCase()).toContain("connection: close");
+  });
+
+  test("an offer on an address that cannot be read ends its connection too: what follows is never left without an answer", async () => {
+    const offer = "GET /items/% HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
+    const answer = await exchange(`${offer}GET /orders/\xff HTTP/1.1\r\nhost: x\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer.toLowerCase()).toContain("connection: close");
+  });
+
+  test("a body that nobody wants is not waited for: it is answered while it is still being sent", async () => {
+    const socket = connect(port, "127.0.0.1");
+    const began = performance.now();
+    socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+    const chunk = `1000\r\n${"x".repeat(4_096)}\r\n`;
+    for (let i = 0; i < 80; i++) socket.write(chunk);
+    const answer = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /);
+    expect(performance.now() - began).toBeLessThan(1_000);
+    socket.destroy();
   });
 
   test("an expectation that nobody understands is passed over", async () => {

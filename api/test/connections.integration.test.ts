@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
+import { addItem } from "../../infra/testing/items.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { connectionLimits } from "../src/connections.ts";
 
@@ -15,10 +16,12 @@ describe("a connection", () => {
   let port: number;
   let authorization: string;
   const sockets: Socket[] = [];
+  let requestsMet = 0;
   const listen = async ({ app }: TestApi) => Number(new URL(await app.listen({ host: "127.0.0.1", port: 0 })).port);
   beforeAll(async () => {
     world = await createWorld();
     api = await createTestApi(world, {}, { limits });
+    api.app.server.on("request", () => (requestsMet += 1));
     port = await listen(api);
     authorization = await shopperAuthorization("ann");
   });
@@ -157,6 +160,53 @@ describe("a connection", () => {
     const { answer, afterMs } = await ended;
     expect(afterMs).toBeLessThan(endsWithinMs);
     expect(problemIn(answer)).toMatchObject({ status: 400, code: "invalid_request" });
+  });
+
+  test("that pipelines long polls of many shoppers takes eight places and little memory, and is ended; then all is free", async () => {
+    await addItem(world.db, "item_1", 10);
+    const shoppers = await Promise.all(Array.from({ length: 20 }, (_, i) => shopperAuthorization(`pipelining-${i}`)));
+    const orders = await Promise.all(
+      shoppers.map(async (token) => {
+        const order = { method: "POST", url: "/purchase/item_1", headers: { authorization: token } } as const;
+        return (await api.app.inject({ ...order, payload: { paymentMethod: "pm_card_visa" } })).headers.location;
+      }),
+    );
+    const heads = orders.map(
+      (order, i) => `GET ${order} HTTP/1.1\r\nHost: x\r\nAuthorization: ${shoppers[i]}\r\nPrefer: wait=2\r\n\r\n`,
+    );
+    const heapBefore = process.memoryUsage().heapUsed;
+    const requestsBefore = requestsMet;
+    const { socket, ended } = open();
+    let widest = 0;
+    const looking = setInterval(() => (widest = Math.max(widest, api.watch.size())), 5);
+    const crowd = heads.join("");
+    for (let sent = 0; sent < 20_000 && !socket.destroyed; sent += heads.length) socket.write(crowd);
+    await eventually("eight wait", async () => api.watch.size() === 8);
+    await sleep(500);
+    expect(requestsMet - requestsBefore).toBeLessThan(2_000); // of twenty thousand; the rest is not even read
+    expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(100e6); // with what this test itself holds
+    await ended;
+    clearInterval(looking);
+    expect(widest).toBe(8);
+    await eventually("nobody waits", async () => api.watch.size() === 0);
+  });
+
+  test("that breaks off with long polls pipelined on it leaves none of them waiting", async () => {
+    const order = { method: "POST", url: "/purchase/item_1", headers: { authorization } } as const;
+    const { headers } = await api.app.inject({ ...order, payload: { paymentMethod: "pm_card_visa" } });
+    const { socket } = open();
+    const poll = `GET ${headers.location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nPrefer: wait=30\r\n\r\n`;
+    socket.write(poll.repeat(5));
+    await eventually("five wait", async () => api.watch.size() === 5);
+    socket.destroy();
+    await eventually("nobody waits", async () => api.watch.size() === 0, 2_000);
+  });
+
+  test("that pipelines a few requests has all of them answered, in their order", async () => {
+    const { socket, answered } = open();
+    socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(8));
+    await eventually("all are answered", async () => answered().split('{"status":"ok"}').length - 1 === 8);
+    socket.destroy();
   });
 
   test("above the number a server takes is closed, and those before it go on", async () => {

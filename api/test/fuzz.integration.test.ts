@@ -8,6 +8,7 @@ import { addItem } from "../../infra/testing/items.ts";
 import type { Examples } from "../../infra/testing/json-schemas.ts";
 import { answerJudge } from "../../infra/testing/judge-answer.ts";
 import { type Operation, operationsOf } from "../../infra/testing/openapi.ts";
+import { seedFrom } from "../../infra/testing/seeds.ts";
 import { type Answer, sendRequest } from "../../infra/testing/send-request.ts";
 import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
 import { startTestWorker } from "../../infra/testing/worker.ts";
@@ -20,7 +21,7 @@ import { orderIdForKey } from "../src/order-id.ts";
  * connections, with a worker that decides what is bought. FUZZ_RUNS and FUZZ_SEED in the environment run more, or a failed run again.
  */
 const runs = Number(process.env.FUZZ_RUNS ?? 20_000);
-const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 1_000_000_000));
+const seed = seedFrom(process.env.FUZZ_SEED);
 const atATime = 16;
 const answerTimeoutMs = 15_000; // longer than the longest wait there is by design: 8 s until a payment is called off
 const enoughForAll = 20_000; // by then every answer was met that needs no outage

@@ -42,6 +42,39 @@ describe("limits per client address", () => {
     await api.close();
   });
 
+  test("let ten times as many reads as purchases through, per address and per shopper, and count the two apart", async () => {
+    const api = await createTestApi(world, { ADDRESS_RATE_PER_MINUTE: "4", SHOPPER_RATE_PER_MINUTE: "2" });
+    const read = async (url: string, shopper: string, remoteAddress: string) =>
+      api.app.inject({ url, headers: { authorization: await shopperAuthorization(shopper) }, remoteAddress });
+    const statuses: number[] = [];
+    for (const i of Array(21).keys()) {
+      const answer = await read(i % 2 ? "/orders" : "/orders/none", "reader", "192.0.2.10");
+      statuses.push(answer.statusCode);
+    }
+    expect(statuses.filter((status) => status === 429)).toHaveLength(1);
+    expect(statuses[20]).toBe(429);
+    for (const i of Array(19).keys()) {
+      expect((await read(i % 2 ? "/items" : "/items/item_1", "other", "192.0.2.10")).statusCode).toBe(200);
+    }
+    for (const url of ["/items", "/items/item_1", "/orders", "/orders/none"]) {
+      const refused = await read(url, "other", "192.0.2.10");
+      expect(refused.json()).toMatchObject({ status: 429, code: "rate_limited" });
+      expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
+    }
+    expect((await read("/items", "reader", "192.0.2.11")).statusCode).toBe(200);
+    const headers = { authorization: await shopperAuthorization("reader") };
+    const payload = { paymentMethod: "pm_card_visa" };
+    const purchase = {
+      method: "POST",
+      url: "/purchase/item_1",
+      headers,
+      payload,
+      remoteAddress: "192.0.2.10",
+    } as const;
+    expect((await api.app.inject(purchase)).statusCode).toBe(202);
+    await api.close();
+  });
+
   test("are the same across servers, and none where the rate is 0", async () => {
     const [first, second, free] = await Promise.all([
       oneEach({}),

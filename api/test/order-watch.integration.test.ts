@@ -134,6 +134,26 @@ describe("Prefer: wait", () => {
     expect(api.watch.size()).toBe(0);
   });
 
+  test("a shopper's ninth wait is 429 with Retry-After, of looks and purchases together, and nothing is bought by it", async () => {
+    const { id } = (await buy("ann")).json<Order>();
+    const waiting = [...Array.from({ length: 7 }, () => get(id, "ann", "wait=20")), buy("ann", "wait=20")];
+    await eventually("eight wait", async () => api.watch.size() === 8);
+    await inLine(2);
+    for (const ninth of [await get(id, "ann", "wait=20"), await buy("ann", "wait=20")]) {
+      expect(ninth.json()).toMatchObject({ status: 429, code: "rate_limited" });
+      expect(Number(ninth.headers["retry-after"])).toBeGreaterThan(0);
+    }
+    await inLine(2);
+    // Without waiting they are served, and so is everybody else.
+    expect((await get(id, "ann")).statusCode).toBe(200);
+    const other = buy("ben", "wait=20");
+    await inLine(3);
+    await decideLine();
+    for (const answer of await Promise.all([...waiting, other])) expect(answer.statusCode).toBeLessThan(300);
+    expect(api.watch.size()).toBe(0);
+    expect((await buy("ann", "wait=1")).statusCode).toBe(202); // their places are free again
+  });
+
   test("a server that closes while an order is being looked at lets its shopper go too", async () => {
     const { id } = (await buy("ann")).json<Order>();
     const known = await readView(world.redis, world.keys, "ann", id);

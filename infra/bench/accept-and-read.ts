@@ -6,6 +6,7 @@ import { loadServer } from "./http-load.ts";
 
 const roundSeconds = 4;
 const shoppers = 100_000; // fewer than a round's purchases of each: the limit per shopper is never met
+const readers = 2_000; // so that none of them meets the limit on reads: some hundred reads each in a round
 const json = { "content-type": "application/json" };
 const body = JSON.stringify({ paymentMethod: "pm_card_visa" });
 
@@ -36,21 +37,24 @@ export async function compareAcceptAndRead(
       ],
       say,
     );
-    const headers = authorized(0);
-    const placed = await fetch(`${apiUrl}/purchase/accepted`, {
-      method: "POST",
-      headers: { ...headers, ...json },
-      body,
-    });
-    const { id } = (await placed.json()) as Order;
-    const readAt = (url: string, path: string) => () =>
-      loadServer(url, roundSeconds, 200, () => ({ method: "GET", path, headers }));
+    const orders: { path: string; headers: { authorization: string } }[] = [];
+    while (orders.length < readers) {
+      const headers = authorized(orders.length);
+      const request = { method: "POST", headers: { ...headers, ...json }, body };
+      const placed = await fetch(`${apiUrl}/purchase/accepted`, request);
+      orders.push({ path: `/orders/${((await placed.json()) as Order).id}`, headers });
+    }
+    const readAt = (url: string, path: string | null) => () =>
+      loadServer(url, roundSeconds, 200, (i) => {
+        const order = orders[i % readers] as (typeof orders)[number];
+        return { method: "GET", path: path ?? order.path, headers: order.headers };
+      });
     say("  Reading an order in line, one API server");
     const read = await compare(
       rounds,
       [
         { name: "a bare Fastify route: token checked, one Redis GET", run: readAt(bareUrl, "/bare/order") },
-        { name: "Holdfast: the order with its place in line", run: readAt(apiUrl, `/orders/${id}`) },
+        { name: "Holdfast: the order with its place in line", run: readAt(apiUrl, null) },
       ],
       say,
     );

@@ -6,19 +6,23 @@ import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
+import { mulberry32 } from "../stripe-simulator/faults.ts";
 import { shopperAuthorization } from "../testing/api.ts";
 import { addItem, booksOf } from "../testing/items.ts";
 import { type RestartableServer, restartablePostgres, restartableRedis } from "../testing/restartable.ts";
+import { seedFrom } from "../testing/seeds.ts";
 import { eventually } from "../testing/world.ts";
 
 // The long form: RECONNECT_RESTARTS=20 npx vitest run --project e2e infra/test/reconnect.e2e.test.ts
 const redisRestarts = Number(process.env.RECONNECT_RESTARTS || "3");
 const postgresRestarts = Math.max(1, Math.round(redisRestarts / 5));
 const recoveryMs = 10_000; // from a part's return until everything works again
-const away = () => 200 + Math.random() * 1_500; // long enough for every client to meet the outage
+const seed = seedFrom(process.env.SEED);
+const draw = mulberry32(seed);
+const away = () => 200 + draw() * 1_500; // long enough for every client to meet the outage
 const webhookSecret = "whsec_of_the_reconnect_test";
 
-describe("two APIs and two workers, none of which is ever restarted", () => {
+describe(`two APIs and two workers, none of which is ever restarted (seed ${seed})`, () => {
   let directory: string;
   let redis: RestartableServer;
   let postgres: RestartableServer;

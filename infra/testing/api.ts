@@ -44,7 +44,7 @@ export async function createTestApi(
   const redis = connectRedis(config.REDIS_URL, "failing", ignore);
   const subscriber = connectRedis(config.REDIS_URL, "waiting", ignore);
   await Promise.all([requireRedis(redis), requireRedis(subscriber)]);
-  const { limits = {}, log = createLog("api", "silent") } = more;
+  const { limits, log = createLog("api", "silent") } = more;
   const { db, keys } = world;
   const items = await openItemCatalog({ db, redis, subscriber, keys, log });
   const watch = await openOrderWatch({ redis, subscriber, keys, log });
@@ -66,7 +66,7 @@ export async function createTestApi(
     watch,
     marks,
     log,
-    limits,
+    limits: { closingNoticeMs: 0, ...limits },
     ...health,
   });
   const admin = buildAdminApp({ redis, keys, lanes, log, ...health });

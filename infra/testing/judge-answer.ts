@@ -24,6 +24,10 @@ export function answerJudge(operations: readonly Operation[]): Judge {
       const malformed = answer.status === 400 && !isReadable(request.url);
       return { operation, faults: malformed ? faults : [...faults, `${answer.status} is not documented`] };
     }
+    if (answer.status < 300) {
+      const missing = Object.keys(documented.headers ?? {}).filter((name) => answer.headers[name] === undefined);
+      for (const name of missing) faults.push(`${answer.status} without its documented header ${name}`);
+    }
     const content = Object.entries(documented.content ?? {})[0];
     if (content && request.method !== "HEAD") {
       const [type, { schema }] = content;

@@ -14,7 +14,13 @@ export interface OpenApiOperation {
   }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
   readonly responses: Readonly<
-    Record<string, { readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>> }>
+    Record<
+      string,
+      {
+        readonly headers?: Readonly<Record<string, { readonly schema: JsonSchema }>>;
+        readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>>;
+      }
+    >
   >;
   readonly security?: readonly Readonly<Record<string, unknown>>[];
 }

@@ -16,7 +16,10 @@ import { restoreId, shortenId } from "./short-id.ts";
 /** How long the views of a shopper outlive their last change: as long as an Idempotency-Key is remembered. */
 export const viewTtlMs = 24 * 3600 * 1000;
 
-/** Views kept per shopper; whoever has more finds the older decided ones in Postgres. */
+/**
+ * Views of decided orders kept per shopper; whoever has more finds the oldest of them in Postgres. Views of orders that are not decided
+ * yet, or that have a client secret, are nowhere else, so they are never dropped: the line and the item's units bound how many there are.
+ */
 const maxViewsPerShopper = 100;
 
 const time = (ms: number | null) => ms?.toString(36) ?? "";
@@ -104,8 +107,11 @@ end
 return known`;
 
 // For each order: writes the view unless the one that is there is newer, or of the same version and fuller: only the live view has a
-// client secret, and news without it must not wipe it out.
+// client secret, and news without it must not wipe it out. Then drops the oldest decided views of shoppers who have too many, once for
+// each of them, however many of their orders were written. In a view, the second field is the status, the seventh when the order was
+// placed (base 36, of one length until the year 2059), the sixteenth the client secret.
 const replaceScript = `
+local full = {}
 for i, key in ipairs(KEYS) do
   local id, view = string.sub(ARGV[i + 2], 1, ${idLength}), string.sub(ARGV[i + 2], ${idLength + 1})
   local known = redis.call("HGET", key, id)
@@ -114,8 +120,19 @@ for i, key in ipairs(KEYS) do
   if known_version < version or (known_version == version and #known < #view) then
     redis.call("HSET", key, id, view)
     redis.call("PEXPIRE", key, ARGV[1])
-    if redis.call("HLEN", key) > tonumber(ARGV[2]) then redis.call("HDEL", key, id) end
+    if redis.call("HLEN", key) > tonumber(ARGV[2]) then full[key] = true end
   end
+end
+local live = { queued = true, waitlisted = true, reserved = true }
+for key in pairs(full) do
+  local views, old = redis.call("HGETALL", key), {}
+  for i = 1, #views, 2 do
+    local fields = {}
+    for field in string.gmatch(views[i + 1] .. "|", "([^|]*)|") do fields[#fields + 1] = field end
+    if not live[fields[2]] and (fields[16] or "") == "" then old[#old + 1] = { fields[7], views[i] } end
+  end
+  table.sort(old, function(a, b) return a[1] .. a[2] < b[1] .. b[2] end)
+  for i = 1, math.min(#old, #views / 2 - tonumber(ARGV[2])) do redis.call("HDEL", key, old[i][2]) end
 end
 return 0`;
 
@@ -164,11 +181,6 @@ export async function claimViews(
     }),
   );
   return claimed.flat();
-}
-
-/** Takes back views that were just claimed, for orders that are not in line after all. */
-export async function removeViews(redis: RedisClient, keys: RedisKeys, orders: readonly OrderRecord[]): Promise<void> {
-  await Promise.all(orders.map((order) => redis.hdel(keys.shopperOrders(order.shopperId), shortenId(order.id))));
 }
 
 /**

@@ -14,6 +14,7 @@ import { type Actor, actorPool, Interleaving } from "../../infra/testing/interle
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { passTime } from "../../infra/testing/payments.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { seedFrom } from "../../infra/testing/seeds.ts";
 import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import { decidePurchase } from "../src/decide-purchase.ts";
@@ -33,7 +34,7 @@ import { sweepOnce } from "../src/sweep.ts";
  * units that go back on an unknown outcome; what was paid for them is given back by webhook, and payment-schedules looks further.
  */
 const interleavings = Number(process.env.INTERLEAVINGS ?? 100);
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1_000_000_000));
+const seed = seedFrom(process.env.SEED);
 
 interface Scene {
   readonly card: string;

@@ -12,6 +12,7 @@ import { Problem } from "../../api/src/problems.ts";
 import { type Actor, actorPool, Interleaving } from "../../infra/testing/interleaving.ts";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { seedFrom } from "../../infra/testing/seeds.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import { decidePurchase } from "../src/decide-purchase.ts";
 import { ItemLockLost } from "../src/item-lock.ts";
@@ -26,7 +27,7 @@ import { ItemLockLost } from "../src/item-lock.ts";
  * shoppers are not told. Without the lock in Redis it finds nothing, and shall not: that one saves work, Postgres keeps the books.
  */
 const interleavings = Number(process.env.INTERLEAVINGS ?? 150);
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1_000_000_000));
+const seed = seedFrom(process.env.SEED);
 
 interface Scene {
   readonly units: number;

@@ -1,16 +1,24 @@
 import { Type } from "typebox";
 import type { App } from "../app.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
+import type { Limits } from "../limits.ts";
 import { Problem } from "../problems.ts";
 import { itemBody, refusals } from "../schemas.ts";
 import { showItem } from "../show-item.ts";
 
 /** `GET /items` and `GET /items/:itemId`: what is on sale, and what is left of it. */
-export function itemRoutes(app: App, items: ItemCatalog): void {
+export function itemRoutes(app: App, items: ItemCatalog, limits: Limits): void {
+  const onRequest = limits.readsPerAddress;
+
   app.get(
     "/items",
     {
-      schema: { summary: "What is on sale", tags: ["anyone"], response: { 200: Type.Array(itemBody), ...refusals() } },
+      schema: {
+        summary: "What is on sale",
+        tags: ["anyone"],
+        response: { 200: Type.Array(itemBody), ...refusals() },
+      },
+      onRequest,
     },
     async () => items.list().map((item) => showItem(item, Date.now())),
   );
@@ -24,6 +32,7 @@ export function itemRoutes(app: App, items: ItemCatalog): void {
         params: Type.Object({ itemId: Type.String() }),
         response: { 200: itemBody, ...refusals(404, 503) },
       },
+      onRequest,
     },
     async (request) => {
       const item = await items.find(request.params.itemId);

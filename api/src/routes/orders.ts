@@ -1,24 +1,29 @@
 import { isFinal, type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
+import { admitReader, type Limits } from "../limits.ts";
 import { isOrderId } from "../order-id.ts";
-import { listOrders, type OrderReaderParts, type ReadLine, readOrder } from "../order-reader.ts";
+import { listOrders, type OrderReaderParts, orderReader, type ReadLine } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
 import { passedOverReporter } from "../passed-over.ts";
 import { waiterFor } from "../prefer.ts";
 import { orderBody, refusals, waitHeaders } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
-import { unknownOrder } from "../unknown-order.ts";
+import { unknownOrderTeller } from "../unknown-order.ts";
 
 export interface OrdersParts {
   readonly reader: OrderReaderParts;
   readonly readLine: ReadLine;
   readonly watch: OrderWatch;
   readonly identify: IdentifyShopper;
+  readonly limits: Limits;
 }
 
 /** `GET /orders/:id` and `GET /orders`: where a shopper's own orders stand. */
-export function orderRoutes(app: App, { reader, readLine, watch, identify }: OrdersParts): void {
+export function orderRoutes(app: App, { reader, readLine, watch, identify, limits }: OrdersParts): void {
+  const onRequest = admitReader(limits, identify);
+  const readOrder = orderReader(reader);
+  const unknownOrder = unknownOrderTeller(reader);
   const notePassedOver = passedOverReporter(reader);
   const show = async (order: OrderRecord) => {
     const line = order.status === "queued" ? await readLine(order) : null;
@@ -37,14 +42,15 @@ export function orderRoutes(app: App, { reader, readLine, watch, identify }: Ord
         headers: waitHeaders,
         response: { 200: orderBody, ...refusals(401, 404, 503) },
       },
+      onRequest,
     },
     async (request, reply) => {
-      const shopperId = await identify(request);
+      const { shopperId } = request;
       const { id } = request.params;
       const look = async () => {
-        const order = isOrderId(id) ? await readOrder(reader, shopperId, id) : null;
+        const order = isOrderId(id) ? await readOrder(shopperId, id) : null;
         // Somebody else's order and one that does not exist look alike.
-        if (order === null) throw await unknownOrder(reader);
+        if (order === null) throw await unknownOrder();
         return order;
       };
       const waiter = waiterFor(request, reply, shopperId, id);
@@ -63,7 +69,8 @@ export function orderRoutes(app: App, { reader, readLine, watch, identify }: Ord
         security: [{ shopper: [] }],
         response: { 200: Type.Array(orderBody), ...refusals(401, 503) },
       },
+      onRequest,
     },
-    async (request) => Promise.all((await listOrders(reader, await identify(request))).map(show)),
+    async (request) => Promise.all((await listOrders(reader, request.shopperId)).map(show)),
   );
 }

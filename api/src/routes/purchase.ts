@@ -12,7 +12,7 @@ import type { OrderReaderParts, ReadLine } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
 import { waiterFor } from "../prefer.ts";
 import { Problem } from "../problems.ts";
-import { maxAmountMinor, orderBody, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
+import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
 
 export interface PurchaseParts {
@@ -38,7 +38,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
         params: Type.Object({ itemId: Type.String() }),
         headers: purchaseHeaders,
         body: purchaseBody,
-        response: { 202: orderBody, ...refusals(400, 401, 404, 409, 413, 415, 422, 429, 503) },
+        response: { 202: acceptedOrder, ...refusals(400, 401, 404, 409, 413, 415, 422), 503: maybeAccepted },
       },
       onRequest: admitShopper(limits, identify),
     },
@@ -48,8 +48,8 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
       const item = await items.find(request.params.itemId);
       if (item === null) throw new Problem("item_not_found", "There is no item with this id.");
       const key = request.headers["idempotency-key"];
-      const refusal = saleRefusal(item, placedAtMs);
-      // A repeat is the order it repeats, even where nothing is for sale any more: its 202 may have got lost.
+      const refusal = saleRefusal(item, placedAtMs) ?? amountRefusal(item, body.quantity ?? 1);
+      // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have got lost.
       const repeated =
         refusal && key !== undefined ? await findRepeated(parts.reader, shopperId, key, item.id, body) : null;
       if (refusal && !repeated) throw refusal;
@@ -90,6 +90,12 @@ function saleRefusal(item: Item, nowMs: number): Problem | null {
   }
 }
 
+function amountRefusal({ priceMinor }: Item, quantity: number): Problem | null {
+  if (priceMinor * quantity <= maxAmountMinor) return null;
+  const message = "times the price is more than one payment can take";
+  return new Problem("invalid_request", `body/quantity ${message}`, { fields: [{ field: "body/quantity", message }] });
+}
+
 async function findRepeated(
   reader: OrderReaderParts,
   shopperId: string,
@@ -112,17 +118,12 @@ function newRequest(
   placedAtMs: number,
 ): PurchaseRequest {
   const { quantity = 1, paymentMethod } = body;
-  const amountMinor = item.priceMinor * quantity;
-  if (amountMinor > maxAmountMinor) {
-    const message = "times the price is more than one payment can take";
-    throw new Problem("invalid_request", `body/quantity ${message}`, { fields: [{ field: "body/quantity", message }] });
-  }
   const keyed = idempotencyKey !== undefined;
   return {
     orderId: keyed ? orderIdForKey(shopperId, idempotencyKey) : newOrderId(placedAtMs),
     shopperId,
     quantity,
-    amountMinor,
+    amountMinor: item.priceMinor * quantity,
     currency: item.currency,
     paymentMethod,
     placedAtMs,
