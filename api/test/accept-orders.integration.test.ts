@@ -25,7 +25,13 @@ describe("an order that could not be put in line", () => {
     const request = purchaseRequest();
     const { redis, keys } = world;
     vi.spyOn(lane, "add").mockRejectedValueOnce(failure);
-    const acceptOrder = orderAcceptor({ redis, keys, lanes: [lane], marks: acceptanceMarks(redis, keys), maxLine: 1_000 });
+    const acceptOrder = orderAcceptor({
+      redis,
+      keys,
+      lanes: [lane],
+      marks: acceptanceMarks(redis, keys),
+      maxLine: 1_000,
+    });
     const refused = await acceptOrder("item", request).catch((error: Error) => error);
     return {
       refused,
@@ -48,7 +54,13 @@ describe("an order that could not be put in line", () => {
   test("because Redis refused it never takes the view away from a repeat that was promised a place meanwhile", async () => {
     const { redis, keys } = world;
     const request = purchaseRequest({ shopperId: "repeating", fingerprint: "same" });
-    const elsewhere = orderAcceptor({ redis, keys, lanes: [lane], marks: acceptanceMarks(redis, keys), maxLine: 1_000 });
+    const elsewhere = orderAcceptor({
+      redis,
+      keys,
+      lanes: [lane],
+      marks: acceptanceMarks(redis, keys),
+      maxLine: 1_000,
+    });
     const refusal = await oom();
     const addJob = lane.add.bind(lane);
     const add = vi.spyOn(lane, "add").mockImplementationOnce(async () => {
@@ -75,7 +87,13 @@ describe("an order that could not be put in line", () => {
       .spyOn(lane, "add")
       .mockImplementationOnce(() => held.promise)
       .mockImplementationOnce(() => held.promise);
-    const acceptOrder = orderAcceptor({ redis, keys, lanes: [lane], marks: acceptanceMarks(redis, keys), maxLine: 1_000 });
+    const acceptOrder = orderAcceptor({
+      redis,
+      keys,
+      lanes: [lane],
+      marks: acceptanceMarks(redis, keys),
+      maxLine: 1_000,
+    });
     const refusedOf = (order: Promise<unknown>) => order.catch((error: Error) => error);
     const underWay = refusedOf(acceptOrder("item", purchaseRequest()));
     await vi.waitFor(() => expect(add).toHaveBeenCalledTimes(1));

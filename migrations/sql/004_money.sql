@@ -17,30 +17,37 @@ alter table orders
   -- The provider only repeats a failure that it saved under the current attempt's key.
   add column payment_key_exhausted boolean not null default false,
   -- Why the hold is being released before its end: the shopper asked for it.
-  add column release_reason text check (release_reason in ('by_shopper')),
+  add column release_reason text,
   -- What was refunded of a paid order so far, in the currency's minor unit.
-  add column refunded_minor bigint not null default 0 check (refunded_minor between 0 and amount_minor),
+  add column refunded_minor bigint not null default 0,
   -- Whether the shopper's bank has disputed the payment.
   add column disputed boolean not null default false;
 
--- A confirmed order can be refunded: by operations, here or at the provider.
+-- A confirmed order can be refunded: by operations, here or at the provider. Each rule holds for every row that is written from now on;
+-- the rows that are there are checked afterwards (005), when nobody has to wait for it.
 alter table orders
   drop constraint orders_status_check,
   add constraint orders_status_check check (
     status in ('waitlisted', 'reserved', 'confirmed', 'refunded', 'cancelled', 'out_of_stock', 'rejected')
-  ),
+  ) not valid,
   drop constraint confirmed_is_paid,
   add constraint confirmed_is_paid check (
     case status when 'confirmed' then payment_status = 'succeeded' when 'refunded' then payment_status = 'refunded' else true end
-  ),
+  ) not valid,
   -- The hold's clock starts with the provider's first answer about the shopper's payment: until then it has no end.
   drop constraint hold_has_times,
   add constraint held_has_times check (
     status not in ('reserved', 'confirmed', 'refunded') or (reserved_at is not null and payment_status is not null)
-  ),
+  ) not valid,
   drop constraint held_has_method,
-  add constraint held_has_method check (status not in ('reserved', 'confirmed', 'refunded') or payment_method is not null),
-  add constraint paid_has_payment check (status not in ('confirmed', 'refunded') or payment_intent_id is not null);
+  add constraint held_has_method check (
+    status not in ('reserved', 'confirmed', 'refunded') or payment_method is not null
+  ) not valid,
+  add constraint paid_has_payment check (
+    status not in ('confirmed', 'refunded') or payment_intent_id is not null
+  ) not valid,
+  add constraint released_by_shopper check (release_reason in ('by_shopper')) not valid,
+  add constraint refunded_within_amount check (refunded_minor between 0 and amount_minor) not valid;
 insert into legal_transitions values ('confirmed', 'refunded');
 
 -- A payment at the provider that its order does not go by: of an order that ended without it, or has another one.
@@ -75,22 +82,16 @@ insert into unmatched_payments (order_id, payment_intent_id, next_step)
 update orders set payment_due_at = now() where status = 'reserved';
 alter table orders drop column payment_checked_at, drop column payment_closed_at;
 
--- What the sweeper looks for, each kind by itself, so that many of one never hide another: charges that were not sent yet, those without
--- an answer, those that wait for the shopper or the bank, and paid ones with a refund under way.
-alter table orders add column payment_stage text generated always as (
-  case
-    when payment_due_at is null then null
+-- Where a payment stands for whoever looks after it: charges that were not sent yet, those without an answer, those that wait for the
+-- shopper or the bank, and paid ones with a refund under way. The sweeper takes each kind by itself, so that many of one never hide another.
+create function payment_stage(status text, payment_status text, payment_started_at timestamptz) returns text
+  language sql immutable parallel safe
+  return case
     when status <> 'reserved' then 'paid'
     when payment_status = 'pending' and payment_started_at is null then 'unsent'
     when payment_status in ('pending', 'unknown') then 'unanswered'
     else 'waiting'
-  end
-) stored;
-create index orders_due on orders (payment_stage, payment_due_at) where payment_due_at is not null;
--- Payments that nobody could settle for long: an alarm by age.
-create index orders_in_question on orders (payment_started_at) where status = 'reserved' and payment_status = 'unknown';
--- What reconciliation compares with the provider's list.
-create index orders_paid_by_time on orders (settled_at, id) where status in ('confirmed', 'refunded');
+  end;
 
 -- A new version is one that somebody is shown; a look at a payment is none.
 create trigger orders_version before update on orders for each row

@@ -6,10 +6,12 @@ import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import { migrate } from "../src/migrate.ts";
 
+const allFiles = ["001_orders", "002_payments", "003_redis_epochs", "004_money", "005_money_indexes"];
+
 describe("migrating", () => {
   test("brings an empty database up, and a second time changes nothing", async () => {
     const world = await createWorld({ schema: false });
-    expect(await migrate(world.databaseUrl)).toEqual(["001_orders", "002_payments", "003_redis_epochs"]);
+    expect(await migrate(world.databaseUrl)).toEqual(allFiles);
     expect(await migrate(world.databaseUrl)).toEqual([]);
     await world.close();
   });
@@ -17,7 +19,7 @@ describe("migrating", () => {
   test("from several machines at once applies everything once", async () => {
     const world = await createWorld({ schema: false });
     const applied = await Promise.all([1, 2, 3, 4].map(() => migrate(world.databaseUrl)));
-    expect(applied.flat()).toEqual(["001_orders", "002_payments", "003_redis_epochs"]);
+    expect(applied.flat()).toEqual(allFiles);
     await world.close();
   });
 });
@@ -167,6 +169,48 @@ describe("the database is the referee", () => {
       .where("id", "=", id)
       .executeTakeFirstOrThrow();
     expect(version).toBe(2);
+  });
+
+  test("a look at a payment makes no new version: nobody is shown anything new", async () => {
+    const { id } = await insertOrder();
+    const change = { payment_due_at: new Date(), payment_looks: 3, payment_started_at: new Date() };
+    await world.db.updateTable("orders").set(change).where("id", "=", id).execute();
+    const query = world.db.selectFrom("orders").select("version").where("id", "=", id);
+    expect((await query.executeTakeFirstOrThrow()).version).toBe(1);
+  });
+
+  test("a confirmed order can be refunded, and no other", async () => {
+    const { id } = await insertOrder();
+    const orders = world.db.updateTable("orders").where("id", "=", id);
+    const refund = { status: "refunded", payment_status: "refunded", settled_at: new Date() } as const;
+    await expect(orders.set({ ...refund, payment_intent_id: "pi_r" }).execute()).rejects.toThrow(
+      /cannot go from reserved to refunded/,
+    );
+    const paid = { status: "confirmed", payment_status: "succeeded", settled_at: new Date() } as const;
+    await expect(orders.set(paid).execute()).rejects.toThrow(/paid_has_payment/);
+    await orders.set({ ...paid, payment_intent_id: "pi_r" }).execute();
+    await expect(orders.set({ ...refund, payment_status: "succeeded" }).execute()).rejects.toThrow(/confirmed_is_paid/);
+    await expect(orders.set({ refunded_minor: 2_000 }).execute()).rejects.toThrow(/refunded_within_amount/);
+    await orders.set({ ...refund, refunded_minor: 1_999 }).execute();
+    await expect(orders.set(paid).execute()).rejects.toThrow(/cannot go from refunded to confirmed/);
+  });
+
+  test("an unmatched payment is open until it is settled, and is one row however often it is told of", async () => {
+    const { id } = await insertOrder();
+    const insert = (more: object) =>
+      world.db
+        .insertInto("unmatched_payments")
+        .values({ order_id: id, ...more } as never)
+        .execute();
+    await insert({ payment_intent_id: "pi_u", next_step: "ask" });
+    await expect(insert({ payment_intent_id: "pi_u", next_step: "ask" })).rejects.toThrow(
+      /unmatched_payments_payment_intent_id_key/,
+    );
+    await expect(insert({ payment_intent_id: "pi_v", next_step: "ask", due_at: null })).rejects.toThrow(
+      /open_until_settled/,
+    );
+    await expect(insert({ payment_intent_id: null, next_step: "ask" })).rejects.toThrow(/known_or_searched/);
+    await expect(insert({ payment_intent_id: null, next_step: "search" })).rejects.toThrow(/search_has_start/);
   });
 
   test("the books show a unit that was taken without being sold", async () => {

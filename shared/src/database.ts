@@ -49,7 +49,6 @@ interface OrderTable {
   payment_started_at: Date | null;
   payment_key_exhausted: Generated<boolean>;
   payment_due_at: Date | null;
-  payment_stage: GeneratedAlways<PaymentStage | null>;
   payment_looks: Generated<number>;
   release_reason: "by_shopper" | null;
   refunded_minor: Generated<number>;
@@ -73,7 +72,7 @@ interface OrderEventTable {
   at: Generated<Date>;
 }
 
-/** Where an order's payment stands for whoever looks after it; null where nothing about it is open. */
+/** Where an open payment stands for whoever looks after it: what `payment_stage` in 004_money.sql says. */
 export type PaymentStage = "unsent" | "unanswered" | "waiting" | "paid";
 
 /** What is to be done next about an unmatched payment. */

@@ -19,7 +19,7 @@ export async function hurryHeldOrders(db: Database): Promise<void> {
 async function hurryPage(db: Database, stage: PaymentStage): Promise<number> {
   const { numAffectedRows } = await sql`
     update orders set payment_due_at = now() where id in (
-      select id from orders where payment_stage = ${stage} and payment_due_at > now()
+      select id from orders where payment_stage(status, payment_status, payment_started_at) = ${stage} and payment_due_at > now()
       order by payment_due_at limit ${pageSize} for update skip locked
     )`.execute(db);
   return Number(numAffectedRows ?? 0);

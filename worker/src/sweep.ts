@@ -71,7 +71,7 @@ async function takeOrders(db: Database, stage: PaymentStage, limit: number): Pro
     update orders set payment_due_at = now() + ${dueInMs} * interval '1 millisecond'
     where id in (
       select id from orders
-      where payment_stage = ${stage} and payment_due_at <= now() - ${overdueMs} * interval '1 millisecond'
+      where payment_stage(status, payment_status, payment_started_at) = ${stage} and payment_due_at <= now() - ${overdueMs} * interval '1 millisecond'
       order by payment_due_at limit ${limit}
       for update skip locked
     )
