@@ -25,6 +25,8 @@ const seed = seedFrom(process.env.FUZZ_SEED);
 const atATime = 16;
 const answerTimeoutMs = 15_000; // longer than the longest wait there is by design: 8 s until a payment is called off
 const enoughForAll = 20_000; // by then every answer was met that needs no outage
+/** What takes a story of several steps, each with a test of its own: a card under a key, and then another one under the same. */
+const hardToMeet: Readonly<Record<string, readonly string[]>> = { "POST /orders/{id}/payment": ["422"] };
 const needingMore = ["403", "429", "431", "500", "503"]; // a foreign page, a flood, a wall of headers, a bug, an outage
 const webhookSecret = "whsec_for_the_fuzz";
 
@@ -108,7 +110,8 @@ describe("the API, whatever it is asked", () => {
 
     if (runs < enoughForAll) return;
     for (const { method, path, responses } of operations) {
-      const expected = Object.keys(responses).filter((status) => !needingMore.includes(status));
+      const hard = [...needingMore, ...(hardToMeet[`${method} ${path}`] ?? [])];
+      const expected = Object.keys(responses).filter((status) => !hard.includes(status));
       const missed = expected.filter((status) => !met.has(`${method} ${path} ${status}`));
       expect(missed, `${method} ${path} was never answered so: the requests are not wild enough`).toEqual([]);
     }
