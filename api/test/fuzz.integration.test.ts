@@ -45,7 +45,8 @@ const examples: Examples = {
   ],
   prefer: ["wait=0", "wait=30", "respond-async", "wait"], // the wait is cut short when it is sent
   quantity: [1, 1, 2],
-  price: [1, 4_900],
+  price: [1, 4_900, 4_900],
+  currency: ["eur", "usd", "jpy"],
   units: [1, 50, -1],
   type: ["payment_intent.succeeded", "charge.refunded"],
   payment_intent: ["pi_1", null],
