@@ -47,6 +47,26 @@ describe("operations", () => {
     );
   });
 
+  test.each([
+    [{ price: 10 }, "body/price", "at least 50"],
+    [{ currency: "xyz" }, "body/currency", "xyz is none"],
+  ])("an item that no payment could ever be made for is refused: %o", async (more, field, message) => {
+    const response = await ask("PUT", "/ops/api/items/unpayable", { ...jacket, ...more });
+    expect(response.statusCode).toBe(400);
+    expect(response.json()).toMatchObject({ code: "invalid_request", errors: [{ field }] });
+    expect(response.json<{ detail: string }>().detail).toContain(message);
+    expect((await api.app.inject("/items/unpayable")).statusCode).toBe(404);
+  });
+
+  test("more units than can be charged in a quarter of an hour are taken, with a warning that says what to do", async () => {
+    const response = await ask("PUT", "/ops/api/items/huge", { ...jacket, units: 1_000_000 });
+    expect(response.statusCode).toBe(201);
+    expect(response.json()).toMatchObject({
+      stocked: 1_000_000,
+      warnings: [{ code: "slow_charging", detail: expect.stringContaining("CHARGE_RATE_PER_SECOND") }],
+    });
+  });
+
   test("change an item: 200, everything but its units", async () => {
     await ask("PUT", "/ops/api/items/changed", jacket);
     const change = {

@@ -1,0 +1,48 @@
+import { sql } from "kysely";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import { createWorld, type World } from "../../infra/testing/world.ts";
+import { checkBooks, recountBooks } from "../src/check-books.ts";
+import { reserveOrders } from "../src/reserve-orders.ts";
+
+describe("the books", () => {
+  let world: World;
+  const alarms: { name: string; sentence: string }[] = [];
+  const raiseAlarm = (name: string, sentence: string) => void alarms.push({ name, sentence });
+  beforeAll(async () => {
+    world = await createWorld();
+    await addItem(world.db, "sold", 10);
+    await addItem(world.db, "unsold", 10);
+    const requests = [purchaseRequest({ quantity: 2 }), purchaseRequest(), purchaseRequest({ quantity: 20 })];
+    await reserveOrders(world.db, purchaseJob("sold", requests), new AbortController().signal);
+  });
+  afterAll(() => world.close());
+  beforeEach(() => void alarms.splice(0));
+  const check = async () => {
+    await checkBooks(world.db, raiseAlarm);
+    await recountBooks(world.db, raiseAlarm);
+    return alarms.map(({ name }) => name);
+  };
+
+  test("count what is held and sold as it changes, and raise no alarm while they balance", async () => {
+    expect(await booksOf(world.db, "sold")).toMatchObject({ inventory: 7, reserved: 3, confirmed: 0, balanced: true });
+    expect(await check()).toEqual([]);
+  });
+
+  test("raise an alarm that names the item where a unit is missing", async () => {
+    await sql`update items set inventory = inventory - 1 where id = 'sold'`.execute(world.db);
+    expect(await check()).toEqual(["books_off"]);
+    expect(alarms[0]?.sentence).toContain("The books of sold are off");
+    await sql`update items set inventory = inventory + 1 where id = 'sold'`.execute(world.db);
+  });
+
+  test("are recounted from the orders: totals that say otherwise are an alarm, and nothing is repaired", async () => {
+    await sql`update item_totals set confirmed = 1, reserved = 2 where item_id = 'sold'`.execute(world.db);
+    expect(await check()).toEqual(["totals_off"]); // the sum is the same, so only the recount sees it
+    expect(await booksOf(world.db, "sold")).toMatchObject({ reserved: 2, confirmed: 1, balanced: true });
+    await sql`update item_totals set confirmed = 0, reserved = 3 where item_id = 'sold'`.execute(world.db);
+    alarms.splice(0);
+    expect(await check()).toEqual([]);
+  });
+});
