@@ -4,6 +4,7 @@ interface Shop {
   ask(path: string): Promise<unknown>;
   askAsShopper(path: string): Promise<unknown>;
   buy(itemId: string, paymentMethod: string): Promise<{ id: string }>;
+  payWithAnotherCard(orderId: string, paymentMethod: string): Promise<{ id: string }>;
   isBuying(itemId: string): boolean;
   isUnanswered(itemId: string): boolean;
 }
@@ -105,6 +106,17 @@ describe("the storefront's page", () => {
     await openPage().buy("item_1", "pm_another");
     expect(ordersMade()).toBe(1);
     expect(new Set(requests.map(({ body }) => body)).size).toBe(1);
+  });
+
+  test("another card is one try until the shop has answered for good, over a reload too", async () => {
+    purchases = [broken];
+    await expect(openPage().payWithAnotherCard("order_1", "pm_1")).rejects.toThrow();
+    purchases = [bought, bought];
+    await openPage().payWithAnotherCard("order_1", "pm_1");
+    expect(requests.map(({ path }) => path)).toEqual(["/orders/order_1/payment", "/orders/order_1/payment"]);
+    expect(ordersMade()).toBe(1);
+    await openPage().payWithAnotherCard("order_1", "pm_1"); // after another decline
+    expect(ordersMade()).toBe(2);
   });
 
   test("a definite answer ends the intention: the next press is another purchase", async () => {

@@ -126,6 +126,28 @@ export function createShop({ fetch, storage, pause }) {
       body,
     });
 
+  /**
+   * Pays an order with another card, instead of a declined one or of the bank's question. The key of the try is kept until the shop has
+   * answered it for good: pressed again, it is the same try.
+   */
+  async function payWithAnotherCard(orderId, paymentMethod) {
+    const name = `card:${orderId}`;
+    const kept = JSON.parse(storage.getItem(name) ?? "null") ?? { key: newKey(), paymentMethod };
+    storage.setItem(name, JSON.stringify(kept));
+    try {
+      const order = await askAsShopper(`/orders/${encodeURIComponent(orderId)}/payment`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "idempotency-key": kept.key },
+        body: JSON.stringify({ paymentMethod: kept.paymentMethod }),
+      });
+      storage.removeItem(name);
+      return order;
+    } catch (error) {
+      if (!error.unclear) storage.removeItem(name);
+      throw error;
+    }
+  }
+
   function giveUp(itemId) {
     storage.removeItem(nameOf(itemId));
     return new Error(
@@ -137,6 +159,7 @@ export function createShop({ fetch, storage, pause }) {
     ask,
     askAsShopper,
     buy,
+    payWithAnotherCard,
     isBuying: (itemId) => buying.has(itemId),
     /** Whether a purchase waits for its answer, so that Buy asks again whatever the item's state is by now. */
     isUnanswered: (itemId) => storage.getItem(nameOf(itemId)) !== null,

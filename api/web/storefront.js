@@ -2,7 +2,7 @@
 
 import { createShop, lastingStorage } from "./shop.js";
 
-const finalStates = ["confirmed", "cancelled", "out_of_stock", "rejected"];
+const finalStates = ["confirmed", "refunded", "cancelled", "out_of_stock", "rejected"];
 const steps = ["queued", "reserved", "confirmed"];
 const itemsEveryMs = 1_000;
 const orderEveryMs = 400;
@@ -79,13 +79,8 @@ async function answerBank(clientSecret, succeed) {
 }
 
 async function payAgain(orderId, paymentMethod) {
-  const request = {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ paymentMethod }),
-  };
   try {
-    showOrder(await askAsShopper(`/orders/${orderId}/payment`, request));
+    showOrder(await shop.payWithAnotherCard(orderId, paymentMethod));
   } catch (error) {
     notify(error.message);
   }
