@@ -21,6 +21,7 @@ describe("the API's configuration", () => {
       SHOPPER_RATE_PER_MINUTE: 120,
       ADDRESS_RATE_PER_MINUTE: 1200,
       MAX_LINE: 1_000_000,
+      CHARGE_RATE_PER_SECOND: 25,
       LOG_LEVEL: "info",
     });
   });

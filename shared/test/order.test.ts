@@ -23,8 +23,8 @@ const queued: OrderRecord = {
 };
 
 describe("the order's states", () => {
-  test("confirmed, cancelled, out_of_stock and rejected are final, and only they", () => {
-    expect(orderStatuses.filter(isFinal)).toEqual(["confirmed", "cancelled", "out_of_stock", "rejected"]);
+  test("confirmed, refunded, cancelled, out_of_stock and rejected are final, and only they", () => {
+    expect(orderStatuses.filter(isFinal)).toEqual(["confirmed", "refunded", "cancelled", "out_of_stock", "rejected"]);
   });
 
   test("every state can be reached from queued, and none leads back to it", () => {
