@@ -11,14 +11,18 @@ import { unknownOrder } from "./unknown-order.ts";
 
 export interface ChangeParts extends OrderReaderParts {
   readonly charges: ChargeQueue;
-  /** How long a cancelling shopper waits for the provider's word, in another way than a server does. */
+  /**
+   * How long a cancelling shopper waits for the provider's word, in another way than a server does.
+   */
   readonly decisionWaitMs?: number;
 }
 
 /**
- * Pays with another card while the hold lasts: after a decline, or instead of the bank's question, where the item has a try left. Of two at
- * the same moment one wins. Under an Idempotency-Key the same card again is the same try.
- * @throws Problem 404; 409 where no other card is expected; 422 where the key was used for another card
+ * Pays with another card while the hold lasts: after a decline, or instead of the bank's question,
+ * where the item has a try left. Of two at the same moment one wins. Under an Idempotency-Key the
+ * same card again is the same try.
+ * @throws Problem 404; 409 where no other card is expected; 422 where the key was used for another
+ *   card
  */
 export async function payWithAnotherCard(
   parts: ChangeParts,
@@ -58,7 +62,10 @@ export async function payWithAnotherCard(
 
 const sendWithinMs = 5_000; // past this the sweeper takes it that the job was lost
 
-/** All of it in one condition: what would be checked first and changed later could be changed by another in between. */
+/**
+ * All of it in one condition: what would be checked first and changed later could be changed by
+ * another in between.
+ */
 async function changeCard(trx: Database, shopperId: string, orderId: string, paymentMethod: string) {
   const row = await trx
     .updateTable("orders")
@@ -87,7 +94,10 @@ async function changeCard(trx: Database, shopperId: string, orderId: string, pay
   return row ? { record: orderFromRow(row), attempt: row.payment_attempt } : null;
 }
 
-/** The card of an earlier try under the same key. Whoever comes at the same moment waits for the order's row, and finds it. */
+/**
+ * The card of an earlier try under the same key. Whoever comes at the same moment waits for the
+ * order's row, and finds it.
+ */
 async function findTry(trx: Database, shopperId: string, orderId: string, key: string): Promise<string | null> {
   const order = await trx
     .selectFrom("orders")
@@ -148,8 +158,8 @@ export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId
 }
 
 /**
- * Notes that a hold is to be released, unless its payment is under way. From here on no attempt is begun for it; should the job get lost,
- * the sweeper goes on.
+ * Notes that a hold is to be released, unless its payment is under way. From here on no attempt is
+ * begun for it; should the job get lost, the sweeper goes on.
  */
 async function requestRelease(db: Database, orderId: string): Promise<boolean> {
   const row = await db
@@ -169,8 +179,8 @@ async function requestRelease(db: Database, orderId: string): Promise<boolean> {
 }
 
 /**
- * Cancels an order that no worker has decided yet, by writing its row: the worker that comes to it finds it there and leaves it.
- * Null where a worker was first.
+ * Cancels an order that no worker has decided yet, by writing its row: the worker that comes to it
+ * finds it there and leaves it. Null where a worker was first.
  */
 async function cancelInLine(parts: ChangeParts, order: OrderRecord): Promise<OrderRecord | null> {
   const now = new Date();

@@ -1,6 +1,7 @@
 /**
- * What the payment provider charges at all: https://docs.stripe.com/currencies (read in November 2026). An item that no payment could ever
- * be made for is refused when it is put on sale, and not when its first shopper pays.
+ * What the payment provider charges at all: https://docs.stripe.com/currencies (read in November
+ * 2026). An item that no payment could ever be made for is refused when it is put on sale, and not
+ * when its first shopper pays.
  */
 
 const presentmentCurrencies = new Set(
@@ -13,7 +14,10 @@ const presentmentCurrencies = new Set(
   ).split(" "),
 );
 
-/** In minor units. For a currency that is not named the minimum depends on the account; the provider says so when it charges. */
+/**
+ * In minor units. For a currency that is not named the minimum depends on the account; the provider
+ * says so when it charges.
+ */
 const minimumAmounts: Readonly<Record<string, number>> = {
   aed: 200,
   aud: 50,
@@ -41,7 +45,9 @@ const minimumAmounts: Readonly<Record<string, number>> = {
   usd: 50,
 };
 
-/** Given with two decimals, and charged without: https://docs.stripe.com/currencies#special-cases */
+/**
+ * Given with two decimals, and charged without: https://docs.stripe.com/currencies#special-cases
+ */
 const wholeUnitsOnly = new Set(["isk", "ugx"]);
 
 /** Why no payment could ever be made for a unit at this price; null where one can. */
@@ -70,7 +76,9 @@ export function unpayable(
 
 const freshMinutes = 15; // a payment token of the provider may be stale after that
 
-/** What whoever puts an item on sale should know of how long it takes to charge all of its units. */
+/**
+ * What whoever puts an item on sale should know of how long it takes to charge all of its units.
+ */
 export function chargingWarnings(
   units: number,
   chargesPerSecond: number,

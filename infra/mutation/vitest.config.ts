@@ -8,6 +8,7 @@ export default defineConfig({
       "worker/test/allocate.test.ts",
       "worker/test/classify-payment.test.ts",
       "worker/test/decide-settlement.test.ts",
+      "worker/test/next-call.test.ts",
       "worker/test/item-lock.integration.test.ts",
     ],
     globalSetup: "infra/testing/servers.ts",

@@ -13,7 +13,10 @@ import { purchaseJob, purchaseRequest } from "./purchases.ts";
 import { startTestSimulator, type TestSimulator } from "./simulator.ts";
 import { createWorld, type World } from "./world.ts";
 
-/** A world with a payment provider, where each step about an order's payment is taken by the test itself. */
+/**
+ * A world with a payment provider, where each step about an order's payment is taken by the test
+ * itself.
+ */
 export interface PaymentWorld extends World {
   readonly simulator: TestSimulator;
   /** The names of the alarms raised so far. */

@@ -1,10 +1,12 @@
 -- An order's money to the last case. Three things are new:
 --
--- 1. Everything that is open at the payment provider has a time at which it is looked at next, in the row itself. Who sets a step in
---    motion writes that time first, so a job that gets lost is only late: the sweeper goes by these columns alone.
--- 2. A payment that its order does not go by is a row of its own, written before anything is tried about it, and open until it was
---    cancelled, refunded, or turned out to be the order's after all.
--- 3. The units held and sold of each item are counted as they change, so the books cost one row per item, however many orders there are.
+-- 1. Everything that is open at the payment provider has a time at which it is looked at next, in
+--   the row itself. Who sets a step in motion writes that time first, so a job that gets lost is
+--   only late: the sweeper goes by these columns alone.
+-- 2. A payment that its order does not go by is a row of its own, written before anything is tried
+--   about it, and open until it was cancelled, refunded, or turned out to be the order's after all.
+-- 3. The units held and sold of each item are counted as they change, so the books cost one row per
+--   item, however many orders there are.
 
 drop trigger orders_version on orders;
 drop index orders_held, orders_open_after_cancel;
@@ -12,7 +14,8 @@ drop index orders_held, orders_open_after_cancel;
 alter table orders
   -- When the payment is to be looked at next; null where nothing about it is open.
   add column payment_due_at timestamptz,
-  -- How often it was looked at since something last changed: each look waits longer than the one before.
+  -- How often it was looked at since something last changed: each look waits longer than the one
+  -- before.
   add column payment_looks integer not null default 0,
   -- The provider only repeats a failure that it saved under the current attempt's key.
   add column payment_key_exhausted boolean not null default false,
@@ -23,8 +26,9 @@ alter table orders
   -- Whether the shopper's bank has disputed the payment.
   add column disputed boolean not null default false;
 
--- A confirmed order can be refunded: by operations, here or at the provider. Each rule holds for every row that is written from now on;
--- the rows that are there are checked afterwards (005), when nobody has to wait for it.
+-- A confirmed order can be refunded: by operations, here or at the provider. Each rule holds for
+-- every row that is written from now on; the rows that are there are checked afterwards (005), when
+-- nobody has to wait for it.
 alter table orders
   drop constraint orders_status_check,
   add constraint orders_status_check check (
@@ -34,7 +38,8 @@ alter table orders
   add constraint confirmed_is_paid check (
     case status when 'confirmed' then payment_status = 'succeeded' when 'refunded' then payment_status = 'refunded' else true end
   ) not valid,
-  -- The hold's clock starts with the provider's first answer about the shopper's payment: until then it has no end.
+  -- The hold's clock starts with the provider's first answer about the shopper's payment: until
+  -- then it has no end.
   drop constraint hold_has_times,
   add constraint held_has_times check (
     status not in ('reserved', 'confirmed', 'refunded') or (reserved_at is not null and payment_status is not null)
@@ -50,11 +55,13 @@ alter table orders
   add constraint refunded_within_amount check (refunded_minor between 0 and amount_minor) not valid;
 insert into legal_transitions values ('confirmed', 'refunded');
 
--- A payment at the provider that its order does not go by: of an order that ended without it, or has another one.
+-- A payment at the provider that its order does not go by: of an order that ended without it, or
+-- has another one.
 create table unmatched_payments (
   id bigint generated always as identity primary key,
   order_id uuid not null references orders (id),
-  -- Null where one may exist: of an attempt whose answer is lost for good and which was replaced by another. It is searched for.
+  -- Null where one may exist: of an attempt whose answer is lost for good and which was replaced by
+  -- another. It is searched for.
   payment_intent_id text unique,
   -- When the attempt that may have made it was first sent; only where it is searched for.
   sent_at timestamptz,
@@ -64,8 +71,8 @@ create table unmatched_payments (
   -- When that is to be done; null once it is settled.
   due_at timestamptz default now(),
   looks integer not null default 0,
-  -- What it came to: it was the order's after all, can never be paid any more, was refunded in full, was never made, or the bank
-  -- takes the money back itself.
+  -- What it came to: it was the order's after all, can never be paid any more, was refunded in
+  -- full, was never made, or the bank takes the money back itself.
   outcome text check (outcome in ('matched', 'canceled', 'refunded', 'never_made', 'disputed')),
   constraint open_until_settled check ((outcome is null) = (due_at is not null)),
   constraint known_or_searched check ((next_step = 'search') = (payment_intent_id is null)),
@@ -82,8 +89,9 @@ insert into unmatched_payments (order_id, payment_intent_id, next_step)
 update orders set payment_due_at = now() where status = 'reserved';
 alter table orders drop column payment_checked_at, drop column payment_closed_at;
 
--- Where a payment stands for whoever looks after it: charges that were not sent yet, those without an answer, those that wait for the
--- shopper or the bank, and paid ones with a refund under way. The sweeper takes each kind by itself, so that many of one never hide another.
+-- Where a payment stands for whoever looks after it: charges that were not sent yet, those without
+-- an answer, those that wait for the shopper or the bank, and paid ones with a refund under way.
+-- The sweeper takes each kind by itself, so that many of one never hide another.
 create function payment_stage(status text, payment_status text, payment_started_at timestamptz) returns text
   language sql immutable parallel safe
   return case
@@ -102,7 +110,8 @@ create trigger orders_version before update on orders for each row
   )
   execute function count_version();
 
--- The units held and sold of every item, counted by the database itself in the transaction that changes an order.
+-- The units held and sold of every item, counted by the database itself in the transaction that
+-- changes an order.
 create table item_totals (
   item_id text primary key references items (id),
   reserved bigint not null default 0 check (reserved >= 0),
@@ -112,7 +121,8 @@ insert into item_totals (item_id, reserved, confirmed)
   select item_id, coalesce(sum(quantity) filter (where status = 'reserved'), 0), coalesce(sum(quantity) filter (where status = 'confirmed'), 0)
   from orders where status in ('reserved', 'confirmed') group by item_id;
 
--- Whoever locks an item's row too does that first, and comes to its totals here: so nobody waits in a circle.
+-- Whoever locks an item's row too does that first, and comes to its totals here: so nobody waits in
+-- a circle.
 create function count_new_units() returns trigger language plpgsql as $$
 begin
   insert into item_totals as t (item_id, reserved, confirmed)
@@ -148,7 +158,8 @@ select
 from items i
 left join item_totals t on t.item_id = i.id;
 
--- How far the record was compared with the provider's list: each window begins where the one before ended.
+-- How far the record was compared with the provider's list: each window begins where the one before
+-- ended.
 create table reconciliations (
   id bigint generated always as identity primary key,
   from_time timestamptz not null,

@@ -3,7 +3,8 @@ import type { Logger } from "./log.ts";
 /**
  * An alarm: one line at `error` that begins with ALARM, says what happened and what to do. Whoever
  * watches the log is woken by the word.
- * @param name which alarm it is, such as `provider_refuses_us`: each is raised once a minute at most
+ * @param name which alarm it is, such as `provider_refuses_us`: each is raised once a minute at
+ *   most
  * @param sentence what happened and what to do, for someone who was just woken up
  */
 export type RaiseAlarm = (name: string, sentence: string, fields?: object) => void;

@@ -1,6 +1,6 @@
 /**
- * Looks after one order's payment. What there is to do is read from Postgres when the job runs, never from the job: so one that comes
- * twice, late or not at all changes nothing but the time.
+ * Looks after one order's payment. What there is to do is read from Postgres when the job runs,
+ * never from the job: so one that comes twice, late or not at all changes nothing but the time.
  */
 export interface ChargeJob {
   readonly orderId: string;
@@ -11,8 +11,8 @@ export type ChargeJobName = "charge" | "check" | "release" | "webhook";
 
 /**
  * The job as it is added to the queue. One that waits under its id already is not added again.
- * @param occasion what it is about beside the order, such as an attempt or an event: another occasion is another job, so that it is not
- *   taken for one that has looked already
+ * @param occasion what it is about beside the order, such as an attempt or an event: another
+ *   occasion is another job, so that it is not taken for one that has looked already
  */
 export function chargeQueueEntry(name: ChargeJobName, orderId: string, occasion: string | number) {
   const data: ChargeJob = { orderId };

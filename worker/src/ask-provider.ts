@@ -4,7 +4,9 @@ import { classifyError, classifyIntent, type PaymentOutcome } from "./classify-p
 /** A payment with what was refunded or disputed of it. */
 export const withRefunds = { expand: ["latest_charge.refunds"] };
 
-/** Carries out one call to the payment provider. It never throws: whatever came of it is an outcome. */
+/**
+ * Carries out one call to the payment provider. It never throws: whatever came of it is an outcome.
+ */
 export async function askProvider(
   asked: "charge" | "question",
   call: () => Promise<Stripe.PaymentIntent>,

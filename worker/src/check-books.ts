@@ -3,8 +3,8 @@ import type { Database } from "@holdfast/shared/database.ts";
 import { sql } from "kysely";
 
 /**
- * Raises an alarm for items whose books are off: for people to look into, never a silent repair. It reads a row per item, however many
- * orders there are.
+ * Raises an alarm for items whose books are off: for people to look into, never a silent repair. It
+ * reads a row per item, however many orders there are.
  */
 export async function checkBooks(db: Database, raiseAlarm: RaiseAlarm): Promise<void> {
   const off = await db.selectFrom("item_books").selectAll().where("balanced", "=", false).limit(10).execute();
@@ -19,7 +19,10 @@ export async function checkBooks(db: Database, raiseAlarm: RaiseAlarm): Promise<
 
 const recountTimeoutSeconds = 120; // an item with a million orders is counted within a second
 
-/** Counts the held and sold units of every item anew, an item at a time, and raises an alarm where the running totals say otherwise. */
+/**
+ * Counts the held and sold units of every item anew, an item at a time, and raises an alarm where
+ * the running totals say otherwise.
+ */
 export async function recountBooks(db: Database, raiseAlarm: RaiseAlarm): Promise<void> {
   const items = await db.selectFrom("items").select("id").orderBy("id").execute();
   for (const { id } of items) {

@@ -8,7 +8,10 @@ export function retrievePayment(stripe: Stripe, paymentIntentId: string): Promis
   return askProvider("question", () => stripe.paymentIntents.retrieve(paymentIntentId, withRefunds));
 }
 
-/** Asks what became of the order's own payment. Where the answer to its current attempt is missing, only what it says of that counts. */
+/**
+ * Asks what became of the order's own payment. Where the answer to its current attempt is missing,
+ * only what it says of that counts.
+ */
 export async function checkPayment(stripe: Stripe, payment: Payment, paymentIntentId: string): Promise<PaymentOutcome> {
   const unanswered = payment.paymentStatus === "pending" || payment.paymentStatus === "unknown";
   if (payment.status !== "reserved" || !unanswered) return retrievePayment(stripe, paymentIntentId);
@@ -20,7 +23,9 @@ export async function checkPayment(stripe: Stripe, payment: Payment, paymentInte
   }
 }
 
-/** Whether the payment still says what it said of an earlier card: this one was never tried on it. */
+/**
+ * Whether the payment still says what it said of an earlier card: this one was never tried on it.
+ */
 function isUntried(intent: Stripe.PaymentIntent, method: string | null): boolean {
   const cardOf = (value: string | Stripe.PaymentMethod | null | undefined) =>
     typeof value === "string" ? value : (value?.id ?? null);

@@ -7,7 +7,8 @@ import Stripe from "stripe";
  * - `needs_shopper`: the shopper has to do something (3-D Secure): the hold goes on.
  * - `processing`: the provider has not decided yet.
  * - `canceled`: the payment was canceled and can never be paid.
- * - `never_made`: the provider has no such payment, and the key it was asked for under makes none any more.
+ * - `never_made`: the provider has no such payment, and the key it was asked for under makes none
+ *   any more.
  * - `unknown`: nobody can tell whether money was taken. Nothing may be released on it.
  */
 export type PaymentOutcome =
@@ -44,14 +45,18 @@ export interface Paid extends AboutIntent<string> {
 export interface Unknown {
   readonly kind: "unknown";
   /**
-   * - `no_answer`: timeout, broken connection, 5xx, 409, 429: the same request may be answered in a moment.
-   * - `refused`: the provider refuses us, not the card: a wrong key, a currency that is not activated. Somebody has to mend it.
+   * - `no_answer`: timeout, broken connection, 5xx, 409, 429: the same request may be answered in a
+   *   moment.
+   * - `refused`: the provider refuses us, not the card: a wrong key, a currency that is not
+   *   activated. Somebody has to mend it.
    * - `not_found`: the payment was searched for and is not there (yet).
    * - `undecided`: there is a payment, and its state says nothing yet.
    */
   readonly cause: "no_answer" | "refused" | "not_found" | "undecided";
   readonly why: string;
-  /** Whether the provider only repeats an answer it saved: asking under this key again is no use. */
+  /**
+   * Whether the provider only repeats an answer it saved: asking under this key again is no use.
+   */
   readonly keyExhausted: boolean;
   /** The payment it is about, where one is known. */
   readonly paymentIntentId: string | null;
@@ -61,7 +66,8 @@ export interface Unknown {
 
 /**
  * Reads a PaymentIntent: https://docs.stripe.com/payments/paymentintents/lifecycle
- * @param intent its refunds and dispute are only seen where `latest_charge` and `latest_charge.refunds` are expanded
+ * @param intent its refunds and dispute are only seen where `latest_charge` and
+ *   `latest_charge.refunds` are expanded
  */
 export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
   const about = aboutIntent(intent);
@@ -85,7 +91,8 @@ export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
       return { kind: "canceled", ...about };
     case "requires_confirmation":
     case "requires_capture":
-      // We create and confirm in one call and capture at once: neither should come, and neither says what will be.
+      // We create and confirm in one call and capture at once: neither should come, and neither
+      // says what will be.
       return undecided(`unexpected status ${intent.status}`, intent.id);
     default:
       return undecided(`status ${String(intent.status)}, which this version does not know`, intent.id);
@@ -120,8 +127,10 @@ function refundsOf({ latest_charge: charge }: Stripe.PaymentIntent) {
 }
 
 /**
- * Reads what the SDK threw: https://docs.stripe.com/error-handling. Whatever is not a definite no to the shopper's card is unknown.
- * @param asked whether a charge was sent, which a refusal of its card ends for good, or something was asked about one that was
+ * Reads what the SDK threw: https://docs.stripe.com/error-handling. Whatever is not a definite no
+ * to the shopper's card is unknown.
+ * @param asked whether a charge was sent, which a refusal of its card ends for good, or something
+ *   was asked about one that was
  */
 export function classifyError(error: unknown, asked: "charge" | "question"): PaymentOutcome {
   if (error instanceof Stripe.errors.StripeCardError) {
@@ -131,7 +140,8 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
     return { kind: "declined", ...about, declineCode: declineCodeOf(error) };
   }
   if (error instanceof Stripe.errors.StripeInvalidRequestError) {
-    // "You cannot cancel (or confirm) this PaymentIntent because it has a status of …": the status is the answer.
+    // "You cannot cancel (or confirm) this PaymentIntent because it has a status of …": the status
+    // is the answer.
     if (error.payment_intent) return classifyIntent(error.payment_intent);
     if (asked === "charge" && isAboutCard(error)) {
       const declineCode = error.code ?? "invalid_request";
@@ -151,12 +161,18 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
 
 const noIntent = { paymentIntentId: null, madeByAttempt: null, amountMinor: null, currency: null };
 
-/** A payment method that does not exist, is used up or grew stale. Everything else that Stripe refuses with 400 is ours to mend. */
+/**
+ * A payment method that does not exist, is used up or grew stale. Everything else that Stripe
+ * refuses with 400 is ours to mend.
+ */
 function isAboutCard({ param }: { readonly param?: string | undefined }): boolean {
   return param === "payment_method" || param === "confirmation_token";
 }
 
-/** Refused whoever pays: the key, its permissions, the account, the amount, the currency, our parameters. */
+/**
+ * Refused whoever pays: the key, its permissions, the account, the amount, the currency, our
+ * parameters.
+ */
 export function isRefusalOfUs(error: unknown): boolean {
   return (
     error instanceof Stripe.errors.StripeAuthenticationError ||

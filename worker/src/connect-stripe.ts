@@ -36,7 +36,10 @@ function inTurn(client: HttpClient, awaitTurn: AwaitTurn): HttpClient {
   return client;
 }
 
-/** The SDK repeats a request at once when its connection breaks, whatever `maxNetworkRetries` says, going by the error's code. */
+/**
+ * The SDK repeats a request at once when its connection breaks, whatever `maxNetworkRetries` says,
+ * going by the error's code.
+ */
 function withoutHiddenRetries(client: HttpClient): HttpClient {
   const makeRequest = client.makeRequest.bind(client);
   client.makeRequest = (...request) =>

@@ -30,9 +30,14 @@ export type Step =
       readonly paymentIntentId: string;
       /** The payment that the order had before, which is not its own any more. */
       readonly other: string | null;
-      /** Whether some of it may have been refunded or disputed before we saw it: that is looked at next. */
+      /**
+       * Whether some of it may have been refunded or disputed before we saw it: that is looked at
+       * next.
+       */
       readonly refunded: boolean;
-      /** Whether another attempt is under way, which may have made a payment: it is searched for. */
+      /**
+       * Whether another attempt is under way, which may have made a payment: it is searched for.
+       */
       readonly search: boolean;
     }
   | {
@@ -40,9 +45,14 @@ export type Step =
       readonly reason: ReleaseReason | "payment_failed";
       readonly paymentIntentId: string | null;
       readonly declineCode: string | null;
-      /** Whether the payment waits for another card still: it is to be canceled, so that nobody pays for units that are gone. */
+      /**
+       * Whether the payment waits for another card still: it is to be canceled, so that nobody pays
+       * for units that are gone.
+       */
       readonly open: boolean;
-      /** Whether the attempt may have made a payment that nobody knows of: it is to be searched for. */
+      /**
+       * Whether the attempt may have made a payment that nobody knows of: it is to be searched for.
+       */
       readonly search: boolean;
     }
   /** The hold goes on. */
@@ -54,7 +64,10 @@ export type Step =
       /** What was met, where the outcome is unknown. */
       readonly unknown: Unknown | null;
     }
-  /** The attempt is sent again under another key, and the payment it may have made is searched for, where one could be. */
+  /**
+   * The attempt is sent again under another key, and the payment it may have made is searched for,
+   * where one could be.
+   */
   | { readonly do: "replace_key"; readonly search: boolean }
   /** A payment that the order does not go by: it is to be asked about, canceled or refunded. */
   | { readonly do: "unmatch"; readonly paymentIntentId: string; readonly nextStep: "ask" | "cancel" | "refund" }
@@ -81,8 +94,9 @@ export interface Observation {
 }
 
 /**
- * Decides what follows from a payment's outcome, for an order in any state. Units are returned only on the provider's definite word; a
- * cancelled order stays cancelled, and money that comes for it later is refunded.
+ * Decides what follows from a payment's outcome, for an order in any state. Units are returned only
+ * on the provider's definite word; a cancelled order stays cancelled, and money that comes for it
+ * later is refunded.
  */
 export function decideSettlement(order: OrderAtHand, { attempt, outcome, unmatched }: Observation): Step {
   if (unmatched && outcome.kind === "unknown") return { do: "wait", unknown: outcome };
@@ -121,7 +135,10 @@ function isUnanswered({ paymentStatus }: OrderAtHand): boolean {
   return paymentStatus === "pending" || paymentStatus === "unknown";
 }
 
-/** Whether a payment is of an order's amount: one that is not was not made by us, or was changed since. */
+/**
+ * Whether a payment is of an order's amount: one that is not was not made by us, or was changed
+ * since.
+ */
 export function fits(
   order: Pick<OrderAtHand, "amountMinor" | "currency">,
   payment: { readonly amountMinor: number | null; readonly currency: string | null },
@@ -129,7 +146,10 @@ export function fits(
   return payment.amountMinor === order.amountMinor && payment.currency === order.currency;
 }
 
-/** A payment of any attempt is taken, if it is the order's amount: the order is paid, whoever told of it. */
+/**
+ * A payment of any attempt is taken, if it is the order's amount: the order is paid, whoever told
+ * of it.
+ */
 function settlePaid(order: OrderAtHand, paid: Paid): Step {
   const { paymentIntentId } = paid;
   if (!fits(order, paid)) {
@@ -150,7 +170,10 @@ function paidAnotherAmount({ paymentIntentId, amountMinor, currency }: Paid): Un
   return { kind: "unknown", cause: "not_found", why, keyExhausted: false, paymentIntentId };
 }
 
-/** An answer to an attempt that was replaced says nothing of the one under way, unless it is about the order's payment as a whole. */
+/**
+ * An answer to an attempt that was replaced says nothing of the one under way, unless it is about
+ * the order's payment as a whole.
+ */
 function settleEarlierAttempt(order: OrderAtHand, outcome: PaymentOutcome): Step {
   if (outcome.kind === "never_made" || outcome.kind === "paid") return wait;
   const { paymentIntentId } = outcome;
@@ -181,13 +204,17 @@ function settleHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind:
     case "never_made":
       return settleNeverMade(order);
     case "unknown":
-      // Where the provider has spoken before, or nothing was sent that it could answer, its silence changes nothing.
+      // Where the provider has spoken before, or nothing was sent that it could answer, its silence
+      // changes nothing.
       if (!isUnanswered(order) || !order.sent) return { do: "wait", unknown: outcome };
       return { ...note("unknown", outcome.paymentIntentId), unknown: outcome };
   }
 }
 
-/** With the hold being released there is nothing left to cancel; otherwise the attempt gets a new key. */
+/**
+ * With the hold being released there is nothing left to cancel; otherwise the attempt gets a new
+ * key.
+ */
 function settleNeverMade(order: OrderAtHand): Step {
   const { paymentIntentId } = order;
   const search = paymentIntentId === null && isUnanswered(order) && order.sent;
@@ -204,7 +231,10 @@ function note(
   return { do: "note", unknown: null, paymentStatus, paymentIntentId, declineCode };
 }
 
-/** A payment that the order does not go by is refunded where it was paid, and canceled where it can still be. */
+/**
+ * A payment that the order does not go by is refunded where it was paid, and canceled where it can
+ * still be.
+ */
 function settleOther(outcome: PaymentOutcome): Step {
   switch (outcome.kind) {
     case "paid": {
@@ -231,7 +261,10 @@ function settleOther(outcome: PaymentOutcome): Step {
   }
 }
 
-/** What the provider says of a paid order's own payment: it may have been refunded or disputed there. */
+/**
+ * What the provider says of a paid order's own payment: it may have been refunded or disputed
+ * there.
+ */
 function settleRefunds(order: OrderAtHand, paid: Paid): Step {
   const { refundedMinor, disputed, refundPending: pending } = paid;
   const full = refundedMinor >= order.amountMinor;

@@ -21,8 +21,9 @@ const pageTries = 3;
 const pagePauseMs = 200;
 
 /**
- * Finds an order's payments by their metadata: with the provider's search, which is a single request, and for those too young for it in the
- * list, in slices of time that grow from the moment the attempt was sent.
+ * Finds an order's payments by their metadata: with the provider's search, which is a single
+ * request, and for those too young for it in the list, in slices of time that grow from the moment
+ * the attempt was sent.
  * @param sentMsAgo how long ago the attempt in question was first sent
  */
 export async function findPayments(stripe: Stripe, orderId: string, sentMsAgo: number): Promise<Found> {

@@ -4,8 +4,9 @@ import type { Item } from "@holdfast/shared/item.ts";
 import { sql, type Transaction } from "kysely";
 
 /**
- * An item's units, moved in the transaction that moves an order. Each locks the item's row, and whoever also changes orders of the item
- * does so after it: the totals of held and sold units are locked behind the item's row everywhere.
+ * An item's units, moved in the transaction that moves an order. Each locks the item's row, and
+ * whoever also changes orders of the item does so after it: the totals of held and sold units are
+ * locked behind the item's row everywhere.
  */
 
 /**
@@ -34,7 +35,10 @@ export async function returnUnits(trx: Transaction<Tables>, itemId: string, unit
   return itemFromRow(row);
 }
 
-/** Takes the units of an order that is being refunded out of the stock: they are with the shopper, or lost, but not for sale. */
+/**
+ * Takes the units of an order that is being refunded out of the stock: they are with the shopper,
+ * or lost, but not for sale.
+ */
 export async function withdrawUnits(trx: Transaction<Tables>, itemId: string, units: number): Promise<Item> {
   const row = await trx
     .updateTable("items")

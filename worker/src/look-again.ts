@@ -5,11 +5,12 @@ const minute = 60 * second;
 const hour = 60 * minute;
 
 /**
- * How long until a payment is looked at again that a look did not settle: each wait twice as long as the one before, up to a bound, and up
- * to a quarter more at random, so that a crowd does not come back as one.
+ * How long until a payment is looked at again that a look did not settle: each wait twice as long
+ * as the one before, up to a bound, and up to a quarter more at random, so that a crowd does not
+ * come back as one.
  *
- * Where nothing was answered, the bound is short: an outage may be over at any moment, and then everybody wants to know. Where the provider
- * did answer, more looks would only use up its rate.
+ * Where nothing was answered, the bound is short: an outage may be over at any moment, and then
+ * everybody wants to know. Where the provider did answer, more looks would only use up its rate.
  * @param looks how often it was looked at before since something changed
  */
 export function lookAgainMs(waitingFor: WaitingFor, looks: number): number {

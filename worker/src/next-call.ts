@@ -16,13 +16,17 @@ export type Call =
   /** Does the next step about a payment that the order does not go by. */
   | { readonly do: "settle_unmatched"; readonly unmatched: UnmatchedPayment };
 
-/** Stripe remembers a key for at least 24 h, and a repeat after that would be a second payment: so 20 h, to be safe. */
+/**
+ * Stripe remembers a key for at least 24 h, and a repeat after that would be a second payment: so
+ * 20 h, to be safe.
+ */
 export const keyRememberedMs = 20 * 3_600_000;
 
 /**
  * Decides what is asked of the provider next about an order; null where nothing is to be asked now.
  *
- * A payment that somebody told us of is asked about before anything is sent: it may be what the order waits for.
+ * A payment that somebody told us of is asked about before anything is sent: it may be what the
+ * order waits for.
  */
 export function nextCall(payment: Payment): Call | null {
   const due = payment.unmatched.filter(({ dueInMs }) => dueInMs <= 0);
@@ -69,7 +73,8 @@ function callToRelease(payment: Payment): Call {
   const { paymentIntentId, paymentStatus, sentMsAgo } = payment;
   if (paymentIntentId !== null) return { do: "release", paymentIntentId };
   if (sentMsAgo === null || paymentStatus === "declined") return { do: "let_go" };
-  // The answer is missing: the same request again says which payment is to be canceled, or that the card was declined.
+  // The answer is missing: the same request again says which payment is to be canceled, or that the
+  // card was declined.
   return isRepeatable(payment) ? { do: "send", first: false } : find(payment);
 }
 
@@ -78,7 +83,10 @@ function find({ sentMsAgo, orderId }: Payment): Call {
   return { do: "find", sentMsAgo };
 }
 
-/** Whether the same request under the same key is answered with what it did, or does what never arrived. */
+/**
+ * Whether the same request under the same key is answered with what it did, or does what never
+ * arrived.
+ */
 function isRepeatable({ sentMsAgo, keyExhausted }: Payment): boolean {
   return sentMsAgo !== null && sentMsAgo < keyRememberedMs && !keyExhausted;
 }

@@ -9,9 +9,10 @@ import { noteUnmatched } from "./unmatched-payments.ts";
 export type WebhookOutcome = "asked" | "nothing_new" | "seen_before" | "not_ours";
 
 /**
- * Processes an event of the provider, once however often it comes. It is a hint, not a fact: it may be days old or out of order, so all it
- * does is have the provider asked what the payment is now. That it is to be asked is in Postgres before the event counts as processed;
- * should the job get lost, the sweeper goes on.
+ * Processes an event of the provider, once however often it comes. It is a hint, not a fact: it may
+ * be days old or out of order, so all it does is have the provider asked what the payment is now.
+ * That it is to be asked is in Postgres before the event counts as processed; should the job get
+ * lost, the sweeper goes on.
  */
 export async function processWebhook(db: Database, charges: ChargeQueue, event: WebhookJob): Promise<WebhookOutcome> {
   const { eventId, type, paymentIntentId } = event;
@@ -33,7 +34,10 @@ export async function processWebhook(db: Database, charges: ChargeQueue, event: 
   return noted.outcome;
 }
 
-/** Whether the event was not processed yet. Of two that come at the same moment the second one waits for the first. */
+/**
+ * Whether the event was not processed yet. Of two that come at the same moment the second one waits
+ * for the first.
+ */
 async function isNew(trx: Transaction<Tables>, { eventId, type, paymentIntentId }: WebhookJob): Promise<boolean> {
   await trx
     .insertInto("webhook_events")
@@ -59,7 +63,10 @@ interface OrderAtHand {
 
 const answerUnderWayMs = 5_000; // within this, the answer to a charge is most likely on its way
 
-/** The order that an event is about: by the order's id in the payment's metadata, or by the payment's, which refunds and disputes have. */
+/**
+ * The order that an event is about: by the order's id in the payment's metadata, or by the
+ * payment's, which refunds and disputes have.
+ */
 async function lockOrderOf(
   trx: Transaction<Tables>,
   { orderId, paymentIntentId }: WebhookJob,
@@ -117,7 +124,10 @@ async function noteHint(
   return dueInMs;
 }
 
-/** Whether an event may tell of money taken, or come back to us: then the provider is asked, also about a payment that is settled for us. */
+/**
+ * Whether an event may tell of money taken, or come back to us: then the provider is asked, also
+ * about a payment that is settled for us.
+ */
 function tellsOfMoney(type: string): boolean {
   return /^(payment_intent|charge)\.succeeded$|^(charge\.)?refund\.(failed|updated)$/.test(type);
 }

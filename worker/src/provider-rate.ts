@@ -4,8 +4,9 @@ import type { RedisClient } from "@holdfast/shared/redis.ts";
 /** Waits for the turn of one request to the payment provider. */
 export type AwaitTurn = () => Promise<void>;
 
-// The next free moment, kept in Redis' own time: every request takes it and moves it on by the time that one may take of the rate. At
-// most a few may come at once after a pause (generic cell rate algorithm: https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
+// The next free moment, kept in Redis' own time: every request takes it and moves it on by the time
+// that one may take of the rate. At most a few may come at once after a pause (generic cell rate
+// algorithm: https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
 const takeTurnScript = `
 local time = redis.call("TIME")
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -17,9 +18,11 @@ return math.ceil(math.max(0, free - now) / 1000)`;
 const burstRequests = 2;
 
 /**
- * Counts every request to the payment provider, of the whole fleet, into its rate limit: charges, questions, refunds, searches, a night's
- * reconciliation. Each waits for its turn; nothing is refused.
- * @param ratePerSecond a twentieth is left free, because a request leaves a few milliseconds sooner or later after its turn
+ * Counts every request to the payment provider, of the whole fleet, into its rate limit: charges,
+ * questions, refunds, searches, a night's reconciliation. Each waits for its turn; nothing is
+ * refused.
+ * @param ratePerSecond a twentieth is left free, because a request leaves a few milliseconds sooner
+ *   or later after its turn
  */
 export function providerRate(redis: RedisClient, key: string, ratePerSecond: number): AwaitTurn {
   const spacingUs = Math.ceil(1_000_000 / (0.95 * ratePerSecond));

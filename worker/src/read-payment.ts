@@ -5,7 +5,10 @@ import { sql } from "kysely";
 /** Why a hold is released before it is paid. */
 export type ReleaseReason = "hold_expired" | "by_shopper";
 
-/** Everything that decides what is done next about an order's payment, as Postgres has it. All ages are by Postgres' clock. */
+/**
+ * Everything that decides what is done next about an order's payment, as Postgres has it. All ages
+ * are by Postgres' clock.
+ */
 export interface Payment {
   readonly orderId: string;
   readonly itemId: string;
@@ -22,7 +25,10 @@ export interface Payment {
   readonly sentMsAgo: number | null;
   readonly keyExhausted: boolean;
   readonly releasing: ReleaseReason | null;
-  /** In how many ms it is to be looked at, not above 0 where it is due; null where nothing about it is open. */
+  /**
+   * In how many ms it is to be looked at, not above 0 where it is due; null where nothing about it
+   * is open.
+   */
   readonly dueInMs: number | null;
   /** Open payments that the order does not go by, the most urgent first. */
   readonly unmatched: readonly UnmatchedPayment[];

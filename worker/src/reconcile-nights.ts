@@ -9,8 +9,9 @@ const settlingMs = hourMs; // what is still under way is the next night's
 const firstWindowMs = 24 * hourMs; // how far back the first night looks
 
 /**
- * Compares everything since the last comparison with the provider, a window at a time. Each is written down as done when it is: a night
- * without workers is caught up, and one that was interrupted goes on where it was.
+ * Compares everything since the last comparison with the provider, a window at a time. Each is
+ * written down as done when it is: a night without workers is caught up, and one that was
+ * interrupted goes on where it was.
  */
 export async function reconcileNights(
   { db, stripe, raiseAlarm }: { readonly db: Database; readonly stripe: Stripe; readonly raiseAlarm: RaiseAlarm },

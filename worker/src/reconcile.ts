@@ -41,8 +41,9 @@ interface Payment {
 }
 
 /**
- * Compares Postgres with the provider's list, page by page, for a window of time: the payments made in it, and the orders paid in it.
- * Repairs nothing. Payments without an order in their metadata are somebody else's on the same account and are left out.
+ * Compares Postgres with the provider's list, page by page, for a window of time: the payments made
+ * in it, and the orders paid in it. Repairs nothing. Payments without an order in their metadata
+ * are somebody else's on the same account and are left out.
  */
 export async function reconcile(db: Database, stripe: Stripe, window: TimeWindow): Promise<Reconciliation> {
   const differences: Difference[] = [];
@@ -174,7 +175,10 @@ async function findOrders(db: Database, ids: readonly string[]): Promise<Map<str
 
 const ordersPerPage = 1_000;
 
-/** Orders paid in the window, in pages by time and id. The time stays text: a Date has no microseconds, and would begin a page anew. */
+/**
+ * Orders paid in the window, in pages by time and id. The time stays text: a Date has no
+ * microseconds, and would begin a page anew.
+ */
 async function* listPaidOrders(db: Database, window: TimeWindow): AsyncGenerator<OrderRow[]> {
   let after = { settledAt: new Date(window.fromMs).toISOString(), id: "00000000-0000-0000-0000-000000000000" };
   for (;;) {

@@ -27,7 +27,10 @@ export type UnmatchedAnswer =
 
 const searchedForMs = 25 * 3_600_000; // by then every key is forgotten and every list complete: what is not there was never made
 
-/** Does the next step about a payment that its order does not go by. It may be done any number of times. */
+/**
+ * Does the next step about a payment that its order does not go by. It may be done any number of
+ * times.
+ */
 export async function settleUnmatched(
   stripe: Stripe,
   orderId: string,
@@ -53,8 +56,9 @@ export async function settleUnmatched(
 }
 
 /**
- * Refunds all of a payment, once: the provider refuses a second refund in full, whatever key it is asked for under. So each look has a key
- * of its own, and neither a failure that was saved under one nor a refund that has failed since stands in the way of the next.
+ * Refunds all of a payment, once: the provider refuses a second refund in full, whatever key it is
+ * asked for under. So each look has a key of its own, and neither a failure that was saved under
+ * one nor a refund that has failed since stands in the way of the next.
  * @param key made of our own ids, the same when the same look runs again
  */
 export async function refundPayment(

@@ -10,8 +10,10 @@ import type { Payment } from "./read-payment.ts";
 const answerLateMs = 20_000; // a charge takes one to three seconds; one without an answer by then lost its worker
 
 /**
- * Notes that the order's current attempt is sent, before it is: from here on its hold is released only on the provider's word.
- * @returns false where it is not to be sent any more: another card, a release or somebody else's sending came first
+ * Notes that the order's current attempt is sent, before it is: from here on its hold is released
+ * only on the provider's word.
+ * @returns false where it is not to be sent any more: another card, a release or somebody else's
+ *   sending came first
  */
 export async function startAttempt(db: Database, { orderId, attempt }: Payment): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
@@ -40,8 +42,9 @@ export async function startAttempt(db: Database, { orderId, attempt }: Payment):
 }
 
 /**
- * Sends the order's current attempt: creates and confirms a payment in one call, or tries another card on the order's payment. The key is
- * made of the order's id and the attempt's number, so a repeat is the same payment, for as long as the provider remembers the key.
+ * Sends the order's current attempt: creates and confirms a payment in one call, or tries another
+ * card on the order's payment. The key is made of the order's id and the attempt's number, so a
+ * repeat is the same payment, for as long as the provider remembers the key.
  */
 export async function sendCharge(stripe: Stripe, payment: Payment): Promise<PaymentOutcome> {
   const { orderId, attempt, method, paymentIntentId, sentMsAgo } = payment;
@@ -53,7 +56,8 @@ export async function sendCharge(stripe: Stripe, payment: Payment): Promise<Paym
       ? stripe.paymentIntents.create(newPayment(payment, method), options)
       : stripe.paymentIntents.confirm(paymentIntentId, { payment_method: method }, options),
   );
-  // Of a payment that was made a moment ago nothing was refunded; a repeated answer may be a day old.
+  // Of a payment that was made a moment ago nothing was refunded; a repeated answer may be a day
+  // old.
   if (outcome.kind === "paid" && sentMsAgo === null) return { ...outcome, refundsSeen: true };
   const mayBeOld = sentMsAgo !== null && (outcome.kind === "needs_shopper" || outcome.kind === "processing");
   if (!mayBeOld) return outcome;

@@ -17,7 +17,10 @@ const outageRetryMs = 1_000; // keeps recovery within seconds of Postgres' retur
 const soonMs = 20_000; // what is due sooner is done by the same job; later looks are the sweeper's to give out
 const shortestPauseMs = 250; // between two runs of one job, whatever Postgres says
 
-/** Serves the charge queue, `concurrency` jobs at a time in this process. The provider's rate limit is kept where requests are made. */
+/**
+ * Serves the charge queue, `concurrency` jobs at a time in this process. The provider's rate limit
+ * is kept where requests are made.
+ */
 export function serveCharges(parts: ChargeParts, concurrency: number): Worker<ChargeJob> {
   const { charges, log } = parts;
   const process = async (job: Job<ChargeJob>, token?: string) => {
@@ -44,7 +47,8 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
   worker.on("failed", (job, error) => {
     const about = { err: error, job: job?.id, order: job?.data.orderId };
     log.error(about, "charge job failed; the sweeper tries it again");
-    // The order keeps its units and the sweeper goes on, but no further try will settle it: people have to.
+    // The order keeps its units and the sweeper goes on, but no further try will settle it: people
+    // have to.
     if (isPermanent(error)) {
       parts.raiseAlarm(
         "payment_stuck",

@@ -24,8 +24,9 @@ export async function setUpSweeps(queue: SweepQueue, nightly: SweepQueue): Promi
 }
 
 /**
- * The fleet's housekeeping, on BullMQ's job schedulers: one job of it is active at a time in the whole fleet, on whichever worker takes
- * it, and a worker that dies with it is replaced like any other.
+ * The fleet's housekeeping, on BullMQ's job schedulers: one job of it is active at a time in the
+ * whole fleet, on whichever worker takes it, and a worker that dies with it is replaced like any
+ * other.
  */
 export async function serveSweeps(
   queue: SweepQueue,

@@ -15,10 +15,12 @@ export interface Settlement {
 }
 
 /**
- * Decides on what the provider said of a payment and carries it out, in one transaction under the order's row lock: whoever comes second, be
- * it a webhook, a charge job or the sweeper, finds the order as the first one left it. What follows at the provider (a refund, say) is
- * written down here as open, and done by the next look.
- * @param unmatchedId the row of the payment it is about, where that is one that the order did not go by
+ * Decides on what the provider said of a payment and carries it out, in one transaction under the
+ * order's row lock: whoever comes second, be it a webhook, a charge job or the sweeper, finds the
+ * order as the first one left it. What follows at the provider (a refund, say) is written down here
+ * as open, and done by the next look.
+ * @param unmatchedId the row of the payment it is about, where that is one that the order did not
+ *   go by
  */
 export async function settleOrder(
   db: Database,
@@ -138,7 +140,10 @@ async function confirm(
   if (search && order.startedAt !== null) await searchFor(trx, order.id, order.startedAt);
 }
 
-/** The order's end and the return of its units are one: neither happens without the other. The item's row is locked first. */
+/**
+ * The order's end and the return of its units are one: neither happens without the other. The
+ * item's row is locked first.
+ */
 async function cancel(
   trx: Transaction<Tables>,
   order: LockedOrder,
@@ -164,8 +169,9 @@ async function cancel(
 }
 
 /**
- * What the provider said of a hold that goes on; said twice, it is noted once. The first answer about the shopper's payment starts the
- * hold's clock: what came before was our own queue, or nobody's answer.
+ * What the provider said of a hold that goes on; said twice, it is noted once. The first answer
+ * about the shopper's payment starts the hold's clock: what came before was our own queue, or
+ * nobody's answer.
  */
 async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<Step, { do: "note" }>): Promise<void> {
   const { paymentStatus, declineCode, unknown } = step;
@@ -196,7 +202,10 @@ const inMs = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`
 const holdEnd = ({ holdSeconds }: LockedOrder) =>
   sql<Date>`coalesce(hold_expires_at, now() + ${holdSeconds} * interval '1 second')`;
 
-/** A declined payment is looked at when its hold ends, any other earlier too; and one whose hold is over already goes by the time alone. */
+/**
+ * A declined payment is looked at when its hold ends, any other earlier too; and one whose hold is
+ * over already goes by the time alone.
+ */
 function nextLook(order: LockedOrder, paymentStatus: string, lookMs: number) {
   const soonest = paymentStatus === "declined" ? holdEnd(order) : sql<Date>`least(${inMs(lookMs)}, ${holdEnd(order)})`;
   return sql<Date>`case when ${holdEnd(order)} > now() then ${soonest} else ${inMs(lookMs)} end`;
@@ -217,8 +226,8 @@ async function replaceKey(trx: Transaction<Tables>, order: LockedOrder, search: 
 }
 
 /**
- * A refund that somebody made at the provider never puts units on sale again: nobody knows whether the goods came back. Operations can
- * restock the item.
+ * A refund that somebody made at the provider never puts units on sale again: nobody knows whether
+ * the goods came back. Operations can restock the item.
  */
 async function noteRefund(
   trx: Transaction<Tables>,

@@ -27,9 +27,10 @@ export interface PaymentParts {
 const maxCalls = 8; // an order needs one or two; more only where somebody else changes it under our hands
 
 /**
- * Looks after an order's payment until nothing is to be done about it now: look at Postgres, call the provider, settle by what it said, look
- * again. It may stop anywhere and run again, in any number of processes: what is to be done is always in Postgres before it is tried.
- * No transaction is open while the provider is called.
+ * Looks after an order's payment until nothing is to be done about it now: look at Postgres, call
+ * the provider, settle by what it said, look again. It may stop anywhere and run again, in any
+ * number of processes: what is to be done is always in Postgres before it is tried. No transaction
+ * is open while the provider is called.
  * @returns in how many ms it is to be looked at again; null where nothing is open
  */
 export async function settlePayment(parts: PaymentParts, orderId: string): Promise<number | null> {
@@ -78,7 +79,10 @@ async function settleOwn(parts: PaymentParts, payment: Payment, outcome: Payment
   return withSecret(settlement, outcome);
 }
 
-/** The order's own payment, found by its metadata. Others that are found under them are written down first. */
+/**
+ * The order's own payment, found by its metadata. Others that are found under them are written down
+ * first.
+ */
 async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo: number): Promise<PaymentOutcome> {
   const { payments, complete, completeInMs, failure } = await findPayments(stripe, payment.orderId, sentMsAgo);
   const fitting = payments.filter((found) => !("amountMinor" in found) || fits(payment, found));
@@ -92,7 +96,8 @@ async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo
   await noteFound(db, payment.orderId, others);
   if (own) return own;
   if (failure !== null) return failure;
-  // Under a key that makes no payments any more none can come; otherwise a request may still be on its way.
+  // Under a key that makes no payments any more none can come; otherwise a request may still be on
+  // its way.
   if (complete && (payment.keyExhausted || sentMsAgo > keyRememberedMs)) return { kind: "never_made" };
   const why = "not among the provider's payments (yet)";
   const again = completeInMs === null ? {} : { againInMs: Math.max(completeInMs, 1_000) };

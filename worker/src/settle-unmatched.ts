@@ -34,7 +34,10 @@ export async function settleRefund(
   });
 }
 
-/** Writes down what a search for an attempt's payment found: each one that the order does not go by is asked about. */
+/**
+ * Writes down what a search for an attempt's payment found: each one that the order does not go by
+ * is asked about.
+ */
 export async function settleSearch(
   db: Database,
   orderId: string,
@@ -46,7 +49,10 @@ export async function settleSearch(
   else await waitForUnmatched(db, id, "search");
 }
 
-/** Writes down payments that were found under an order's metadata, where neither the order nor a row of their own knows them. */
+/**
+ * Writes down payments that were found under an order's metadata, where neither the order nor a row
+ * of their own knows them.
+ */
 export async function noteFound(db: Database, orderId: string, found: readonly string[]): Promise<void> {
   if (found.length === 0) return;
   await db.transaction().execute(async (trx) => {

@@ -13,21 +13,30 @@ export interface SweepParts {
 }
 
 export interface SweepLimits {
-  /** Charges put in line again in one pass: they are to be sent anyway, so it only bounds the pass. */
+  /**
+   * Charges put in line again in one pass: they are to be sent anyway, so it only bounds the pass.
+   */
   readonly unsent: number;
-  /** Other jobs in one pass, a share of the requests that the provider's rate limit lets through until the next. */
+  /**
+   * Other jobs in one pass, a share of the requests that the provider's rate limit lets through
+   * until the next.
+   */
   readonly asked: number;
 }
 
 type Kind = Exclude<PaymentStage, "unsent"> | "unmatched";
 
-/** How the other jobs are shared out, so that many of one kind never starve the rest. What one kind leaves, the others take. */
+/**
+ * How the other jobs are shared out, so that many of one kind never starve the rest. What one kind
+ * leaves, the others take.
+ */
 const shares: Readonly<Record<Kind, number>> = { unanswered: 0.35, waiting: 0.35, unmatched: 0.2, paid: 0.1 };
 const kinds = Object.keys(shares) as Kind[];
 
 /**
- * One pass of the sweeper over what a crash, a silent provider or a shopper who walked away left behind: everything that was due a while ago
- * and was not looked at. It decides nothing about money itself, it only gives out jobs. Bounded: what it does not get to is the next pass's.
+ * One pass of the sweeper over what a crash, a silent provider or a shopper who walked away left
+ * behind: everything that was due a while ago and was not looked at. It decides nothing about money
+ * itself, it only gives out jobs. Bounded: what it does not get to is the next pass's.
  * @returns how many jobs were given out
  */
 export async function sweepOnce(parts: SweepParts, limits: SweepLimits): Promise<number> {
@@ -62,8 +71,8 @@ const overdueMs = 3_000; // what is due is looked at by the job that knows of it
 const unsentAgainMs = 30_000; // a charge may wait for its turn much longer, and adding it twice does nothing
 
 /**
- * Orders of a stage that are overdue, the longest first. They stay due, and come behind all others: so those that cannot be settled, for
- * whatever reason, only take their turn.
+ * Orders of a stage that are overdue, the longest first. They stay due, and come behind all others:
+ * so those that cannot be settled, for whatever reason, only take their turn.
  */
 async function takeOrders(db: Database, stage: PaymentStage, limit: number): Promise<readonly Taken[]> {
   const dueInMs = stage === "unsent" ? unsentAgainMs : 0;

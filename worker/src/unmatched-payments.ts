@@ -4,13 +4,16 @@ import { sql, type Transaction } from "kysely";
 import { lookAgainMs, type WaitingFor } from "./look-again.ts";
 
 /**
- * Payments that their orders do not go by, as Postgres knows them. Each is written down before anything is tried about it, and stays open
- * until it is settled.
+ * Payments that their orders do not go by, as Postgres knows them. Each is written down before
+ * anything is tried about it, and stays open until it is settled.
  */
 
 const inMs = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
 
-/** Writes a payment down as open, with what is to be done about it; one that was settled before is opened again. */
+/**
+ * Writes a payment down as open, with what is to be done about it; one that was settled before is
+ * opened again.
+ */
 export async function noteUnmatched(
   trx: Transaction<Tables>,
   orderId: string,
@@ -49,7 +52,10 @@ export async function searchFor(trx: Transaction<Tables>, orderId: string, sentA
     .execute();
 }
 
-/** Notes that a payment is the one its order goes by: nothing is to be done about it beside the order. */
+/**
+ * Notes that a payment is the one its order goes by: nothing is to be done about it beside the
+ * order.
+ */
 export async function unmatchedMatches(trx: Transaction<Tables>, paymentIntentId: string): Promise<void> {
   await trx
     .updateTable("unmatched_payments")
@@ -59,7 +65,10 @@ export async function unmatchedMatches(trx: Transaction<Tables>, paymentIntentId
     .execute();
 }
 
-/** Notes that nothing can come of a payment any more. A cancelled order whose money went back says so. */
+/**
+ * Notes that nothing can come of a payment any more. A cancelled order whose money went back says
+ * so.
+ */
 export async function closeUnmatched(
   trx: Transaction<Tables>,
   order: { readonly id: string; readonly status: OrderStatus },

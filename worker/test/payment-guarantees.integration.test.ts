@@ -63,14 +63,18 @@ describe("an order's money, in the rare cases", () => {
     });
 
   describe("a success that only a webhook told of", () => {
-    /** Attempt 1 was paid, but all that was ever answered is a saved 500, and no list shows it: attempt 2 is prepared. */
+    /**
+     * Attempt 1 was paid, but all that was ever answered is a saved 500, and no list shows it:
+     * attempt 2 is prepared.
+     */
     const loseFirstAttempt = async () => {
       await world.simulator.configure({ listLagMs: dayMs });
       await world.simulator.script([{ ...create, fault: "error_after", times: 1 }]);
       const orderId = await world.reserve(itemId);
       await world.settle(orderId);
       await world.letTimePass(10 * minuteMs);
-      // The look that finds nothing prepares attempt 2 and would send it: the worker dies before that.
+      // The look that finds nothing prepares attempt 2 and would send it: the worker dies before
+      // that.
       await sql`
         update orders set payment_attempt = 2, payment_status = 'pending', payment_started_at = null,
           payment_key_exhausted = false, payment_due_at = now() where id = ${orderId}`.execute(world.db);
@@ -294,91 +298,5 @@ describe("an order's money, in the rare cases", () => {
     await world.letTimePass(hourMs);
     await watchAges(world.db, world.raiseAlarm);
     expect(world.alarms).toContain("payment_unmatched_too_long");
-  });
-
-  describe("a refund made at the provider", () => {
-    const buy = async () => {
-      const orderId = await world.reserve(itemId, { quantity: 2 });
-      await world.settle(orderId);
-      const { payment_intent_id } = await world.order(orderId);
-      return { orderId, payment_intent: payment_intent_id ?? "" };
-    };
-    const hearAll = async (paymentIntentId: string) => {
-      for (const event of await world.simulator.events()) {
-        if (JSON.stringify(event.data.object).includes(paymentIntentId)) await world.hear(event);
-      }
-    };
-
-    test("in full makes the order refunded; its units leave the stock and are not on sale again", async () => {
-      const { orderId, payment_intent } = await buy();
-      await world.simulator.refundOutside({ payment_intent });
-      await hearAll(payment_intent);
-      expect(await world.order(orderId)).toMatchObject({
-        status: "refunded",
-        payment_status: "refunded",
-        refunded_minor: 3_998,
-        payment_due_at: null,
-      });
-      expect(await booksOf(world.db, itemId)).toMatchObject({
-        stocked: 198,
-        inventory: 198,
-        confirmed: 0,
-        balanced: true,
-      });
-      expect(await world.events(orderId)).toEqual(["reserved", "charge_started", "confirmed", "refunded"]);
-    });
-
-    test("in part is noted, and the order stays confirmed", async () => {
-      const { orderId, payment_intent } = await buy();
-      await world.simulator.refundOutside({ payment_intent, amount: 500 });
-      await hearAll(payment_intent);
-      expect(await world.order(orderId)).toMatchObject({ status: "confirmed", refunded_minor: 500 });
-      expect(await booksOf(world.db, itemId)).toMatchObject({ stocked: 200, confirmed: 2, balanced: true });
-      expect((await world.events(orderId)).at(-1)).toBe("partly_refunded");
-    });
-
-    test("that is pending counts when it has succeeded, and not before", async () => {
-      const { orderId, payment_intent } = await buy();
-      const { id } = await world.simulator.refundOutside({ payment_intent, status: "pending" });
-      await hearAll(payment_intent);
-      expect(await world.order(orderId)).toMatchObject({ status: "confirmed", refunded_minor: 0 });
-      expect((await world.order(orderId)).payment_due_at).not.toBeNull(); // asked about again, should no event come
-      await world.simulator.settleRefund(id, "succeeded");
-      await hearAll(payment_intent);
-      expect(await world.order(orderId)).toMatchObject({ status: "refunded", refunded_minor: 3_998 });
-    });
-
-    test("that fails leaves the order confirmed; one that fails afterwards is noted and is an alarm", async () => {
-      const { orderId, payment_intent } = await buy();
-      const pending = await world.simulator.refundOutside({ payment_intent, status: "pending" });
-      await hearAll(payment_intent);
-      await world.simulator.settleRefund(pending.id, "failed");
-      await hearAll(payment_intent);
-      expect(await world.order(orderId)).toMatchObject({ status: "confirmed", refunded_minor: 0 });
-      const second = await world.simulator.refundOutside({ payment_intent });
-      await hearAll(payment_intent);
-      expect((await world.order(orderId)).status).toBe("refunded");
-      await world.simulator.settleRefund(second.id, "failed");
-      await hearAll(payment_intent);
-      expect(await world.order(orderId)).toMatchObject({ status: "refunded", refunded_minor: 0 });
-      expect((await world.events(orderId)).at(-1)).toBe("refund_failed");
-      expect(world.alarms).toContain("refund_failed");
-    });
-
-    test("a dispute is noted once", async () => {
-      const { orderId, payment_intent } = await buy();
-      await world.simulator.openDispute(payment_intent);
-      await hearAll(payment_intent);
-      await hearAll(payment_intent);
-      expect(await world.order(orderId)).toMatchObject({ status: "confirmed", disputed: true });
-      expect((await world.events(orderId)).filter((event) => event === "disputed")).toHaveLength(1);
-    });
-
-    test("costs no request where an event tells nothing new of a paid order", async () => {
-      const { orderId } = await buy();
-      const before = await requestCount(world);
-      expect(await world.hear(await eventAbout("payment_intent.succeeded", orderId))).toBe("nothing_new");
-      expect(await requestCount(world)).toBe(before);
-    });
   });
 });
