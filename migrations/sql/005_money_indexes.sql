@@ -1,5 +1,7 @@
--- no transaction What 004 needs on a large table: indexes and checks for which nobody has to wait.
--- Each statement may run again after a crash.
+-- no transaction
+
+-- What 004 needs on a large table: indexes and checks for which nobody has to wait. Each statement
+-- may run again after a crash.
 
 -- What the sweeper looks for, each kind in the order in which it is due.
 create index concurrently if not exists orders_due on orders (payment_stage(status, payment_status, payment_started_at), payment_due_at)
