@@ -57,7 +57,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const webhooks = openWebhookQueue(redis, keys);
   const sweeps = openSweepQueue(redis, keys);
   const nightly = openNightlyQueue(redis, keys);
-  const stripe = connectStripe(config, providerRate(redis, keys.providerRate, config.CHARGE_RATE_PER_SECOND));
+  const closing = new AbortController();
+  const rate = providerRate(redis, keys.providerRate, config.CHARGE_RATE_PER_SECOND, closing.signal);
+  const stripe = connectStripe(config, rate);
   const raiseAlarm = createAlarms(log);
   const parts = { db, redis, keys, charges, stripe, raiseAlarm, log };
   const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
@@ -79,7 +81,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     expelled: fleet.expelled,
     async close() {
       await Promise.all([watch.close(), lanesWatch.close()]);
-      await Promise.all(workers.map((worker) => worker.close()));
+      const ended = Promise.all(workers.map((worker) => worker.close())); // no new job is taken from here on
+      closing.abort();
+      await ended;
       await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await fleet.leave(); // when its lanes are served no more
       await db.destroy();
