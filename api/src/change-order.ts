@@ -77,6 +77,7 @@ async function changeCard(trx: Database, shopperId: string, orderId: string, pay
       payment_cards: sql<number>`payment_cards + 1`,
       payment_started_at: null,
       payment_key_exhausted: false,
+      payment_unknown_since: null,
       payment_due_at: sql<Date>`now() + ${sendWithinMs} * interval '1 millisecond'`,
       payment_looks: 0,
       decline_code: null,
@@ -164,7 +165,12 @@ export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId
 async function requestRelease(db: Database, orderId: string): Promise<boolean> {
   const row = await db
     .updateTable("orders")
-    .set({ release_reason: "by_shopper", payment_due_at: sql<Date>`now()`, payment_looks: 0 })
+    .set({
+      release_reason: "by_shopper",
+      payment_due_at: sql<Date>`now()`,
+      payment_looks: 0,
+      payment_hints: sql<number>`payment_hints + 1`,
+    })
     .where("id", "=", orderId)
     .where("status", "=", "reserved")
     .where((eb) =>

@@ -103,6 +103,7 @@ export async function passTime(db: Database, ms: number, itemId: string | null =
   await sql`
     update orders set
       payment_due_at = payment_due_at - ${by}, payment_started_at = payment_started_at - ${by},
+      payment_sent_at = payment_sent_at - ${by}, payment_unknown_since = payment_unknown_since - ${by},
       hold_expires_at = hold_expires_at - ${by}
     where status in ('reserved', 'confirmed', 'refunded') and item_id = coalesce(${itemId}, item_id)`.execute(db);
   await sql`

@@ -8,6 +8,57 @@
 -- 3. The units held and sold of each item are counted as they change, so the books cost one row per
 --   item, however many orders there are.
 
+-- What reads the orders comes first, under a lock that only writers wait for.
+lock table orders in share row exclusive mode;
+
+-- The units held and sold of every item, counted by the database itself in the transaction that
+-- changes an order.
+create table item_totals (
+  item_id text primary key references items (id),
+  reserved bigint not null default 0 check (reserved >= 0),
+  confirmed bigint not null default 0 check (confirmed >= 0)
+);
+insert into item_totals (item_id, reserved, confirmed)
+  select item_id, coalesce(sum(quantity) filter (where status = 'reserved'), 0), coalesce(sum(quantity) filter (where status = 'confirmed'), 0)
+  from orders where status in ('reserved', 'confirmed') group by item_id;
+
+-- A payment at the provider that its order does not go by: of an order that ended without it, or
+-- has another one.
+create table unmatched_payments (
+  id bigint generated always as identity primary key,
+  order_id uuid not null references orders (id),
+  -- Null where one may exist: of an attempt whose answer is lost for good and which was replaced by
+  -- another. It is searched for.
+  payment_intent_id text unique,
+  -- When the attempt that may have made it was last sent; only where it is searched for.
+  sent_at timestamptz,
+  -- What is to be done next: ask the provider what it is, cancel it, refund it, or search for it.
+  next_step text not null check (next_step in ('ask', 'cancel', 'refund', 'search')),
+  noticed_at timestamptz not null default now(),
+  -- When that is to be done; null once it is settled.
+  due_at timestamptz default now(),
+  -- How often it was looked at, and how often somebody said that there is something to look at.
+  looks integer not null default 0,
+  hints integer not null default 0,
+  -- What it came to: it was the order's after all, can never be paid any more, was refunded in
+  -- full, was never made, or the bank takes the money back itself.
+  outcome text check (outcome in ('matched', 'canceled', 'refunded', 'never_made', 'disputed')),
+  constraint open_until_settled check ((outcome is null) = (due_at is not null)),
+  constraint known_or_searched check ((next_step = 'search') = (payment_intent_id is null)),
+  constraint search_has_start check (next_step <> 'search' or sent_at is not null)
+);
+create index unmatched_payments_of_order on unmatched_payments (order_id);
+-- A search is for all payments of an order, so one at a time is enough.
+create unique index one_search_per_order on unmatched_payments (order_id) where outcome is null and next_step = 'search';
+create index unmatched_payments_due on unmatched_payments (due_at) where outcome is null and next_step <> 'search';
+create index unmatched_payments_searched on unmatched_payments (due_at) where outcome is null and next_step = 'search';
+create index unmatched_payments_by_age on unmatched_payments (noticed_at) where outcome is null and next_step <> 'search';
+
+-- What was open before this migration goes on.
+insert into unmatched_payments (order_id, payment_intent_id, next_step)
+  select id, payment_intent_id, 'ask' from orders
+  where status = 'cancelled' and payment_intent_id is not null and payment_closed_at is null;
+
 drop trigger orders_version on orders;
 drop index orders_held, orders_open_after_cancel;
 
@@ -17,6 +68,13 @@ alter table orders
   -- How often it was looked at since something last changed: each look waits longer than the one
   -- before.
   add column payment_looks integer not null default 0,
+  -- How often somebody said that there is something to look at. Who settles by an older answer sees
+  -- here that one came meanwhile, and leaves the payment due.
+  add column payment_hints integer not null default 0,
+  -- When the current attempt was last sent: a payment that it made may be that young.
+  add column payment_sent_at timestamptz,
+  -- Since when nobody knows what became of the payment, over all attempts to find out.
+  add column payment_unknown_since timestamptz,
   -- The provider only repeats a failure that it saved under the current attempt's key.
   add column payment_key_exhausted boolean not null default false,
   -- Why the hold is being released before its end: the shopper asked for it.
@@ -55,37 +113,6 @@ alter table orders
   add constraint refunded_within_amount check (refunded_minor between 0 and amount_minor) not valid;
 insert into legal_transitions values ('confirmed', 'refunded');
 
--- A payment at the provider that its order does not go by: of an order that ended without it, or
--- has another one.
-create table unmatched_payments (
-  id bigint generated always as identity primary key,
-  order_id uuid not null references orders (id),
-  -- Null where one may exist: of an attempt whose answer is lost for good and which was replaced by
-  -- another. It is searched for.
-  payment_intent_id text unique,
-  -- When the attempt that may have made it was first sent; only where it is searched for.
-  sent_at timestamptz,
-  -- What is to be done next: ask the provider what it is, cancel it, refund it, or search for it.
-  next_step text not null check (next_step in ('ask', 'cancel', 'refund', 'search')),
-  noticed_at timestamptz not null default now(),
-  -- When that is to be done; null once it is settled.
-  due_at timestamptz default now(),
-  looks integer not null default 0,
-  -- What it came to: it was the order's after all, can never be paid any more, was refunded in
-  -- full, was never made, or the bank takes the money back itself.
-  outcome text check (outcome in ('matched', 'canceled', 'refunded', 'never_made', 'disputed')),
-  constraint open_until_settled check ((outcome is null) = (due_at is not null)),
-  constraint known_or_searched check ((next_step = 'search') = (payment_intent_id is null)),
-  constraint search_has_start check (next_step <> 'search' or sent_at is not null)
-);
-create index unmatched_payments_of_order on unmatched_payments (order_id);
-create index unmatched_payments_due on unmatched_payments (due_at) where outcome is null;
-create index unmatched_payments_by_age on unmatched_payments (noticed_at) where outcome is null and next_step <> 'search';
-
--- What was open before this migration goes on.
-insert into unmatched_payments (order_id, payment_intent_id, next_step)
-  select id, payment_intent_id, 'ask' from orders
-  where status = 'cancelled' and payment_intent_id is not null and payment_closed_at is null;
 update orders set payment_due_at = now() where status = 'reserved';
 alter table orders drop column payment_checked_at, drop column payment_closed_at;
 
@@ -109,17 +136,6 @@ create trigger orders_version before update on orders for each row
     (new.status, new.reason, new.payment_status, new.decline_code, new.payment_attempt, new.hold_expires_at, new.settled_at, new.refunded_minor)
   )
   execute function count_version();
-
--- The units held and sold of every item, counted by the database itself in the transaction that
--- changes an order.
-create table item_totals (
-  item_id text primary key references items (id),
-  reserved bigint not null default 0 check (reserved >= 0),
-  confirmed bigint not null default 0 check (confirmed >= 0)
-);
-insert into item_totals (item_id, reserved, confirmed)
-  select item_id, coalesce(sum(quantity) filter (where status = 'reserved'), 0), coalesce(sum(quantity) filter (where status = 'confirmed'), 0)
-  from orders where status in ('reserved', 'confirmed') group by item_id;
 
 -- Whoever locks an item's row too does that first, and comes to its totals here: so nobody waits in
 -- a circle.

@@ -7,8 +7,8 @@
 create index concurrently if not exists orders_due on orders (payment_stage(status, payment_status, payment_started_at), payment_due_at)
   where payment_due_at is not null;
 -- Payments that nobody could settle for long: an alarm by age.
-create index concurrently if not exists orders_in_question on orders (payment_started_at)
-  where status = 'reserved' and payment_status = 'unknown';
+create index concurrently if not exists orders_in_question on orders (payment_unknown_since)
+  where status = 'reserved' and payment_unknown_since is not null;
 -- What reconciliation compares with the provider's list.
 create index concurrently if not exists orders_paid_by_time on orders (settled_at, id) where status in ('confirmed', 'refunded');
 

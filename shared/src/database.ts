@@ -50,6 +50,9 @@ interface OrderTable {
   payment_key_exhausted: Generated<boolean>;
   payment_due_at: Date | null;
   payment_looks: Generated<number>;
+  payment_hints: Generated<number>;
+  payment_sent_at: Date | null;
+  payment_unknown_since: Date | null;
   release_reason: "by_shopper" | null;
   refunded_minor: Generated<number>;
   disputed: Generated<boolean>;
@@ -88,6 +91,7 @@ interface UnmatchedPaymentTable {
   noticed_at: Generated<Date>;
   due_at: Generated<Date | null>;
   looks: Generated<number>;
+  hints: Generated<number>;
   outcome: UnmatchedOutcome | null;
 }
 
@@ -245,7 +249,7 @@ export async function findOrder(db: Database, orderId: string): Promise<OrderRec
 /** Makes sure at start that Postgres answers and has the schema, the newest table included. @throws one clear line where not */
 export async function requirePostgres(db: Database): Promise<void> {
   try {
-    await sql`select 1 from orders, redis_epochs limit 1`.execute(db);
+    await sql`select 1 from orders, redis_epochs, unmatched_payments, item_totals, reconciliations limit 1`.execute(db);
   } catch (error) {
     const missing = (error as { code?: string }).code === "42P01";
     const message = missing

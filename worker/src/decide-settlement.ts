@@ -81,6 +81,8 @@ export type Step =
       readonly disputed: boolean;
       readonly pending: boolean;
     }
+  /** The answer could not show what matters: the order is looked at again now. */
+  | { readonly do: "look_again" }
   /** It changes nothing. Where the answer was none, it is asked again later. */
   | { readonly do: "wait"; readonly unknown: Unknown | null };
 
@@ -89,8 +91,12 @@ export interface Observation {
   /** The attempt that was under way when it was asked. */
   readonly attempt: number;
   readonly outcome: PaymentOutcome;
-  /** Whether it was asked about a payment that the order did not go by. */
-  readonly unmatched: boolean;
+  /** The row of the payment it was asked about, where the order did not go by that. */
+  readonly unmatched: { readonly id: number; readonly hints: number } | null;
+  /** Whether nothing was asked, because nothing had been sent. */
+  readonly withoutCall: boolean;
+  /** How often somebody had said that there is something to look at, when it was asked. */
+  readonly hints: number;
 }
 
 /**
@@ -98,28 +104,32 @@ export interface Observation {
  * on the provider's definite word; a cancelled order stays cancelled, and money that comes for it
  * later is refunded.
  */
-export function decideSettlement(order: OrderAtHand, { attempt, outcome, unmatched }: Observation): Step {
+export function decideSettlement(order: OrderAtHand, seen: Observation): Step {
+  const { attempt, outcome } = seen;
+  const unmatched = seen.unmatched !== null;
   if (unmatched && outcome.kind === "unknown") return { do: "wait", unknown: outcome };
   const paymentIntentId = outcome.kind === "never_made" ? null : outcome.paymentIntentId;
   switch (order.status) {
     case "reserved":
       if (outcome.kind === "paid") return settlePaid(order, outcome);
       if (paymentIntentId !== null && order.paymentIntentId !== null && paymentIntentId !== order.paymentIntentId) {
-        return settleOther(outcome);
+        return settleOther(outcome, unmatched);
       }
-      if (unmatched && !isCurrent(order, outcome)) return settleOther(outcome);
+      if (unmatched && !isCurrent(order, outcome)) return settleOther(outcome, unmatched);
       if (attempt !== order.attempt) return settleEarlierAttempt(order, outcome);
+      // Between the look and now it was sent: that nothing had been is no answer to it.
+      if (seen.withoutCall && order.sent && isUnanswered(order)) return wait;
       return settleHeld(order, outcome);
     case "confirmed":
     case "refunded":
       if (outcome.kind === "paid" && paymentIntentId === order.paymentIntentId) return settleRefunds(order, outcome);
-      return paymentIntentId === order.paymentIntentId ? wait : settleOther(outcome);
+      return paymentIntentId === order.paymentIntentId ? wait : settleOther(outcome, unmatched);
     case "queued":
     case "waitlisted":
     case "cancelled":
     case "out_of_stock":
     case "rejected":
-      return settleOther(outcome);
+      return settleOther(outcome, unmatched);
   }
 }
 
@@ -153,8 +163,13 @@ export function fits(
 function settlePaid(order: OrderAtHand, paid: Paid): Step {
   const { paymentIntentId } = paid;
   if (!fits(order, paid)) {
-    // Our own, changed at the provider: people have to say what the shopper gets for it.
+    // Our own, changed at the provider: people have to say what the shopper gets for it. Once it was
+    // refunded, it pays for nothing any more.
     const own = paymentIntentId === order.paymentIntentId;
+    if (own && paid.refundsSeen && paid.refundedMinor >= paid.amountMinor) {
+      const reason = order.releasing ?? "payment_failed";
+      return { do: "cancel", reason, paymentIntentId, declineCode: null, open: false, search: false };
+    }
     return own
       ? { do: "wait", unknown: paidAnotherAmount(paid) }
       : { do: "unmatch", paymentIntentId, nextStep: "refund" };
@@ -178,7 +193,7 @@ function settleEarlierAttempt(order: OrderAtHand, outcome: PaymentOutcome): Step
   if (outcome.kind === "never_made" || outcome.kind === "paid") return wait;
   const { paymentIntentId } = outcome;
   if (paymentIntentId === null) return wait;
-  if (paymentIntentId !== order.paymentIntentId) return settleOther(outcome);
+  if (paymentIntentId !== order.paymentIntentId) return settleOther(outcome, false);
   return outcome.kind === "canceled" ? settleHeld(order, outcome) : wait;
 }
 
@@ -235,7 +250,7 @@ function note(
  * A payment that the order does not go by is refunded where it was paid, and canceled where it can
  * still be.
  */
-function settleOther(outcome: PaymentOutcome): Step {
+function settleOther(outcome: PaymentOutcome, unmatched: boolean): Step {
   switch (outcome.kind) {
     case "paid": {
       const { paymentIntentId, refundPending } = outcome;
@@ -251,6 +266,7 @@ function settleOther(outcome: PaymentOutcome): Step {
       return paymentIntentId === null ? wait : { do: "unmatch", paymentIntentId, nextStep: "cancel" };
     }
     case "processing": // cannot be canceled; the bank's answer is waited for
+      return unmatched ? wait : { do: "unmatch", paymentIntentId: outcome.paymentIntentId, nextStep: "ask" };
     case "never_made":
       return wait;
     case "unknown": {
@@ -266,6 +282,7 @@ function settleOther(outcome: PaymentOutcome): Step {
  * there.
  */
 function settleRefunds(order: OrderAtHand, paid: Paid): Step {
+  if (!paid.refundsSeen) return { do: "look_again" };
   const { refundedMinor, disputed, refundPending: pending } = paid;
   const full = refundedMinor >= order.amountMinor;
   if (refundedMinor === order.refundedMinor && disputed === order.disputed && !pending) return wait;

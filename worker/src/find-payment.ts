@@ -22,26 +22,44 @@ const pagePauseMs = 200;
 
 /**
  * Finds an order's payments by their metadata: with the provider's search, which is a single
- * request, and for those too young for it in the list, in slices of time that grow from the moment
- * the attempt was sent.
- * @param sentMsAgo how long ago the attempt in question was first sent
+ * request, and in its list, which shows the young ones too, in slices of time that grow from the
+ * moment the attempt was first sent. That something was found says nothing of what else there is:
+ * only time and a whole list do.
+ * @param sent how long ago the attempt in question was first and last sent, in ms
  */
-export async function findPayments(stripe: Stripe, orderId: string, sentMsAgo: number): Promise<Found> {
+export async function findPayments(
+  stripe: Stripe,
+  orderId: string,
+  sent: { readonly firstMsAgo: number; readonly lastMsAgo: number },
+): Promise<Found> {
   try {
     const searched = await search(stripe, orderId);
-    if (searched !== null && (searched.length > 0 || sentMsAgo >= searchSettledMs)) return found(searched, 0);
     const pages = searched === null ? pagesWithoutSearch : pagesPerLook;
-    const { intents, all } = await searchList(stripe, orderId, sentMsAgo, pages);
-    return found(intents, (all ? listSettledMs : searchSettledMs) - sentMsAgo);
+    const listed = await readList(stripe, orderId, sent.firstMsAgo, pages);
+    const byList = listed.all ? listSettledMs - sent.lastMsAgo : Number.POSITIVE_INFINITY;
+    const bySearch = searched === null ? Number.POSITIVE_INFINITY : searchSettledMs - sent.lastMsAgo;
+    return found([...(searched ?? []), ...listed.intents], Math.min(byList, bySearch));
+  } catch (error) {
+    return { payments: [], complete: false, completeInMs: null, failure: classifyError(error, "question") };
+  }
+}
+
+/** The same by the search alone: for a payment that may be hours old. */
+export async function searchPayments(stripe: Stripe, orderId: string): Promise<Found> {
+  try {
+    const searched = await search(stripe, orderId);
+    return found(searched ?? [], searched === null ? Number.POSITIVE_INFINITY : 0);
   } catch (error) {
     return { payments: [], complete: false, completeInMs: null, failure: classifyError(error, "question") };
   }
 }
 
 function found(intents: readonly Stripe.PaymentIntent[], completeInMs: number): Found {
-  const payments = intents.map(classifyIntent).filter((outcome) => outcome.kind !== "never_made");
+  const unique = [...new Map(intents.map((intent) => [intent.id, intent])).values()]; // the later reading counts
+  const payments = unique.map(classifyIntent).filter((outcome) => outcome.kind !== "never_made");
   const complete = completeInMs <= 0;
-  return { payments, complete, completeInMs: complete ? null : completeInMs, failure: null };
+  const known = !complete && Number.isFinite(completeInMs);
+  return { payments, complete, completeInMs: known ? completeInMs : null, failure: null };
 }
 
 /** Null for an account that cannot search. */
@@ -59,7 +77,8 @@ async function search(stripe: Stripe, orderId: string): Promise<Stripe.PaymentIn
   }
 }
 
-async function searchList(stripe: Stripe, orderId: string, sentMsAgo: number, maxPages: number) {
+async function readList(stripe: Stripe, orderId: string, sentMsAgo: number, maxPages: number) {
+  const intents: Stripe.PaymentIntent[] = [];
   const nowMs = Date.now();
   const endMs = nowMs + clockDriftMs;
   let pages = 0;
@@ -68,7 +87,7 @@ async function searchList(stripe: Stripe, orderId: string, sentMsAgo: number, ma
     const created = { gte: Math.floor(fromMs / 1000), lt: Math.floor((fromMs + sliceMs) / 1000) };
     let starting_after: string | undefined;
     for (let more = true; more; pages++) {
-      if (pages === maxPages) return { intents: [], all: false };
+      if (pages === maxPages) return { intents, all: false };
       const query = {
         created,
         limit: 100,
@@ -76,13 +95,12 @@ async function searchList(stripe: Stripe, orderId: string, sentMsAgo: number, ma
         ...(starting_after && { starting_after }),
       };
       const list = await withRetries(() => stripe.paymentIntents.list(query));
-      const intents = list.data.filter(({ metadata }) => metadata.orderId === orderId);
-      if (intents.length > 0) return { intents, all: false };
+      intents.push(...list.data.filter(({ metadata }) => metadata.orderId === orderId));
       starting_after = list.data.at(-1)?.id;
       more = list.has_more;
     }
   }
-  return { intents: [], all: true };
+  return { intents, all: true };
 }
 
 /** A search of several pages must not start again for one that failed. */

@@ -8,7 +8,7 @@ export type Call =
   /** Asks about the order's own payment. */
   | { readonly do: "check"; readonly paymentIntentId: string }
   /** Searches for the order's own payment, whose id never came. */
-  | { readonly do: "find"; readonly sentMsAgo: number }
+  | { readonly do: "find" }
   /** Cancels the order's own payment, to release its hold. */
   | { readonly do: "release"; readonly paymentIntentId: string }
   /** Nothing was ever made at the provider: the hold is released without a call. */
@@ -43,7 +43,8 @@ function callForOwn(payment: Payment): Call | null {
   if (status === "reserved") {
     const unsent = payment.paymentStatus === "pending" && sentMsAgo === null;
     if (payment.releasing !== null) return due || unsent ? callToRelease(payment) : null;
-    if (unsent) return { do: "send", first: true };
+    // A card is tried as soon as its job runs; the same card under another key has its time.
+    if (unsent) return due || payment.attempt <= payment.cards ? { do: "send", first: true } : null;
     return due ? callForHeld(payment) : null;
   }
   // A refund or a dispute made at the provider.
@@ -55,13 +56,15 @@ function callForHeld(payment: Payment): Call | null {
   switch (paymentStatus) {
     case "pending":
     case "unknown":
-      if (isRepeatable(payment)) return { do: "send", first: false };
-      return paymentIntentId === null ? find(payment) : { do: "check", paymentIntentId };
+      if (paymentIntentId !== null) return { do: "check", paymentIntentId };
+      return isRepeatable(payment) ? { do: "send", first: false } : { do: "find" };
     case "requires_action":
     case "processing":
       invariant(paymentIntentId !== null, `order ${payment.orderId} waits for a payment without an id`);
       return { do: "check", paymentIntentId };
-    case "declined": // waits for another card, or for the end of its hold
+    case "declined":
+      // It waits for another card or the end of its hold; due before, somebody said that it was paid.
+      return paymentIntentId === null ? null : { do: "check", paymentIntentId };
     case "succeeded":
     case "refunded":
     case null:
@@ -75,12 +78,7 @@ function callToRelease(payment: Payment): Call {
   if (sentMsAgo === null || paymentStatus === "declined") return { do: "let_go" };
   // The answer is missing: the same request again says which payment is to be canceled, or that the
   // card was declined.
-  return isRepeatable(payment) ? { do: "send", first: false } : find(payment);
-}
-
-function find({ sentMsAgo, orderId }: Payment): Call {
-  invariant(sentMsAgo !== null, `order ${orderId} has a payment to search for only once an attempt was sent`);
-  return { do: "find", sentMsAgo };
+  return isRepeatable(payment) ? { do: "send", first: false } : { do: "find" };
 }
 
 /**

@@ -114,25 +114,32 @@ async function noteHint(
   const own = order.payment_intent_id === paymentIntentId;
   if (own && order.status !== "cancelled") {
     if (order.status !== "reserved" && !movesMoneyBack(type)) return null;
-    const due = { payment_due_at: sql<Date>`now()`, payment_looks: 0 };
+    if (order.payment_status === "declined" && /failed$/.test(type)) return null;
+    const due = {
+      payment_due_at: sql<Date>`now()`,
+      payment_looks: 0,
+      payment_hints: sql<number>`payment_hints + 1`,
+    };
     await trx.updateTable("orders").set(due).where("id", "=", order.id).execute();
     return 0;
   }
-  if (!tellsOfMoney(type) && (own || (await isKnown(trx, paymentIntentId)))) return null;
+  if (!isAboutMoney(type) && (own || (await isKnown(trx, paymentIntentId)))) return null;
   const dueInMs = order.status === "reserved" && order.just_sent ? answerUnderWayMs : 0;
-  await noteUnmatched(trx, order.id, paymentIntentId, "ask", dueInMs);
+  await noteUnmatched(trx, order.id, paymentIntentId, "ask", { dueInMs });
   return dueInMs;
 }
 
 /**
- * Whether an event may tell of money taken, or come back to us: then the provider is asked, also
+ * Whether an event may be about money taken, or come back to us: then the provider is asked, also
  * about a payment that is settled for us.
  */
-function tellsOfMoney(type: string): boolean {
-  return /^(payment_intent|charge)\.succeeded$|^(charge\.)?refund\.(failed|updated)$/.test(type);
+function isAboutMoney(type: string): boolean {
+  return /^(payment_intent|charge)\.succeeded$|^(charge\.)?refund\.(failed|updated)$|^charge\.dispute\.closed$/.test(
+    type,
+  );
 }
 
-/** Whether an event may tell that money of a paid order went back, or will. */
+/** Whether an event may be about money that of a paid order that goes back. */
 function movesMoneyBack(type: string): boolean {
   return /^(refund\.|charge\.refund|charge\.dispute)/.test(type);
 }

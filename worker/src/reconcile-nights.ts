@@ -4,9 +4,18 @@ import type Stripe from "stripe";
 import { printDifferences, reconcile, type TimeWindow } from "./reconcile.ts";
 
 const hourMs = 3_600_000;
-const windowMs = 6 * hourMs; // what is compared at a time: at 100 payments a second two million are listed, and held a page at a time
+const windowMs = 6 * hourMs; // what is compared at a time; the ids of what was paid in it are held in memory
+const overlapMs = 6 * hourMs; // a payment made in the window before may have been paid or refunded in this one
 const settlingMs = hourMs; // what is still under way is the next night's
 const firstWindowMs = 24 * hourMs; // how far back the first night looks
+
+export interface NightParts {
+  readonly db: Database;
+  readonly stripe: Stripe;
+  readonly raiseAlarm: RaiseAlarm;
+  /** Ends it between two requests; the next night goes on from there. */
+  readonly closing?: AbortSignal;
+}
 
 /**
  * Compares everything since the last comparison with the provider, a window at a time. Each is
@@ -14,14 +23,15 @@ const firstWindowMs = 24 * hourMs; // how far back the first night looks
  * interrupted goes on where it was.
  */
 export async function reconcileNights(
-  { db, stripe, raiseAlarm }: { readonly db: Database; readonly stripe: Stripe; readonly raiseAlarm: RaiseAlarm },
+  { db, stripe, raiseAlarm, closing }: NightParts,
   nowMs = Date.now(),
 ): Promise<void> {
   const endMs = nowMs - settlingMs;
-  for (;;) {
+  while (!closing?.aborted) {
     const window = await nextWindow(db, endMs);
     if (window === null) return;
-    const { differences } = await reconcile(db, stripe, window);
+    const listed = { fromMs: window.fromMs - overlapMs, toMs: window.toMs };
+    const { differences } = await reconcile(db, stripe, listed, closing);
     if (differences.length > 0) {
       const sentence = `Postgres and the payment provider disagree on ${differences.length} payments; run npm run reconcile for the list`;
       raiseAlarm(`reconcile_${window.fromMs}`, sentence, {

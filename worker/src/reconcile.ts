@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@holdfast/shared/database.ts";
 import { sql } from "kysely";
 import type Stripe from "stripe";
+import { withRefunds } from "./ask-provider.ts";
+import { classifyIntent } from "./classify-payment.ts";
 
 /** One thing on which our orders and the provider's payments disagree. */
 export interface Difference {
@@ -45,11 +47,16 @@ interface Payment {
  * in it, and the orders paid in it. Repairs nothing. Payments without an order in their metadata
  * are somebody else's on the same account and are left out.
  */
-export async function reconcile(db: Database, stripe: Stripe, window: TimeWindow): Promise<Reconciliation> {
+export async function reconcile(
+  db: Database,
+  stripe: Stripe,
+  window: TimeWindow,
+  closing?: AbortSignal,
+): Promise<Reconciliation> {
   const differences: Difference[] = [];
   const kept = new Set<string>(); // payments
   let payments = 0;
-  for await (const page of listPayments(stripe, window)) {
+  for await (const page of listPayments(stripe, window, closing)) {
     payments += page.length;
     const orders = await findOrders(
       db,
@@ -70,7 +77,7 @@ export async function reconcile(db: Database, stripe: Stripe, window: TimeWindow
       if (order.status !== "confirmed" || order.payment_intent_id === null) continue;
       if (kept.has(order.payment_intent_id)) continue;
       // Its payment may have been made before the window began, or refunded.
-      const payment = await retrievePayment(stripe, order.payment_intent_id);
+      const payment = await retrievePayment(stripe, order.payment_intent_id, closing);
       if (payment?.kept) continue;
       differences.push(difference(payment ? "confirmed, but refunded" : "confirmed, but not paid", payment, order));
     }
@@ -100,23 +107,32 @@ function difference(problem: Difference["problem"], payment: Payment | null, ord
   };
 }
 
-async function* listPayments(stripe: Stripe, window: TimeWindow): AsyncGenerator<Payment[]> {
+async function* listPayments(
+  stripe: Stripe,
+  window: TimeWindow,
+  closing: AbortSignal | undefined,
+): AsyncGenerator<Payment[]> {
   const created = { gte: Math.floor(window.fromMs / 1000), lt: Math.floor(window.toMs / 1000) };
   let starting_after: string | undefined;
   let more = true;
   while (more) {
-    const query = { created, limit: 100, expand: ["data.latest_charge"], ...(starting_after && { starting_after }) };
-    const page = await withRetries(() => stripe.paymentIntents.list(query));
+    const query = {
+      created,
+      limit: 100,
+      expand: ["data.latest_charge.refunds"],
+      ...(starting_after && { starting_after }),
+    };
+    const page = await withRetries(() => stripe.paymentIntents.list(query), closing);
     yield page.data.filter((intent) => intent.metadata.orderId !== undefined).map(toPayment);
     starting_after = page.data.at(-1)?.id;
     more = page.has_more;
   }
 }
 
-async function retrievePayment(stripe: Stripe, id: string): Promise<Payment | null> {
+async function retrievePayment(stripe: Stripe, id: string, closing: AbortSignal | undefined): Promise<Payment | null> {
   try {
-    const expand = { expand: ["latest_charge"] };
-    return toPayment(await withRetries(() => stripe.paymentIntents.retrieve(id, expand)));
+    const expand = withRefunds;
+    return toPayment(await withRetries(() => stripe.paymentIntents.retrieve(id, expand), closing));
   } catch (error) {
     if ((error as { code?: string }).code === "resource_missing") return null;
     throw error;
@@ -126,27 +142,28 @@ async function retrievePayment(stripe: Stripe, id: string): Promise<Payment | nu
 const tries = 6; // with the pauses between, half a minute: a night's work must not begin again for one page
 const firstPauseMs = 1_000;
 
-async function withRetries<T>(read: () => Promise<T>): Promise<T> {
+async function withRetries<T>(read: () => Promise<T>, closing: AbortSignal | undefined): Promise<T> {
   for (let failures = 1; ; failures++) {
     try {
       return await read();
     } catch (error) {
       const status = (error as { statusCode?: number }).statusCode;
       const final = status !== undefined && status >= 400 && status < 500 && status !== 429;
-      if (final || failures === tries) throw error;
-      await sleep(firstPauseMs * 2 ** (failures - 1));
+      if (final || failures === tries || closing?.aborted) throw error;
+      await sleep(firstPauseMs * 2 ** (failures - 1), undefined, closing && { signal: closing });
     }
   }
 }
 
 function toPayment(intent: Stripe.PaymentIntent): Payment {
-  const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null;
+  const outcome = classifyIntent(intent);
+  const left = outcome.kind === "paid" ? outcome.amountMinor - outcome.refundedMinor : 0; // a pending refund may fail
   return {
     id: intent.id,
     orderId: intent.metadata.orderId ?? "",
-    amount: intent.amount_received - (charge?.amount_refunded ?? 0),
+    amount: left,
     currency: intent.currency,
-    kept: intent.status === "succeeded" && charge?.refunded !== true,
+    kept: left > 0,
   };
 }
 

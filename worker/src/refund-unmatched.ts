@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import { retrievePayment } from "./check-payment.ts";
 import { classifyError, type PaymentOutcome, type Unknown } from "./classify-payment.ts";
-import { findPayments } from "./find-payment.ts";
+import { searchPayments } from "./find-payment.ts";
 import type { UnmatchedPayment } from "./read-payment.ts";
 import { cancelPayment } from "./release-hold.ts";
 
@@ -38,9 +38,10 @@ export async function settleUnmatched(
 ): Promise<UnmatchedAnswer> {
   if (nextStep === "search" || paymentIntentId === null) {
     const age = sentMsAgo ?? 0;
-    const { payments, complete, failure } = await findPayments(stripe, orderId, age);
+    const { payments, complete, failure } = await searchPayments(stripe, orderId);
     const found = payments.flatMap(({ paymentIntentId: id }) => (id === null ? [] : [id]));
-    return { step: "search", found, over: complete && age >= searchedForMs, failure };
+    const cannotSearch = !complete && failure === null;
+    return { step: "search", found, over: (complete || cannotSearch) && age >= searchedForMs, failure };
   }
   switch (nextStep) {
     case "ask":

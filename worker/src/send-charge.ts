@@ -21,6 +21,7 @@ export async function startAttempt(db: Database, { orderId, attempt }: Payment):
       .updateTable("orders")
       .set({
         payment_started_at: sql<Date>`now()`,
+        payment_sent_at: sql<Date>`now()`,
         payment_due_at: sql<Date>`now() + ${answerLateMs} * interval '1 millisecond'`,
         payment_looks: 0,
       })
@@ -39,6 +40,16 @@ export async function startAttempt(db: Database, { orderId, attempt }: Payment):
     await appendEvent(trx, orderId, "charge_started", { from: "reserved", to: "reserved" }, detail);
     return true;
   });
+}
+
+/** Notes that the current attempt is sent again, before it is: what it makes may be that young. */
+export async function noteRepeat(db: Database, { orderId, attempt }: Payment): Promise<void> {
+  await db
+    .updateTable("orders")
+    .set({ payment_sent_at: sql<Date>`now()` })
+    .where("id", "=", orderId)
+    .where("payment_attempt", "=", attempt)
+    .execute();
 }
 
 /**

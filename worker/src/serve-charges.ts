@@ -4,6 +4,7 @@ import type { Logger } from "@holdfast/shared/log.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { DelayedError, type Job, Worker } from "bullmq";
+import { putOffFailed } from "./put-off.ts";
 import { jobLockMs, maxStalledCount, stalledCheckMs } from "./serve-lane.ts";
 import { type PaymentParts, settlePayment } from "./settle-payment.ts";
 
@@ -11,6 +12,8 @@ export interface ChargeParts extends PaymentParts {
   readonly charges: ChargeQueue;
   readonly raiseAlarm: RaiseAlarm;
   readonly log: Logger;
+  /** Aborted when the process closes. */
+  readonly closing?: AbortSignal;
 }
 
 const outageRetryMs = 1_000; // keeps recovery within seconds of Postgres' return
@@ -45,13 +48,14 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
   });
   worker.on("error", (error) => log.warn({ err: error }, "charge queue connection in trouble"));
   worker.on("failed", (job, error) => {
+    if (job) void putOffFailed(parts.db, job.data.orderId).catch(() => {}); // else the sweeper asks again at once
     const about = { err: error, job: job?.id, order: job?.data.orderId };
     log.error(about, "charge job failed; the sweeper tries it again");
     // The order keeps its units and the sweeper goes on, but no further try will settle it: people
     // have to.
     if (isPermanent(error)) {
       parts.raiseAlarm(
-        "payment_stuck",
+        `payment_stuck:${job?.data.orderId}`,
         `The payment of order ${job?.data.orderId} cannot be settled: ${error.message}`,
       );
     }

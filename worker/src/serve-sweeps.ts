@@ -11,6 +11,7 @@ import { watchAges } from "./watch-ages.ts";
 
 const sweepEveryMs = 5_000; // a hold that is over is released well within 30 s of its deadline
 const booksEveryMs = 60_000;
+const nights = new Set(["recount", "reconcile"]);
 const unsentPerSweep = 500; // orders whose charge is put in line again: some ten milliseconds
 
 /** The schedules of the housekeeping. Redis forgets them when it is emptied. */
@@ -51,6 +52,11 @@ export async function serveSweeps(
     recount: () => recountBooks(db, raiseAlarm),
     reconcile: () => reconcileNights(parts),
   };
+  const alarmForNight = (name: string, error: Error) =>
+    raiseAlarm(
+      `night_failed:${name}`,
+      `The nightly ${name} did not get to its end (${error.message}). The next night goes on from there; see that it can`,
+    );
   const serve = (name: string) => {
     const worker = new Worker(
       name,
@@ -58,6 +64,7 @@ export async function serveSweeps(
         try {
           await tasks[job.name]?.();
         } catch (error) {
+          if (nights.has(job.name) && !parts.closing?.aborted) alarmForNight(job.name, error as Error);
           if (!isOutage(error)) throw error;
           log.warn({ err: error }, `${job.name} waits for Postgres; the next one tries again`);
         }

@@ -5,7 +5,14 @@ import { sql, type Transaction, type UpdateObject } from "kysely";
 import { decideSettlement, type Observation, type OrderAtHand, type Step } from "./decide-settlement.ts";
 import { returnUnits, withdrawUnits } from "./item-units.ts";
 import { lookAgainMs, type WaitingFor } from "./look-again.ts";
-import { closeUnmatched, noteUnmatched, searchFor, unmatchedMatches, waitForUnmatched } from "./unmatched-payments.ts";
+import {
+  closeUnmatched,
+  heedHints,
+  noteUnmatched,
+  searchFor,
+  unmatchedMatches,
+  waitForUnmatched,
+} from "./unmatched-payments.ts";
 
 /** What an order looks like now, its item where its units moved, and what was decided. */
 export interface Settlement {
@@ -19,19 +26,15 @@ export interface Settlement {
  * order's row lock: whoever comes second, be it a webhook, a charge job or the sweeper, finds the
  * order as the first one left it. What follows at the provider (a refund, say) is written down here
  * as open, and done by the next look.
- * @param unmatchedId the row of the payment it is about, where that is one that the order did not
- *   go by
  */
-export async function settleOrder(
-  db: Database,
-  orderId: string,
-  seen: Observation,
-  unmatchedId: number | null,
-): Promise<Settlement> {
+export async function settleOrder(db: Database, orderId: string, seen: Observation): Promise<Settlement> {
   return db.transaction().execute(async (trx) => {
     const order = await lockOrder(trx, orderId);
     const step = decideSettlement(order, seen);
-    const item = await takeStep(trx, order, step, unmatchedId);
+    const item = await takeStep(trx, order, step, seen.unmatched?.id ?? null);
+    // Somebody said meanwhile that there is something to look at, which this answer may be too old for.
+    if (order.hints !== seen.hints) await update(trx, orderId, { payment_due_at: now });
+    if (seen.unmatched !== null) await heedHints(trx, seen.unmatched);
     const row = await trx.selectFrom("orders").select(orderColumns).where("id", "=", orderId).executeTakeFirstOrThrow();
     return { order: orderFromRow(row), item, step };
   });
@@ -43,8 +46,10 @@ interface LockedOrder extends OrderAtHand {
   readonly quantity: number;
   readonly declineCode: string | null;
   readonly looks: number;
+  readonly hints: number;
   readonly holdSeconds: number;
-  readonly startedAt: Date | null;
+  /** When the current attempt was last sent. */
+  readonly sentAt: Date | null;
 }
 
 async function lockOrder(trx: Transaction<Tables>, orderId: string): Promise<LockedOrder> {
@@ -53,6 +58,7 @@ async function lockOrder(trx: Transaction<Tables>, orderId: string): Promise<Loc
     .innerJoin("items", "items.id", "orders.item_id")
     .select(["orders.id", "item_id", "quantity", "amount_minor", "orders.currency", "status", "payment_status"])
     .select(["payment_intent_id", "decline_code", "payment_attempt", "payment_cards", "payment_started_at"])
+    .select(["payment_sent_at", "payment_hints"])
     .select(["payment_looks", "release_reason", "refunded_minor", "disputed", "payment_retries", "hold_seconds"])
     .select(sql<boolean>`coalesce(hold_expires_at <= now(), false)`.as("hold_expired"))
     .where("orders.id", "=", orderId)
@@ -70,9 +76,10 @@ async function lockOrder(trx: Transaction<Tables>, orderId: string): Promise<Loc
     declineCode: row.decline_code,
     attempt: row.payment_attempt,
     cards: row.payment_cards,
-    startedAt: row.payment_started_at,
+    sentAt: row.payment_sent_at ?? row.payment_started_at,
     sent: row.payment_started_at !== null,
     looks: row.payment_looks,
+    hints: row.payment_hints,
     releasing: row.release_reason ?? (row.hold_expired ? "hold_expired" : null),
     refundedMinor: row.refunded_minor,
     disputed: row.disputed,
@@ -109,6 +116,9 @@ async function takeStep(
       return null;
     case "note_refund":
       return noteRefund(trx, order, step);
+    case "look_again":
+      await update(trx, order.id, { payment_due_at: now });
+      return null;
     case "wait":
       if (unmatchedId !== null) await waitForUnmatched(trx, unmatchedId, step.unknown?.cause ?? "provider");
       else if (step.unknown !== null) await waitForPayment(trx, order, step.unknown.cause);
@@ -133,11 +143,12 @@ async function confirm(
     settled_at: now,
     payment_due_at: refunded ? now : null,
     payment_looks: 0,
+    payment_unknown_since: null,
   });
   const detail = { paymentIntent: paymentIntentId, amount: order.amountMinor, attempt: order.attempt };
   await appendEvent(trx, order.id, "confirmed", { from: "reserved", to: "confirmed" }, detail);
   if (other !== null) await noteUnmatched(trx, order.id, other, "ask");
-  if (search && order.startedAt !== null) await searchFor(trx, order.id, order.startedAt);
+  if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
 }
 
 /**
@@ -160,11 +171,12 @@ async function cancel(
     settled_at: now,
     payment_due_at: null,
     payment_looks: 0,
+    payment_unknown_since: null,
   });
   const detail = { reason, paymentIntent: paymentIntentId, declineCode };
   await appendEvent(trx, order.id, "cancelled", { from: "reserved", to: "cancelled" }, detail);
   if (open && paymentIntentId !== null) await noteUnmatched(trx, order.id, paymentIntentId, "cancel");
-  if (search && order.startedAt !== null) await searchFor(trx, order.id, order.startedAt);
+  if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
   return item;
 }
 
@@ -191,6 +203,7 @@ async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<
     payment_looks: unknown ? order.looks + 1 : looks,
     ...(unknown?.keyExhausted && { payment_key_exhausted: true }),
     ...(answered && { hold_expires_at: holdEnd(order) }),
+    payment_unknown_since: answered ? null : sql<Date>`coalesce(payment_unknown_since, now())`,
     payment_due_at: answered ? nextLook(order, paymentStatus, lookMs) : inMs(unknown?.keyExhausted ? 0 : lookMs),
   });
   if (same) return;
@@ -211,18 +224,20 @@ function nextLook(order: LockedOrder, paymentStatus: string, lookMs: number) {
   return sql<Date>`case when ${holdEnd(order)} > now() then ${soonest} else ${inMs(lookMs)} end`;
 }
 
+/** The first other key at once, each further one later: a provider that saves failures may go on. */
 async function replaceKey(trx: Transaction<Tables>, order: LockedOrder, search: boolean): Promise<void> {
   const attempt = order.attempt + 1;
+  const replacedBefore = order.attempt - order.cards;
   await update(trx, order.id, {
     payment_attempt: attempt,
     payment_status: "pending",
     payment_started_at: null,
     payment_key_exhausted: false,
-    payment_due_at: now,
+    payment_due_at: replacedBefore <= 0 ? now : inMs(lookAgainMs("not_found", replacedBefore)),
     payment_looks: 0,
   });
   await appendEvent(trx, order.id, "key_replaced", unchanged(order), { attempt });
-  if (search && order.startedAt !== null) await searchFor(trx, order.id, order.startedAt);
+  if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
 }
 
 /**

@@ -9,10 +9,11 @@ import type { PaymentOutcome } from "./classify-payment.ts";
 import { fits } from "./decide-settlement.ts";
 import { findPayments } from "./find-payment.ts";
 import { type Call, keyRememberedMs, nextCall } from "./next-call.ts";
+import { idleMs, putOff } from "./put-off.ts";
 import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
 import { settleUnmatched } from "./refund-unmatched.ts";
 import { cancelPayment } from "./release-hold.ts";
-import { sendCharge, startAttempt } from "./send-charge.ts";
+import { noteRepeat, sendCharge, startAttempt } from "./send-charge.ts";
 import { type Settlement, settleOrder } from "./settle-order.ts";
 import { noteFound, settleRefund, settleSearch } from "./settle-unmatched.ts";
 
@@ -25,6 +26,7 @@ export interface PaymentParts {
 }
 
 const maxCalls = 8; // an order needs one or two; more only where somebody else changes it under our hands
+const restlessMs = 5_000; // until one that needs more is looked at again
 
 /**
  * Looks after an order's payment until nothing is to be done about it now: look at Postgres, call
@@ -41,7 +43,7 @@ export async function settlePayment(parts: PaymentParts, orderId: string): Promi
     if (call === null) {
       // A worker that died after its commit has published nothing.
       if (!published) await publishOrders(parts.redis, parts.keys, [await findOrder(parts.db, orderId)]);
-      return dueInMs(payment);
+      return calls < maxCalls ? await restUntil(parts.db, payment) : restlessMs;
     }
     const settlement = await carryOut(parts, payment, call);
     if (settlement === null) continue;
@@ -56,24 +58,31 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
   switch (call.do) {
     case "send":
       if (call.first && !(await startAttempt(db, payment))) return null;
+      if (!call.first) await noteRepeat(db, payment);
       return settleOwn(parts, payment, await sendCharge(stripe, payment));
     case "check":
       return settleOwn(parts, payment, await checkPayment(stripe, payment, call.paymentIntentId));
     case "find":
-      return settleOwn(parts, payment, await findOwn(parts, payment, call.sentMsAgo));
+      return settleOwn(parts, payment, await findOwn(parts, payment));
     case "release":
       return settleOwn(parts, payment, await cancelPayment(stripe, payment.orderId, call.paymentIntentId));
     case "let_go":
-      return settleOwn(parts, payment, { kind: "never_made" });
+      return settleOwn(parts, payment, { kind: "never_made" }, true);
     case "settle_unmatched":
       return carryOutUnmatched(parts, payment, call.unmatched);
   }
 }
 
-async function settleOwn(parts: PaymentParts, payment: Payment, outcome: PaymentOutcome): Promise<Published> {
+async function settleOwn(
+  parts: PaymentParts,
+  payment: Payment,
+  outcome: PaymentOutcome,
+  withoutCall = false,
+): Promise<Published> {
   alarmIfRefused(parts, outcome);
-  const seen = { attempt: payment.attempt, outcome, unmatched: false };
-  const settlement = await settleOrder(parts.db, payment.orderId, seen, null);
+  const { attempt, hints } = payment;
+  const seen = { attempt, hints, outcome, unmatched: null, withoutCall };
+  const settlement = await settleOrder(parts.db, payment.orderId, seen);
   alarmIfKept(parts, settlement);
   alarmIfAnotherAmount(parts, settlement, outcome);
   return withSecret(settlement, outcome);
@@ -83,8 +92,13 @@ async function settleOwn(parts: PaymentParts, payment: Payment, outcome: Payment
  * The order's own payment, found by its metadata. Others that are found under them are written down
  * first.
  */
-async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo: number): Promise<PaymentOutcome> {
-  const { payments, complete, completeInMs, failure } = await findPayments(stripe, payment.orderId, sentMsAgo);
+async function findOwn({ db, stripe }: PaymentParts, payment: Payment): Promise<PaymentOutcome> {
+  const firstMsAgo = payment.sentMsAgo ?? 0;
+  const lastMsAgo = payment.lastSentMsAgo ?? firstMsAgo;
+  const { payments, complete, completeInMs, failure } = await findPayments(stripe, payment.orderId, {
+    firstMsAgo,
+    lastMsAgo,
+  });
   const fitting = payments.filter((found) => !("amountMinor" in found) || fits(payment, found));
   const own =
     fitting.find((found) => "madeByAttempt" in found && found.madeByAttempt === payment.attempt) ??
@@ -98,7 +112,7 @@ async function findOwn({ db, stripe }: PaymentParts, payment: Payment, sentMsAgo
   if (failure !== null) return failure;
   // Under a key that makes no payments any more none can come; otherwise a request may still be on
   // its way.
-  if (complete && (payment.keyExhausted || sentMsAgo > keyRememberedMs)) return { kind: "never_made" };
+  if (complete && (payment.keyExhausted || firstMsAgo > keyRememberedMs)) return { kind: "never_made" };
   const why = "not among the provider's payments (yet)";
   const again = completeInMs === null ? {} : { againInMs: Math.max(completeInMs, 1_000) };
   return { kind: "unknown", cause: "not_found", why, keyExhausted: false, paymentIntentId: null, ...again };
@@ -116,8 +130,8 @@ async function carryOutUnmatched(
     case "ask":
     case "cancel": {
       alarmIfRefused(parts, answer.outcome);
-      const seen = { attempt, outcome: answer.outcome, unmatched: true };
-      return withSecret(await settleOrder(db, orderId, seen, unmatched.id), answer.outcome);
+      const seen = { attempt, hints: payment.hints, outcome: answer.outcome, unmatched, withoutCall: false };
+      return withSecret(await settleOrder(db, orderId, seen), answer.outcome);
     }
     case "refund":
       alarmIfNotRefunded(parts, orderId, answer.outcome);
@@ -144,8 +158,12 @@ async function publish({ redis, keys }: PaymentParts, { order, item }: Published
   if (item !== null) await publishItems(redis, keys, [item]);
 }
 
-function dueInMs({ dueInMs: own, unmatched }: Payment): number | null {
-  const all = [...unmatched.map((one) => one.dueInMs), ...(own === null ? [] : [own])];
+/** In how many ms the payment is to be looked at again. What is due, and has nothing to be done, waits on. */
+async function restUntil(db: Database, payment: Payment): Promise<number | null> {
+  const { dueInMs: own, unmatched } = payment;
+  const idle = own !== null && own <= 0;
+  if (idle) await putOff(db, payment);
+  const all = [...unmatched.map((one) => one.dueInMs), ...(own === null ? [] : [idle ? idleMs : own])];
   return all.length === 0 ? null : Math.max(0, Math.min(...all));
 }
 
@@ -162,7 +180,7 @@ function alarmIfRefused({ raiseAlarm }: PaymentParts, outcome: PaymentOutcome): 
 function alarmIfKept({ raiseAlarm }: PaymentParts, { order, step }: Settlement): void {
   if (step.do !== "note_refund" || step.full || order.status !== "refunded") return;
   raiseAlarm(
-    "refund_failed",
+    `refund_failed:${order.id}`,
     `A refund of order ${order.id} has failed after it was counted as done. Pay the shopper back by hand, at the provider`,
     { orderId: order.id },
   );
@@ -175,7 +193,7 @@ function alarmIfAnotherAmount(
 ): void {
   if (kind !== "paid" || step.do !== "wait" || order.status !== "reserved") return;
   raiseAlarm(
-    "paid_another_amount",
+    `paid_another_amount:${order.id}`,
     `Order ${order.id} was paid with another amount than its own, changed at the provider. Refund it there, or settle it by hand`,
     { orderId: order.id },
   );
@@ -188,7 +206,7 @@ function alarmIfNotRefunded(
 ): void {
   if (outcome.kind === "failed" || outcome.kind === "disputed") {
     raiseAlarm(
-      "refund_failed",
+      `refund_failed:${orderId}`,
       `The refund of a payment that order ${orderId} does not go by is ${outcome.kind}. See the order at the provider and pay back by hand ` +
         "what the bank does not",
       { orderId },

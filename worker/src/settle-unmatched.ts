@@ -1,15 +1,16 @@
-import type { Database } from "@holdfast/shared/database.ts";
+import type { Database, Tables } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
+import type { Transaction } from "kysely";
 import type { UnmatchedPayment } from "./read-payment.ts";
 import type { RefundOutcome, UnmatchedAnswer } from "./refund-unmatched.ts";
-import { closeUnmatched, endSearch, noteUnmatched, waitForUnmatched } from "./unmatched-payments.ts";
+import { closeUnmatched, endSearch, heedHints, noteUnmatched, waitForUnmatched } from "./unmatched-payments.ts";
 
 /** Writes down what became of the refund of a payment that its order does not go by. */
 export async function settleRefund(
   db: Database,
   orderId: string,
-  { id, paymentIntentId }: UnmatchedPayment,
+  { id, hints, paymentIntentId }: UnmatchedPayment,
   outcome: RefundOutcome,
 ): Promise<void> {
   invariant(paymentIntentId !== null, "only a known payment is refunded");
@@ -20,18 +21,29 @@ export async function settleRefund(
       .where("id", "=", orderId)
       .forUpdate()
       .executeTakeFirstOrThrow();
-    switch (outcome.kind) {
-      case "refunded":
-      case "disputed":
-        return closeUnmatched(trx, order, paymentIntentId, outcome.kind);
-      case "pending": // how it ends is asked for, not refunded anew
-        return waitForUnmatched(trx, id, "provider", "ask");
-      case "failed":
-        return waitForUnmatched(trx, id, "refund", "ask");
-      case "unknown":
-        return waitForUnmatched(trx, id, outcome.cause === "no_answer" ? "no_answer" : "refund");
-    }
+    await noteRefundOutcome(trx, order, id, paymentIntentId, outcome);
+    await heedHints(trx, { id, hints });
   });
+}
+
+async function noteRefundOutcome(
+  trx: Transaction<Tables>,
+  order: { readonly id: string; readonly status: OrderStatus },
+  id: number,
+  paymentIntentId: string,
+  outcome: RefundOutcome,
+): Promise<void> {
+  switch (outcome.kind) {
+    case "refunded":
+    case "disputed":
+      return closeUnmatched(trx, order, paymentIntentId, outcome.kind);
+    case "pending": // how it ends is asked for, not refunded anew
+      return waitForUnmatched(trx, id, "provider", "ask");
+    case "failed":
+      return waitForUnmatched(trx, id, "refund", "ask");
+    case "unknown":
+      return waitForUnmatched(trx, id, outcome.cause === "no_answer" ? "no_answer" : "refund");
+  }
 }
 
 /**
@@ -45,8 +57,8 @@ export async function settleSearch(
   { found, over }: Extract<UnmatchedAnswer, { step: "search" }>,
 ): Promise<void> {
   await noteFound(db, orderId, found);
-  if (over) await db.transaction().execute((trx) => endSearch(trx, id, "never_made"));
-  else await waitForUnmatched(db, id, "search");
+  if (over) await endSearch(db, id);
+  else await db.transaction().execute((trx) => waitForUnmatched(trx, id, "search"));
 }
 
 /**

@@ -24,13 +24,19 @@ export interface SweepLimits {
   readonly asked: number;
 }
 
-type Kind = Exclude<PaymentStage, "unsent"> | "unmatched";
+type Kind = Exclude<PaymentStage, "unsent"> | "unmatched" | "searched";
 
 /**
  * How the other jobs are shared out, so that many of one kind never starve the rest. What one kind
  * leaves, the others take.
  */
-const shares: Readonly<Record<Kind, number>> = { unanswered: 0.35, waiting: 0.35, unmatched: 0.2, paid: 0.1 };
+const shares: Readonly<Record<Kind, number>> = {
+  unanswered: 0.35,
+  waiting: 0.3,
+  unmatched: 0.2,
+  paid: 0.1,
+  searched: 0.05,
+};
 const kinds = Object.keys(shares) as Kind[];
 
 /**
@@ -50,7 +56,7 @@ export async function sweepOnce(parts: SweepParts, limits: SweepLimits): Promise
     for (const kind of kinds) {
       const quota = share === null ? left : Math.min(left, Math.max(1, Math.floor(limits.asked * share[kind])));
       if (quota <= 0) continue;
-      const taken = kind === "unmatched" ? await takeUnmatched(db, quota) : await takeOrders(db, kind, quota);
+      const taken = await take(db, kind, quota);
       left -= taken.length;
       // At the head: there are few of them, and each has waited its time already.
       const entries = taken.map(({ id }) => chargeQueueEntry("check", id, "sweep"));
@@ -62,22 +68,25 @@ export async function sweepOnce(parts: SweepParts, limits: SweepLimits): Promise
   return unsent.length + asked;
 }
 
+function take(db: Database, kind: Kind, limit: number): Promise<readonly Taken[]> {
+  if (kind === "unmatched" || kind === "searched") return takeUnmatched(db, kind === "searched", limit);
+  return takeOrders(db, kind, limit);
+}
+
 interface Taken {
   readonly id: string;
   readonly attempt: number;
 }
 
 const overdueMs = 3_000; // what is due is looked at by the job that knows of it; past this, nobody seems to
-const unsentAgainMs = 30_000; // a charge may wait for its turn much longer, and adding it twice does nothing
 
 /**
  * Orders of a stage that are overdue, the longest first. They stay due, and come behind all others:
  * so those that cannot be settled, for whatever reason, only take their turn.
  */
 async function takeOrders(db: Database, stage: PaymentStage, limit: number): Promise<readonly Taken[]> {
-  const dueInMs = stage === "unsent" ? unsentAgainMs : 0;
   const { rows } = await sql<Taken>`
-    update orders set payment_due_at = now() + ${dueInMs} * interval '1 millisecond'
+    update orders set payment_due_at = now()
     where id in (
       select id from orders
       where payment_stage(status, payment_status, payment_started_at) = ${stage} and payment_due_at <= now() - ${overdueMs} * interval '1 millisecond'
@@ -88,12 +97,13 @@ async function takeOrders(db: Database, stage: PaymentStage, limit: number): Pro
   return rows;
 }
 
-async function takeUnmatched(db: Database, limit: number): Promise<readonly Taken[]> {
+async function takeUnmatched(db: Database, searched: boolean, limit: number): Promise<readonly Taken[]> {
+  const kind = searched ? sql`next_step = 'search'` : sql`next_step <> 'search'`; // each has an index
   const { rows } = await sql<Taken>`
     update unmatched_payments set due_at = now()
     where id in (
       select id from unmatched_payments
-      where outcome is null and due_at <= now() - ${overdueMs} * interval '1 millisecond'
+      where outcome is null and ${kind} and due_at <= now() - ${overdueMs} * interval '1 millisecond'
       order by due_at limit ${limit}
       for update skip locked
     )

@@ -19,8 +19,9 @@ export async function noteUnmatched(
   orderId: string,
   paymentIntentId: string,
   nextStep: Exclude<UnmatchedStep, "search">,
-  dueInMs = 0,
+  hint: { readonly dueInMs: number } | null = null,
 ): Promise<void> {
+  const dueInMs = hint?.dueInMs ?? 0;
   const open = { next_step: nextStep, due_at: inMs(dueInMs), outcome: null };
   await trx
     .insertInto("unmatched_payments")
@@ -30,12 +31,27 @@ export async function noteUnmatched(
         ...open,
         // The same step again is another try of it, with another key.
         looks: sql<number>`unmatched_payments.looks + 1`,
+        ...(hint && { hints: sql<number>`unmatched_payments.hints + 1` }),
       }),
     )
     .execute();
 }
 
 const firstSearchMs = 60_000; // the provider's lists have caught up by then
+
+/** Has a payment asked about again where somebody said so since it was looked at. */
+export async function heedHints(
+  trx: Transaction<Tables>,
+  { id, hints }: { readonly id: number; readonly hints: number },
+): Promise<void> {
+  await trx
+    .updateTable("unmatched_payments")
+    .set({ next_step: "ask", due_at: inMs(0), outcome: null })
+    .where("id", "=", id)
+    .where("hints", "<>", hints)
+    .where("payment_intent_id", "is not", null)
+    .execute();
+}
 
 /** Has a payment searched for that an attempt may have made, whose answer is lost for good. */
 export async function searchFor(trx: Transaction<Tables>, orderId: string, sentAt: Date): Promise<void> {
@@ -49,6 +65,14 @@ export async function searchFor(trx: Transaction<Tables>, orderId: string, sentA
       due_at: inMs(firstSearchMs),
       outcome: null,
     })
+    // The search that goes on finds all payments of the order; it has to go on for longer.
+    .onConflict((conflict) =>
+      conflict
+        .column("order_id")
+        .where("outcome", "is", null)
+        .where("next_step", "=", "search")
+        .doUpdateSet({ sent_at: sentAt, due_at: inMs(firstSearchMs), looks: 0 }),
+    )
     .execute();
 }
 
@@ -96,12 +120,12 @@ export async function closeUnmatched(
 
 /** Has it looked at again, later each time. */
 export async function waitForUnmatched(
-  db: Database,
+  trx: Transaction<Tables>,
   id: number,
   waitingFor: WaitingFor,
   nextStep?: UnmatchedStep,
 ): Promise<void> {
-  const row = await db
+  const row = await trx
     .selectFrom("unmatched_payments")
     .select("looks")
     .where("id", "=", id)
@@ -109,7 +133,7 @@ export async function waitForUnmatched(
     .forUpdate()
     .executeTakeFirst();
   if (!row) return;
-  await db
+  await trx
     .updateTable("unmatched_payments")
     .set({
       due_at: inMs(lookAgainMs(waitingFor, row.looks)),
@@ -117,14 +141,16 @@ export async function waitForUnmatched(
       ...(nextStep && { next_step: nextStep }),
     })
     .where("id", "=", id)
+    .where("outcome", "is", null)
     .execute();
 }
 
-/** Ends the search for a payment: it was found, and is a row of its own; or it was never made. */
-export async function endSearch(
-  trx: Transaction<Tables>,
-  id: number,
-  outcome: "matched" | "never_made",
-): Promise<void> {
-  await trx.updateTable("unmatched_payments").set({ outcome, due_at: null }).where("id", "=", id).execute();
+/** Ends the search for payments: what was not found by now was never made. */
+export async function endSearch(db: Database, id: number): Promise<void> {
+  await db
+    .updateTable("unmatched_payments")
+    .set({ outcome: "never_made", due_at: null })
+    .where("id", "=", id)
+    .where("outcome", "is", null)
+    .execute();
 }

@@ -11,9 +11,8 @@ export async function watchAges(db: Database, raiseAlarm: RaiseAlarm): Promise<v
   const unknown = await sql<{ n: number; oldest: string | null }>`
     select count(*) as n, (array_agg(id))[1] as oldest from (
       select id from orders
-      where status = 'reserved' and payment_status = 'unknown'
-        and payment_started_at < now() - ${unknownTooLongMinutes} * interval '1 minute'
-      order by payment_started_at limit ${maxCounted}
+      where status = 'reserved' and payment_unknown_since < now() - ${unknownTooLongMinutes} * interval '1 minute'
+      order by payment_unknown_since limit ${maxCounted}
     ) o`.execute(db);
   const { n: unsettled = 0, oldest } = unknown.rows[0] ?? {};
   if (unsettled > 0) {

@@ -61,7 +61,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const rate = providerRate(redis, keys.providerRate, config.CHARGE_RATE_PER_SECOND, closing.signal);
   const stripe = connectStripe(config, rate);
   const raiseAlarm = createAlarms(log);
-  const parts = { db, redis, keys, charges, stripe, raiseAlarm, log };
+  const parts = { db, redis, keys, charges, stripe, raiseAlarm, log, closing: closing.signal };
   const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
   workers.push(
     serveCharges(parts, config.CHARGE_CONCURRENCY),

@@ -34,10 +34,11 @@ const unknown: Unknown = {
 const everything = [paid, declined, canceled, needsShopper, processing, neverMade, unknown];
 const releases = [null, "hold_expired", "by_shopper"] as const;
 
+const asked = { hints: 0, unmatched: null, withoutCall: false };
 const decide = (order: Partial<OrderAtHand>, outcome: PaymentOutcome, attempt = 1) =>
-  decideSettlement({ ...held, ...order }, { attempt, outcome, unmatched: false });
+  decideSettlement({ ...held, ...order }, { ...asked, attempt, outcome });
 const decideUnmatched = (order: Partial<OrderAtHand>, outcome: PaymentOutcome) =>
-  decideSettlement({ ...held, ...order }, { attempt: 1, outcome, unmatched: true });
+  decideSettlement({ ...held, ...order }, { ...asked, attempt: 1, outcome, unmatched: { id: 1, hints: 0 } });
 const confirm = { do: "confirm", paymentIntentId: "pi_1", other: null, refunded: false, search: false };
 
 describe("an order that is held", () => {
@@ -172,7 +173,7 @@ describe("an order that is held", () => {
     for (const outcome of [declined, needsShopper]) {
       expect(decide(second, outcome)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "cancel" });
     }
-    expect(decide(second, processing)).toEqual({ do: "wait", unknown: null });
+    expect(decide(second, processing)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "ask" });
     expect(decide(second, canceled)).toEqual({ do: "close", paymentIntentId: "pi_1", outcome: "canceled" });
   });
 
@@ -181,8 +182,26 @@ describe("an order that is held", () => {
     for (const outcome of [declined, needsShopper]) {
       expect(decide(other, outcome)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "cancel" });
     }
-    expect(decide(other, processing)).toEqual({ do: "wait", unknown: null });
+    expect(decide(other, processing)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "ask" });
     expect(decide(other, canceled)).toEqual({ do: "close", paymentIntentId: "pi_1", outcome: "canceled" });
+  });
+
+  test("is not released without a call where its attempt was sent meanwhile", () => {
+    const seen = { ...asked, attempt: 1, outcome: neverMade, withoutCall: true };
+    const releasing = { ...held, releasing: "hold_expired" } as const;
+    expect(decideSettlement(releasing, seen)).toEqual({ do: "wait", unknown: null });
+    expect(decideSettlement({ ...releasing, sent: false }, seen)).toMatchObject({ do: "cancel" });
+    expect(decideSettlement({ ...releasing, paymentStatus: "declined" }, seen)).toMatchObject({ do: "cancel" });
+  });
+
+  test("whose payment was changed at the provider is over once that was refunded there", () => {
+    const changed = { ...paid, amountMinor: 500, refundedMinor: 500 };
+    expect(decide({ paymentIntentId: "pi_1" }, changed)).toMatchObject({
+      do: "cancel",
+      reason: "payment_failed",
+      open: false,
+    });
+    expect(decide({ paymentIntentId: "pi_1" }, { ...changed, refundsSeen: false })).toMatchObject({ do: "wait" });
   });
 });
 
@@ -236,7 +255,8 @@ describe("an order that is cancelled", () => {
       expect(decide(cancelled, outcome)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "cancel" });
     }
     expect(decide(cancelled, { ...declined, paymentIntentId: null })).toEqual({ do: "wait", unknown: null });
-    expect(decide(cancelled, processing)).toEqual({ do: "wait", unknown: null });
+    expect(decide(cancelled, processing)).toEqual({ do: "unmatch", paymentIntentId: "pi_1", nextStep: "ask" });
+    expect(decideUnmatched(cancelled, processing)).toEqual({ do: "wait", unknown: null });
     expect(decide(cancelled, neverMade)).toEqual({ do: "wait", unknown: null });
     expect(decide(cancelled, unknown)).toEqual({ do: "wait", unknown });
     expect(decide(cancelled, { ...unknown, paymentIntentId: "pi_1" })).toMatchObject({
@@ -261,6 +281,12 @@ describe.each(["confirmed", "refunded"] as const)("an order that is %s", (status
     for (const outcome of [declined, canceled, needsShopper, processing]) {
       expect(decide(order, outcome)).toEqual({ do: "wait", unknown: null });
     }
+  });
+
+  test("is looked at again where an answer could not show refunds: nothing is noted by it", () => {
+    expect(decide({ ...order, refundedMinor: 1_999, disputed: true }, { ...paid, refundsSeen: false })).toEqual({
+      do: "look_again",
+    });
   });
 
   test("has refunds and disputes noted, those under way too", () => {

@@ -11,9 +11,12 @@ const held: Payment = {
   paymentStatus: "pending",
   method: "pm_card_visa",
   attempt: 1,
+  cards: 1,
   paymentIntentId: null,
   sentMsAgo: null,
+  lastSentMsAgo: null,
   keyExhausted: false,
+  hints: 0,
   releasing: null,
   dueInMs: -1,
   unmatched: [],
@@ -26,6 +29,7 @@ const unmatched = (more: Partial<UnmatchedPayment> = {}): UnmatchedPayment => ({
   nextStep: "ask",
   dueInMs: -1,
   looks: 0,
+  hints: 0,
   ...more,
 });
 
@@ -44,12 +48,20 @@ describe("what is asked of the provider next", () => {
   });
 
   test("it is never sent again under a key that may be forgotten, or only repeats a failure: it is searched for", () => {
-    expect(next({ sentMsAgo: keyRememberedMs })).toEqual({ do: "find", sentMsAgo: keyRememberedMs });
-    expect(next({ sentMsAgo: 1_000, keyExhausted: true })).toEqual({ do: "find", sentMsAgo: 1_000 });
-    expect(next({ sentMsAgo: keyRememberedMs, paymentIntentId: "pi_1" })).toEqual({
-      do: "check",
-      paymentIntentId: "pi_1",
-    });
+    expect(next({ sentMsAgo: keyRememberedMs })).toEqual({ do: "find" });
+    expect(next({ sentMsAgo: 1_000, keyExhausted: true })).toEqual({ do: "find" });
+  });
+
+  test("it is not sent again where its payment is known: that is asked", () => {
+    for (const sentMsAgo of [1_000, keyRememberedMs]) {
+      expect(next({ sentMsAgo, paymentIntentId: "pi_1" })).toEqual({ do: "check", paymentIntentId: "pi_1" });
+    }
+  });
+
+  test("the same card under another key waits for its time, another card does not", () => {
+    expect(next({ attempt: 2, cards: 1, dueInMs: 9_000 })).toBeNull();
+    expect(next({ attempt: 2, cards: 1, dueInMs: 0 })).toEqual({ do: "send", first: true });
+    expect(next({ attempt: 2, cards: 2, dueInMs: 9_000 })).toEqual({ do: "send", first: true });
   });
 
   test("a payment that waits for the shopper or the bank is checked when it is due", () => {
@@ -61,7 +73,10 @@ describe("what is asked of the provider next", () => {
   });
 
   test("a declined payment waits for another card", () => {
-    expect(next({ paymentStatus: "declined", sentMsAgo: 1_000, paymentIntentId: "pi_1" })).toBeNull();
+    const declined = { paymentStatus: "declined", sentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
+    expect(next({ ...declined, dueInMs: 1 })).toBeNull();
+    expect(next({ ...declined, dueInMs: 0 })).toEqual({ do: "check", paymentIntentId: "pi_1" }); // it may be paid
+    expect(next({ ...declined, dueInMs: 0, paymentIntentId: null })).toBeNull();
   });
 
   test("a hold that is released has its payment canceled", () => {
@@ -78,7 +93,7 @@ describe("what is asked of the provider next", () => {
     expect(next({ releasing: "by_shopper" })).toEqual({ do: "let_go" });
     expect(next({ releasing: "hold_expired", paymentStatus: "declined", sentMsAgo: 1 })).toEqual({ do: "let_go" });
     expect(next({ releasing: "hold_expired", sentMsAgo: 1 })).toEqual({ do: "send", first: false });
-    expect(next({ releasing: "hold_expired", sentMsAgo: 1, keyExhausted: true })).toEqual({ do: "find", sentMsAgo: 1 });
+    expect(next({ releasing: "hold_expired", sentMsAgo: 1, keyExhausted: true })).toEqual({ do: "find" });
     expect(next({ releasing: "hold_expired", sentMsAgo: 1, dueInMs: 9 })).toBeNull();
   });
 

@@ -248,7 +248,7 @@ describe("an order's money, in the rare cases", () => {
   });
 
   test("a payment of unknown outcome is an alarm by its age", async () => {
-    await sql`update orders set payment_started_at = now() where status = 'reserved'`.execute(world.db); // of other tests
+    await sql`update orders set payment_unknown_since = null where status = 'reserved'`.execute(world.db); // of other tests
     const orderId = await world.reserve(itemId);
     await world.simulator.configure({ outage: true });
     await world.settle(orderId);

@@ -87,7 +87,7 @@ describe("a refund made at the provider", () => {
     await hearAll(payment_intent);
     expect(await world.order(orderId)).toMatchObject({ status: "refunded", refunded_minor: 0 });
     expect((await world.events(orderId)).at(-1)).toBe("refund_failed");
-    expect(world.alarms).toContain("refund_failed");
+    expect(world.alarms).toContain(`refund_failed:${orderId}`);
   });
 
   test("a dispute is noted once", async () => {
