@@ -84,7 +84,8 @@ async function readList(stripe: Stripe, orderId: string, sentMsAgo: number, maxP
   let pages = 0;
   let sliceMs = 2 * clockDriftMs; // from its sending on: that is where it is, however much was sold since
   for (let fromMs = nowMs - sentMsAgo - clockDriftMs; fromMs < endMs; fromMs += sliceMs, sliceMs *= 2) {
-    const created = { gte: Math.floor(fromMs / 1000), lt: Math.floor((fromMs + sliceMs) / 1000) };
+    const last = fromMs + sliceMs >= endMs; // open at its end: the provider's clock may be ahead of ours
+    const created = { gte: Math.floor(fromMs / 1000), ...(!last && { lt: Math.floor((fromMs + sliceMs) / 1000) }) };
     let starting_after: string | undefined;
     for (let more = true; more; pages++) {
       if (pages === maxPages) return { intents, all: false };
