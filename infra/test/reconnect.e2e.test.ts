@@ -223,8 +223,8 @@ async function leaveAbandonedHold(db: Database): Promise<string> {
     await sql`update items set inventory = inventory - 1 where id = 'left_behind'`.execute(trx);
     await sql`
       insert into orders (id, shopper_id, item_id, quantity, amount_minor, currency, status, payment_method, payment_status,
-        placed_at, reserved_at, hold_expires_at)
-      values (${id}, 'gone', 'left_behind', 1, 1999, 'eur', 'reserved', 'pm_card_visa', 'pending', now(), now(), now())`.execute(
+        placed_at, reserved_at, hold_expires_at, payment_due_at)
+      values (${id}, 'gone', 'left_behind', 1, 1999, 'eur', 'reserved', 'pm_card_visa', 'pending', now(), now(), now(), now())`.execute(
       trx,
     );
   });

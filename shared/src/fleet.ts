@@ -13,6 +13,8 @@ import type { RedisClient, RedisKeys } from "./redis.ts";
 const heartbeatEveryMs = 2_000;
 const memberTtlMs = 10_000; // a killed member counts for so long; four heartbeats may get lost
 const settleMs = 2 * heartbeatEveryMs; // by then every living member has shown itself to a Redis that was unavailable
+const startPatienceMs = 30_000; // a failover of Redis is over in seconds; past this the start fails, and whoever watches over us repeats it
+const startRetryMs = 250;
 const seniorityMs = 60_000; // a member unheard of for longer (frozen, cut off) comes back as the youngest
 
 /** This process has another number of lanes than the fleet. The message is for operations, one line. */
@@ -116,7 +118,7 @@ function join({ redis, keys, laneCount }: FleetParts, id: string, since: string,
 async function joinAtStart(parts: FleetParts, id: string): Promise<number> {
   let former = 0;
   for (;;) {
-    const [answer, value] = await join(parts, id, "start", former);
+    const [answer, value] = await joinPatiently(parts, id, former);
     if (answer === "joined") return value;
     if (answer === "differs") {
       throw new LanesDiffer(
@@ -133,6 +135,20 @@ async function joinAtStart(parts: FleetParts, id: string): Promise<number> {
       throw new LanesDiffer(parts.laneCount, value, what);
     }
     former = value;
+  }
+}
+
+/** A Redis that answers but takes no write, as in the middle of a failover, is waited for. */
+async function joinPatiently(parts: FleetParts, id: string, former: number): Promise<JoinAnswer> {
+  const deadlineMs = performance.now() + startPatienceMs;
+  for (;;) {
+    try {
+      return await join(parts, id, "start", former);
+    } catch (error) {
+      if (!isOutage(error) || performance.now() > deadlineMs) throw error;
+      parts.log.warn({ err: error }, "waiting for a Redis that takes writes");
+    }
+    await new Promise((resolve) => setTimeout(resolve, startRetryMs));
   }
 }
 

@@ -1,30 +1,36 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createAlarms } from "../src/alarm.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createAlarms, type RaiseAlarm } from "../src/alarm.ts";
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+describe("an alarm", () => {
+  let lines: string[];
+  let raiseAlarm: RaiseAlarm;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    lines = [];
+    raiseAlarm = createAlarms({ error: (...[, line]: unknown[]) => void lines.push(String(line)) });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
 
-function listener() {
-  const lines: { fields: object; message: string }[] = [];
-  const log = { error: (fields: object, message: string) => void lines.push({ fields, message }) };
-  return { lines, raise: createAlarms(log as never) };
-}
+  test("is one line with the word ALARM, however many meet the same fault within a minute", () => {
+    for (let i = 0; i < 1_000; i++) raiseAlarm("provider_refuses", "Check the key");
+    expect(lines).toEqual(["ALARM: Check the key"]);
+  });
 
-test("an alarm is one line at error that begins with ALARM and says what happened", () => {
-  const { lines, raise } = listener();
-  raise("books_off", "The books of item_1 are off. Pause the item", { item: "item_1" });
-  expect(lines).toEqual([
-    { fields: { alarm: "books_off", item: "item_1" }, message: "ALARM: The books of item_1 are off. Pause the item" },
-  ]);
-});
-
-test("each alarm is raised at most once a minute, and others are not held up by it", () => {
-  const { lines, raise } = listener();
-  for (let second = 0; second < 180; second++) {
-    raise("one", "first");
-    raise("other", "second");
+  test("is raised again after a minute in which the fault lasts", () => {
+    raiseAlarm("provider_refuses", "Check the key");
+    vi.advanceTimersByTime(59_000);
+    raiseAlarm("provider_refuses", "Check the key");
+    expect(lines).toHaveLength(1);
     vi.advanceTimersByTime(1_000);
-  }
-  expect(lines.filter(({ message }) => message === "ALARM: first")).toHaveLength(3);
-  expect(lines.filter(({ message }) => message === "ALARM: second")).toHaveLength(3);
+    raiseAlarm("provider_refuses", "Check the key");
+    expect(lines).toHaveLength(2);
+  });
+
+  test("keeps no other one quiet", () => {
+    raiseAlarm("redis_emptied_2", "Redis was emptied");
+    raiseAlarm("redis_emptied_3", "Redis was emptied");
+    expect(lines).toHaveLength(2);
+  });
 });

@@ -38,6 +38,17 @@ describe("the number of lanes", () => {
     await join(4);
   });
 
+  test("a process that starts while Redis takes no writes waits for it, and joins", async () => {
+    const readOnly = vi
+      .spyOn(world.redis, "eval")
+      .mockRejectedValue(new Error("READONLY You can't write against a read only replica."));
+    const joining = join(4);
+    await eventually("it has tried twice", async () => readOnly.mock.calls.length >= 2);
+    readOnly.mockRestore();
+    await joining;
+    await expect(join(8)).rejects.toThrow(LanesDiffer);
+  });
+
   test("of several that start at once with different numbers, one number remains", async () => {
     const results = await Promise.allSettled([4, 8, 4, 8, 8, 4, 2].map(join));
     const refused = results.filter((result) => result.status === "rejected");

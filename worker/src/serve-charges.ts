@@ -27,7 +27,9 @@ const shortestPauseMs = 250; // between two runs of one job, whatever Postgres s
 export function serveCharges(parts: ChargeParts, concurrency: number): Worker<ChargeJob> {
   const { charges, log } = parts;
   const process = async (job: Job<ChargeJob>, token?: string) => {
-    const againInMs = await settlePayment(parts, job.data.orderId).catch((error: unknown) => {
+    // Also of a run whose worker died: the job counts its runs when they begin.
+    const ranBefore = job.attemptsStarted > 1;
+    const againInMs = await settlePayment(parts, job.data.orderId, ranBefore).catch((error: unknown) => {
       // An outage of Postgres or Redis is nobody's failed try.
       if (!isOutage(error)) throw error;
       log.warn({ err: error, job: job.id }, "charge job waits for Postgres");

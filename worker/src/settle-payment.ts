@@ -33,12 +33,15 @@ const restlessMs = 5_000; // until one that needs more is looked at again
  * the provider, settle by what it said, look again. It may stop anywhere and run again, in any
  * number of processes: what is to be done is always in Postgres before it is tried. No transaction
  * is open while the provider is called.
+ * @param ranBefore whether the same job ran before: the answer to what that run sent is not on its
+ *   way any more
  * @returns in how many ms it is to be looked at again; null where nothing is open
  */
-export async function settlePayment(parts: PaymentParts, orderId: string): Promise<number | null> {
+export async function settlePayment(parts: PaymentParts, orderId: string, ranBefore = false): Promise<number | null> {
   let published = false;
   for (let calls = 0; ; calls++) {
-    const payment = await readPayment(parts.db, orderId);
+    const read = await readPayment(parts.db, orderId);
+    const payment = ranBefore && calls === 0 ? withoutAnswer(read) : read;
     const call = calls < maxCalls ? nextCall(payment) : null;
     if (call === null) {
       // A worker that died after its commit has published nothing.
@@ -50,6 +53,15 @@ export async function settlePayment(parts: PaymentParts, orderId: string): Promi
     await publish(parts, settlement);
     published = true;
   }
+}
+
+/**
+ * An attempt that was sent and not answered is due at once. Its worker died, or Postgres could not take
+ * the answer. Should another job have sent it and wait still, the same key makes this no second charge.
+ */
+function withoutAnswer(payment: Payment): Payment {
+  const unanswered = payment.paymentStatus === "pending" && payment.sentMsAgo !== null;
+  return unanswered && payment.status === "reserved" ? { ...payment, dueInMs: 0 } : payment;
 }
 
 /** Makes the call and settles by its answer. Null where nothing of the order has changed. */

@@ -45,6 +45,7 @@ export class PaymentSchedule {
   readonly #random: () => number;
   readonly #itemId: string;
   readonly #jobs: ChargeJob[] = [];
+  readonly #begun = new WeakSet<ChargeJob>();
   readonly #shoppers = new Map<string, string>(); // order id → shopper
 
   static async run(world: World, seed: number): Promise<void> {
@@ -126,8 +127,10 @@ export class PaymentSchedule {
     const index = this.#below(this.#jobs.length);
     const job = this.#jobs[index];
     if (!job) return;
-    const done = await this.#mortally("runs a job", async (parts) => {
-      await settlePayment(parts, job.orderId);
+    const ranBefore = this.#begun.has(job);
+    this.#begun.add(job);
+    const done = await this.#mortally(ranBefore ? "runs a job again" : "runs a job", async (parts) => {
+      await settlePayment(parts, job.orderId, ranBefore);
     });
     const twice = this.#below(6) === 0; // a stalled job's second run
     const place = this.#jobs.indexOf(job);

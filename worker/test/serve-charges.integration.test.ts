@@ -1,0 +1,103 @@
+import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
+import { openDatabase } from "@holdfast/shared/database.ts";
+import { createLog } from "@holdfast/shared/log.ts";
+import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
+import { type Job, Worker } from "bullmq";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
+import { addItem, booksOf } from "../../infra/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld } from "../../infra/testing/payments.ts";
+import { eventually } from "../../infra/testing/world.ts";
+import { readPayment } from "../src/read-payment.ts";
+import { sendCharge, startAttempt } from "../src/send-charge.ts";
+import { serveCharges } from "../src/serve-charges.ts";
+
+/** Recovery is promised within ten seconds; an attempt that nobody asks for again is due after twenty. */
+const recoveryMs = 8_000;
+
+describe("serving the charge queue", () => {
+  let world: PaymentWorld;
+  let charges: ChargeQueue;
+  beforeAll(async () => {
+    world = await createPaymentWorld();
+    charges = openChargeQueue(world.redis, world.keys);
+  });
+  afterAll(async () => {
+    await charges.close();
+    await world.close();
+  });
+
+  const serve = (db = world.db) => {
+    const { redis, keys, raiseAlarm, simulator } = world;
+    const log = createLog("worker", "silent");
+    return serveCharges({ db, redis, keys, stripe: simulator.stripe, raiseAlarm, charges, log }, 5);
+  };
+  const putInLine = async (orderId: string) => {
+    const { name, data, opts } = chargeQueueEntry("charge", orderId, 1);
+    await charges.add(name, data, opts);
+  };
+  const untilSettled = (orderId: string) =>
+    eventually("it is settled", async () => (await world.order(orderId)).status !== "reserved", recoveryMs);
+
+  test.each([
+    ["a good card is confirmed, with one payment", "pm_card_visa", "confirmed"],
+    ["a declined one is told so", "pm_card_chargeDeclined", "cancelled"],
+  ])(
+    "the answer that a dead worker waited for is asked for as soon as its job runs again: %s",
+    async (_, paymentMethod, status) => {
+      await addItem(world.db, paymentMethod, 5);
+      const orderId = await world.reserve(paymentMethod, { paymentMethod });
+      await putInLine(orderId);
+      await takeAndDie();
+      const payment = await readPayment(world.db, orderId);
+      await startAttempt(world.db, payment);
+      await sendCharge(world.simulator.stripe, payment); // nobody is there to hear what came of it
+      const worker = serve();
+      try {
+        await untilSettled(orderId);
+      } finally {
+        await worker.close();
+      }
+      expect(await world.order(orderId)).toMatchObject({ status, payment_attempt: 1 });
+      expect(await world.payments(orderId)).toHaveLength(1);
+      expect(await booksOf(world.db, paymentMethod)).toMatchObject({ reserved: 0, balanced: true });
+    },
+  );
+
+  /** Takes the next job as a worker does, and never renews its lock. */
+  async function takeAndDie(): Promise<void> {
+    const options = { connection: world.redis, prefix: world.keys.queues, lockDuration: 100 };
+    const dead = new Worker(charges.name, null, options);
+    const job: Job | undefined = await dead.getNextJob("a worker that died");
+    expect(job).toBeDefined();
+    await dead.close();
+  }
+
+  test("an answer that Postgres was not there to take is asked for again as soon as it is back", async () => {
+    await addItem(world.db, "outage", 5);
+    await world.simulator.configure({ latencyMs: 500 });
+    const url = new URL(world.databaseUrl);
+    const proxy = await cuttableProxy(url.hostname, Number(url.port));
+    url.host = proxy.address;
+    const db = openDatabase(url.href, 2, () => {});
+    const worker = serve(db);
+    try {
+      const orderId = await world.reserve("outage", { paymentMethod: "pm_card_chargeDeclined" });
+      await putInLine(orderId);
+      await eventually("it is sent", async () => (await world.events(orderId)).includes("charge_started"));
+      await proxy.cut();
+      await eventually("it was answered", async () => (await world.payments(orderId)).length > 0);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await proxy.mend();
+      await untilSettled(orderId);
+      expect(await world.order(orderId)).toMatchObject({ status: "cancelled", payment_attempt: 1 });
+      expect(await world.payments(orderId)).toHaveLength(1);
+    } finally {
+      await proxy.mend();
+      await worker.close();
+      await db.destroy();
+      await proxy.close();
+      await world.simulator.configure({ latencyMs: 0 });
+    }
+  });
+});
