@@ -8,7 +8,7 @@ import { checkPayment } from "./check-payment.ts";
 import type { PaymentOutcome } from "./classify-payment.ts";
 import { fits } from "./decide-settlement.ts";
 import { findPayments } from "./find-payment.ts";
-import { type Call, keyRememberedMs, nextCall } from "./next-call.ts";
+import { awaitsAnswer, type Call, keyRememberedMs, nextCall } from "./next-call.ts";
 import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
 import { settleUnmatched } from "./refund-unmatched.ts";
 import { cancelPayment } from "./release-hold.ts";
@@ -139,8 +139,10 @@ async function publish({ redis, keys }: PaymentParts, { order, item }: Published
   if (item !== null) await publishItems(redis, keys, [item]);
 }
 
-function dueInMs({ dueInMs: own, unmatched }: Payment): number | null {
-  const all = [...unmatched.map((one) => one.dueInMs), ...(own === null ? [] : [own])];
+function dueInMs(payment: Payment): number | null {
+  // What waits for another answer is due with that.
+  const own = awaitsAnswer(payment) ? null : payment.dueInMs;
+  const all = [...payment.unmatched.map((one) => one.dueInMs), ...(own === null ? [] : [own])];
   return all.length === 0 ? null : Math.max(0, Math.min(...all));
 }
 

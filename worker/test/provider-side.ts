@@ -115,12 +115,15 @@ export class ProviderSide {
   }
 
   /** The next calls of one kind go wrong. */
-  async scriptFaults(): Promise<void> {
-    const target = this.#dice.pick(targets) ?? {};
+  async scriptFaults(target = this.#dice.pick(targets) ?? {}): Promise<void> {
     const fault = this.#dice.pick(faults) ?? "error_before";
     const times = 1 + this.#dice.below(3);
     this.#tell(`${times} × ${fault} at ${JSON.stringify(target)}`);
     await this.#simulator.script([{ ...target, fault, times }]);
+  }
+
+  async failSettlingUnmatched(): Promise<void> {
+    await this.scriptFaults(this.#dice.pick(targets.slice(1)));
   }
 
   /** The next charges are carried out, and answered with a failure that is saved under their key; no list shows them for long. */
