@@ -26,15 +26,30 @@ export const keyRememberedMs = 20 * 3_600_000;
  * Decides what is asked of the provider next about an order; null where nothing is to be asked now.
  *
  * A payment that somebody told us of is asked about before anything is sent: it may be what the
- * order waits for.
+ * order waits for. Where the provider has not answered that yet, sending waits too.
  */
 export function nextCall(payment: Payment): Call | null {
   const due = payment.unmatched.filter(({ dueInMs }) => dueInMs <= 0);
   const toldOf = due.find(({ nextStep }) => nextStep === "ask");
   if (toldOf) return { do: "settle_unmatched", unmatched: toldOf };
   const own = callForOwn(payment);
-  if (own !== null) return own;
+  if (own !== null && !(own.do === "send" && awaitsAnswer(payment))) return own;
   return due[0] ? { do: "settle_unmatched", unmatched: due[0] } : null;
+}
+
+const soonMs = 2 * 60_000; // an ask that got no answer is repeated within this; one that waits for the bank or a refund, later
+const asksBeforeSending = 40; // some twelve minutes: what is never answered must not keep an order from being charged for good
+
+/**
+ * Whether a held order's payment may be one that we were told of, and nobody could ask about yet.
+ */
+export function awaitsAnswer({ status, unmatched }: Payment): boolean {
+  return (
+    status === "reserved" &&
+    unmatched.some(
+      ({ nextStep, dueInMs, looks }) => nextStep === "ask" && dueInMs <= soonMs && looks < asksBeforeSending,
+    )
+  );
 }
 
 function callForOwn(payment: Payment): Call | null {
@@ -63,7 +78,8 @@ function callForHeld(payment: Payment): Call | null {
       invariant(paymentIntentId !== null, `order ${payment.orderId} waits for a payment without an id`);
       return { do: "check", paymentIntentId };
     case "declined":
-      // It waits for another card or the end of its hold; due before, somebody said that it was paid.
+      // It waits for another card or the end of its hold; due before, somebody said that it was
+      // paid.
       return paymentIntentId === null ? null : { do: "check", paymentIntentId };
     case "succeeded":
     case "refunded":

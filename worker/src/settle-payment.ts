@@ -8,7 +8,7 @@ import { checkPayment } from "./check-payment.ts";
 import type { PaymentOutcome } from "./classify-payment.ts";
 import { fits } from "./decide-settlement.ts";
 import { findPayments } from "./find-payment.ts";
-import { type Call, keyRememberedMs, nextCall } from "./next-call.ts";
+import { awaitsAnswer, type Call, keyRememberedMs, nextCall } from "./next-call.ts";
 import { idleMs, putOff } from "./put-off.ts";
 import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
 import { settleUnmatched } from "./refund-unmatched.ts";
@@ -56,8 +56,9 @@ export async function settlePayment(parts: PaymentParts, orderId: string, ranBef
 }
 
 /**
- * An attempt that was sent and not answered is due at once. Its worker died, or Postgres could not take
- * the answer. Should another job have sent it and wait still, the same key makes this no second charge.
+ * An attempt that was sent and not answered is due at once. Its worker died, or Postgres could not
+ * take the answer. Should another job have sent it and wait still, the same key makes this no
+ * second charge.
  */
 function withoutAnswer(payment: Payment): Payment {
   const unanswered = payment.paymentStatus === "pending" && payment.sentMsAgo !== null;
@@ -170,12 +171,15 @@ async function publish({ redis, keys }: PaymentParts, { order, item }: Published
   if (item !== null) await publishItems(redis, keys, [item]);
 }
 
-/** In how many ms the payment is to be looked at again. What is due, and has nothing to be done, waits on. */
+/**
+ * In how many ms the payment is to be looked at again. What is due, and has nothing to be done,
+ * waits on.
+ */
 async function restUntil(db: Database, payment: Payment): Promise<number | null> {
-  const { dueInMs: own, unmatched } = payment;
+  const own = awaitsAnswer(payment) ? null : payment.dueInMs; // what waits for another answer is due with that
   const idle = own !== null && own <= 0;
   if (idle) await putOff(db, payment);
-  const all = [...unmatched.map((one) => one.dueInMs), ...(own === null ? [] : [idle ? idleMs : own])];
+  const all = [...payment.unmatched.map((one) => one.dueInMs), ...(own === null ? [] : [idle ? idleMs : own])];
   return all.length === 0 ? null : Math.max(0, Math.min(...all));
 }
 

@@ -6,6 +6,9 @@ import type { TestSimulator } from "../../infra/testing/simulator.ts";
 import { recountBooks } from "../src/check-books.ts";
 import { reconcile } from "../src/reconcile.ts";
 
+/** Why a card was refused: by its bank, by its shopper before it, or since there is no such card. Nothing else ends an order. */
+const declineCodes = ["generic_decline", "payment_intent_authentication_failure", "resource_missing"];
+
 /** Holds an item's orders against the provider's ledger, once everything has come to rest. */
 export async function auditMoney(
   db: Database,
@@ -25,6 +28,12 @@ export async function auditMoney(
   const unmatched = await db.selectFrom("unmatched_payments").selectAll().where("order_id", "in", ids).execute();
   const told = JSON.stringify({ orders, events, unmatched, ledger }, null, 1);
 
+  const keys = events.flatMap(({ event, order_id: id, detail }) =>
+    event === "card_changed" && typeof detail.key === "string" ? [`${id} ${detail.key}`] : [],
+  );
+  expect(keys, `under a key one card is tried once\n${told}`).toEqual([...new Set(keys)]);
+  const declines = events.flatMap(({ detail }) => (detail.declineCode ? [detail.declineCode] : []));
+  for (const code of declines) expect(declineCodes, `only cards are declined\n${told}`).toContain(code);
   for (const order of orders) {
     expect(isFinal(order.status), `order ${order.id} is settled\n${told}`).toBe(true);
     const payments = ledger.filter((payment) => payment.orderId === order.id);

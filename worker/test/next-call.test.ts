@@ -100,7 +100,17 @@ describe("what is asked of the provider next", () => {
   test("what somebody told of is asked about before anything is sent", () => {
     const toldOf = unmatched();
     expect(next({ unmatched: [toldOf] })).toEqual({ do: "settle_unmatched", unmatched: toldOf });
-    expect(next({ unmatched: [unmatched({ dueInMs: 1 })] })).toEqual({ do: "send", first: true });
+  });
+
+  test("nothing is sent while that question has no answer; but it is not waited for for good, nor for the bank", () => {
+    expect(next({ unmatched: [unmatched({ dueInMs: 1 })] })).toBeNull();
+    expect(next({ unmatched: [unmatched({ dueInMs: 1, looks: 39 })], sentMsAgo: 1_000 })).toBeNull();
+    expect(next({ unmatched: [unmatched({ dueInMs: 1, looks: 40 })] })).toEqual({ do: "send", first: true });
+    expect(next({ unmatched: [unmatched({ dueInMs: 600_000 })] })).toEqual({ do: "send", first: true });
+    // What sends nothing goes on.
+    const check = { do: "check", paymentIntentId: "pi_1" };
+    const waiting = { paymentStatus: "processing", sentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
+    expect(next({ ...waiting, unmatched: [unmatched({ dueInMs: 1 })] })).toEqual(check);
   });
 
   test("other unmatched payments come after the order's own, each when it is due", () => {

@@ -98,6 +98,18 @@ describe("an order's money, in the rare cases", () => {
       expect(await world.payments(orderId)).toHaveLength(1);
     });
 
+    test("confirms the order before another attempt is sent also where the provider first does not answer", async () => {
+      const orderId = await loseFirstAttempt();
+      await world.simulator.script([
+        { path: "/v1/payment_intents/pi_", method: "GET", fault: "rate_limited", times: 3 },
+      ]);
+      await world.hear(await eventAbout("payment_intent.succeeded", orderId));
+      expect((await world.order(orderId)).status).toBe("reserved");
+      await settleFor(orderId, minuteMs);
+      expect((await world.order(orderId)).status).toBe("confirmed");
+      expect(await world.payments(orderId)).toHaveLength(1);
+    });
+
     test("has the second payment refunded where another attempt was sent already", async () => {
       const orderId = await loseFirstAttempt();
       await world.settle(orderId);
