@@ -18,7 +18,7 @@ describe("the whole under faults", () => {
     process.stdout.write(`${printTable(results)}\n`);
     // What failed can be looked into there, and its seed is in the table.
     if (results.every((run) => run.passed)) await rm(directory, { recursive: true, force: true });
-  }, 480_000); // about 270 s on two free cores
+  }, 480_000); // about 180 s on two free cores
 
   test.each(scenarios.map(({ name, title }) => [title, name]))("%s", (_title, name) => {
     const run = results.find(({ scenario }) => scenario === name);
