@@ -16,8 +16,8 @@ import Fastify, {
 } from "fastify";
 import { orderAcceptor } from "./accept-orders.ts";
 import type { AcceptanceMarks } from "./acceptance-marks.ts";
-import { ignoreOffers } from "./broken-requests.ts";
-import { answerWhileClosing, type ClosingLimits, closingLimits } from "./closing.ts";
+import { discardUnwantedBodies, ignoreOffers } from "./broken-requests.ts";
+import { answerWhileClosing, type Closing, type ClosingLimits, closingLimits } from "./closing.ts";
 import type { ApiConfig } from "./config.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
 import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
@@ -70,6 +70,7 @@ export interface AppParts {
   readonly marks: AcceptanceMarks;
   readonly metrics: Metrics;
   readonly checkReadiness: CheckReadiness;
+  readonly closing: Closing;
   readonly log: Logger;
   /** Others than those of a server in earnest. */
   readonly limits?: Partial<ClosingLimits & ConnectionLimits & LoadLimits & LockoutLimits>;
@@ -99,8 +100,9 @@ export async function buildApp(parts: AppParts): Promise<App> {
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   // Whoever waits for an answer gets what is known, so that closing need not wait for them.
-  answerWhileClosing(app, { ...closingLimits, ...parts.limits }, () => watch.close());
+  answerWhileClosing(app, parts.closing, { ...closingLimits, ...parts.limits }, () => watch.close());
   ignoreOffers(app);
+  discardUnwantedBodies(app);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler(answerProblem);
   app.setNotFoundHandler((request) => {
@@ -133,7 +135,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     orderRoutes(scope, { reader, readLine, watch, identify, limits });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items, limits);
-    healthRoutes(scope, parts.checkReadiness);
+    healthRoutes(scope, parts);
     if (config.GUEST_SESSIONS === "on") sessionRoute(scope, limits, config);
   });
   const webhookSecret = config.STRIPE_WEBHOOK_SECRET;

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { App } from "./app.ts";
 import { type ProblemCode, problems } from "./problems.ts";
@@ -58,6 +59,36 @@ function problemCode(code: string): BrokenCode {
     default:
       return "invalid_request";
   }
+}
+
+const maxDiscardedBytes = 1024 * 1024; // a client that sends more than this for nothing is let go
+
+/**
+ * Reads the body of a GET or HEAD, which Fastify leaves unread, and discards it. Left alone it
+ * would fill the socket's buffer and stop the reading, and Node would take a request that waits for
+ * its answer (`Prefer: wait`) for one that never arrived, and answer it with 408. After a body that
+ * is too large the connection ends with the answer; until then it costs its bandwidth alone, and no
+ * longer than the request timeout.
+ */
+export function discardUnwantedBodies(app: App): void {
+  app.addHook("onRequest", (request, reply, done) => {
+    const { raw } = request;
+    const bodiless = raw.method === "GET" || raw.method === "HEAD";
+    if (bodiless && announcesBody(raw.headers)) {
+      let discardedBytes = 0;
+      raw.on("data", (chunk: Buffer) => {
+        discardedBytes += chunk.length;
+        if (discardedBytes <= maxDiscardedBytes) return;
+        if (reply.raw.headersSent) raw.socket.destroy();
+        else reply.header("connection", "close");
+      });
+    }
+    done();
+  });
+}
+
+function announcesBody(headers: IncomingHttpHeaders): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 /** A request that expects something, or offers another protocol, is answered like any other (RFC 9110, sections 7.8 and 10.1.1). */

@@ -2,6 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "./app.ts";
 import { Problem } from "./problems.ts";
 
+/**
+ * Whether this process has begun to close: said by the server for shoppers, and also read by the one
+ * on `ADMIN_PORT`, which goes on until the first is closed.
+ */
+export interface Closing {
+  begun: boolean;
+}
+
 export interface ClosingLimits {
   /** How long a closing server still takes connections, to say that it is closing. */
   readonly closingNoticeMs: number;
@@ -19,19 +27,26 @@ const retryAfterSeconds = 1; // there are other servers
  * other hooks.
  * @param letGo called once, for those whose answers would take their time
  */
-export function answerWhileClosing(app: App, { closingNoticeMs }: ClosingLimits, letGo: () => void): void {
-  let closing = false;
+export function answerWhileClosing(
+  app: App,
+  closing: Closing,
+  { closingNoticeMs }: ClosingLimits,
+  letGo: () => void,
+): void {
   app.addHook("preClose", async () => {
-    closing = true;
+    closing.begun = true;
     letGo();
     if (app.server.listening) await sleep(closingNoticeMs);
   });
   app.addHook("onRequest", (_request, _reply, done) => {
-    if (!closing) return done();
-    done(new Problem("unavailable", "This server is closing; another one takes the request.", { retryAfterSeconds }));
+    done(closing.begun ? serverClosing() : undefined);
   });
   app.addHook("onSend", (_request, reply, _payload, done) => {
-    if (closing) reply.header("connection", "close");
+    if (closing.begun) reply.header("connection", "close");
     done();
   });
+}
+
+export function serverClosing(): Problem {
+  return new Problem("unavailable", "This server is closing; another one takes the request.", { retryAfterSeconds });
 }

@@ -58,8 +58,10 @@ export function limitConnections(app: App, limits: ConnectionLimits): void {
 }
 
 /**
- * Requests that are sent before the last one's answer has come (pipelining) are all worked on at once. One too many ends the connection, and
- * with the answers that wait to be sent Node stops reading from it; so one connection holds these, and what a single packet brings.
+ * Requests that are sent before the last one's answer has come (pipelining) are all worked on at
+ * once. One too many ends the connection there and then, without an answer: a 429 would have to
+ * wait for the answers before it, up to thirty seconds, and so would every request that came in the
+ * same packet. 64 KB of those held 8.5 MB.
  */
 function limitPipelining(app: App, { maxRequestsUnderWay }: ConnectionLimits): void {
   const underWay = new WeakMap<Socket, number>();
@@ -69,8 +71,7 @@ function limitPipelining(app: App, { maxRequestsUnderWay }: ConnectionLimits): v
     underWay.set(socket, count);
     reply.raw.once("close", () => underWay.set(socket, (underWay.get(socket) ?? 1) - 1));
     if (count <= maxRequestsUnderWay) return done();
-    reply.header("connection", "close");
-    const detail = `More than ${maxRequestsUnderWay} requests at once on one connection.`;
-    done(new Problem("rate_limited", detail, { retryAfterSeconds: 1 }));
+    reply.hijack(); // nobody is there to be answered
+    socket.destroy();
   });
 }

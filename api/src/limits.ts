@@ -32,9 +32,11 @@ const windowMs = 60_000;
 const unlimited: Limit = async () => {};
 
 /**
- * Limits per client address and per shopper. Purchases and changes are counted in Redis and so across all API servers; where Redis is away
- * nothing is counted: a purchase is refused then anyway. Reads are counted in each server: their limit protects this server and its
- * connections, an item is read without Redis, and while Redis is away every read goes to Postgres, which is when the limit matters most.
+ * Limits per client address and per shopper. Purchases and changes are counted in Redis and so
+ * across all API servers; where Redis is unavailable nothing is counted: a purchase is refused then
+ * anyway. Reads are counted in each server: their limit protects this server and its connections,
+ * an item is read without Redis, and while Redis is unavailable every read goes to Postgres, which
+ * is when the limit matters most.
  */
 export async function registerLimits(
   app: App,

@@ -58,9 +58,9 @@ export async function queueDashboard(app: App, queues: readonly Queue[]): Promis
 
 async function retryDeadJob(queues: readonly Queue[], queueName: string, jobId: string): Promise<void> {
   const job = await queues.find(({ name }) => name === queueName)?.getJob(jobId);
-  if (!job) throw new Problem("route_not_found", "There is no such job.");
+  if (!job) throw new Problem("job_not_found", "There is no such job.");
   if ((await job.getState()) !== "failed") {
-    throw new Problem("method_not_allowed", "Only a dead job can be put in line again.");
+    throw new Problem("job_not_dead", "Only a dead job can be put in line again.");
   }
   await job.retry("failed", { resetAttemptsMade: true });
 }

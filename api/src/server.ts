@@ -56,7 +56,11 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const webhooks = openWebhookQueue(redis, keys);
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
     const marks = acceptanceMarks(redis, keys);
-    const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
+    const health = {
+      metrics: createMetrics(),
+      checkReadiness: readinessCheck({ db, redis, keys, lanes }),
+      closing: { begun: false },
+    };
     const app = await buildApp({
       config,
       db,

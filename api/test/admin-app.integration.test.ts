@@ -1,3 +1,5 @@
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Tables } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import type { Kysely, KyselyPlugin } from "kysely";
@@ -35,6 +37,40 @@ describe("ADMIN_PORT", () => {
     } finally {
       await server.close();
     }
+  });
+
+  test("says there, too, that the server closes, and is alive and measured until it is closed", async () => {
+    const server = await start({ ADMIN_PORT: "0" });
+    const ask = async (path: string) => fetch(`${server.adminAddress}${path}`);
+    expect((await ask("/readyz")).status).toBe(200);
+    const closed = server.close();
+    await sleep(50);
+    const answer = await ask("/readyz");
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("content-type")).toContain("application/problem+json");
+    expect(answer.headers.get("retry-after")).toBe("1");
+    expect(await answer.json()).toMatchObject({ status: 503, code: "unavailable" });
+    expect((await fetch(`${server.address}/readyz`)).status).toBe(503);
+    for (const path of ["/healthz", "/metrics"]) expect((await ask(path)).status).toBe(200);
+    await closed;
+  });
+
+  test("answers what arrives while it closes itself as the other port does", async () => {
+    const api = await createTestApi(world);
+    const socket = connect(Number(new URL(await api.admin.listen({ host: "127.0.0.1", port: 0 })).port), "127.0.0.1");
+    let answer = "";
+    socket.on("data", (chunk: Buffer) => (answer += chunk.toString()));
+    const ended = new Promise((resolve) => socket.on("close", resolve));
+    socket.write("GET /metrics HTTP/1.1\r\n");
+    await sleep(50);
+    const closed = api.admin.close();
+    await sleep(50);
+    socket.write("host: x\r\n\r\n");
+    await Promise.all([ended, closed]);
+    expect(answer).toMatch(/^HTTP\/1.1 503 /);
+    expect(answer).toMatch(/^content-type: application\/problem\+json/im);
+    expect(answer).toMatch(/^retry-after: 1\r$/im);
+    await api.close();
   });
 
   test("without it there are no metrics at all", async () => {

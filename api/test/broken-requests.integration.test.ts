@@ -1,8 +1,11 @@
 import { connect } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, type TestApi } from "../../infra/testing/api.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
+import { addItem } from "../../infra/testing/items.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+
+const requestTimeoutMs = 1_000;
 
 describe("what is no request that could be read", () => {
   let world: World;
@@ -10,7 +13,7 @@ describe("what is no request that could be read", () => {
   let port: number;
   beforeAll(async () => {
     world = await createWorld();
-    api = await createTestApi(world);
+    api = await createTestApi(world, {}, { limits: { requestTimeoutMs, headersTimeoutMs: 300, checkEveryMs: 50 } });
     port = Number(new URL(await api.app.listen({ host: "127.0.0.1", port: 0 })).port);
   });
   afterAll(async () => {
@@ -121,6 +124,42 @@ describe("what is no request that could be read", () => {
     expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /);
     expect(performance.now() - began).toBeLessThan(1_000);
     socket.destroy();
+  });
+
+  describe("a body that nobody wants, of a request that waits for longer than any may take to arrive,", () => {
+    let poll: string;
+    beforeAll(async () => {
+      await addItem(world.db, "item_1", 10);
+      const headers = { authorization: await shopperAuthorization("ann") };
+      const order = { method: "POST", url: "/purchase/item_1", headers } as const;
+      const { location } = (await api.app.inject({ ...order, payload: { paymentMethod: "pm_card_visa" } })).headers;
+      poll = `GET ${location} HTTP/1.1\r\nhost: x\r\nauthorization: ${headers.authorization}\r\nprefer: wait=2\r\n`;
+    });
+    const chunks = (count: number) => `${`1000\r\n${"x".repeat(4_096)}\r\n`.repeat(count)}0\r\n\r\n`;
+    const last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+    test.each([
+      ["chunked", () => `transfer-encoding: chunked\r\n\r\n${chunks(80)}`],
+      ["of a length", () => `content-length: 327680\r\n\r\n${"x".repeat(327_680)}`],
+    ])("%s, is discarded: the answer is the order, and the next request is answered, too", async (_how, body) => {
+      const answers = await exchange(poll + body() + last);
+      expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200"]);
+      expect(answers).toContain('"status":"queued"');
+    });
+
+    test("is discarded up to a megabyte: past that the connection ends with the answer", async () => {
+      const answers = await exchange(`${poll}transfer-encoding: chunked\r\n\r\n${chunks(300)}`);
+      expect(answers).toMatch(/^HTTP\/1.1 200 OK/);
+      expect(answers).toMatch(/^connection: close\r$/im);
+    });
+
+    test("ends the connection where it goes on past a megabyte after the answer", async () => {
+      const head = "GET /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+      const unended = chunks(300).slice(0, -"0\r\n\r\n".length);
+      const beganAtMs = performance.now();
+      await exchange(head + unended);
+      expect(performance.now() - beganAtMs).toBeLessThan(requestTimeoutMs);
+    });
   });
 
   test("an expectation that nobody understands is passed over", async () => {

@@ -90,9 +90,10 @@ describe("the queue dashboard", () => {
     const retry = (id: string | undefined, queue = "%7Blane-0%7D") => ask("PUT", `/${queue}/${id}/retry`);
     expect((await retry(dead.id)).statusCode).toBe(204);
     expect(await dead.getState()).toBe("waiting");
-    expect((await retry(dead.id)).json()).toMatchObject({ code: "method_not_allowed" });
-    expect((await retry("nothing")).statusCode).toBe(404);
-    expect((await retry(dead.id, "nothing")).statusCode).toBe(404);
+    expect((await retry(dead.id)).json()).toMatchObject({ status: 409, code: "job_not_dead" });
+    const absent = { status: 404, code: "job_not_found" };
+    expect((await retry("nothing")).json()).toMatchObject(absent);
+    expect((await retry(dead.id, "nothing")).json()).toMatchObject(absent);
     expect(await lane.getJobCounts()).toMatchObject({ waiting: 1, failed: 0 });
   });
 

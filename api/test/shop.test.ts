@@ -5,8 +5,14 @@ interface Shop {
   askAsShopper(path: string): Promise<unknown>;
   buy(itemId: string, paymentMethod: string): Promise<{ id: string }>;
   payWithAnotherCard(orderId: string, paymentMethod: string): Promise<{ id: string }>;
+  follow(order: Shown, show: (order: Shown) => void): Promise<void>;
   isBuying(itemId: string): boolean;
   isUnanswered(itemId: string): boolean;
+}
+interface Shown {
+  readonly id: string;
+  readonly status: string;
+  readonly message: string;
 }
 interface Request {
   readonly path: string;
@@ -110,13 +116,41 @@ describe("the storefront's page", () => {
 
   test("another card is one try until the shop has answered for good, over a reload too", async () => {
     purchases = [broken];
-    await expect(openPage().payWithAnotherCard("order_1", "pm_1")).rejects.toThrow();
+    await expect(openPage().payWithAnotherCard("order_1", "pm_1")).rejects.toThrow("The shop does not answer");
     purchases = [bought, bought];
     await openPage().payWithAnotherCard("order_1", "pm_1");
     expect(requests.map(({ path }) => path)).toEqual(["/orders/order_1/payment", "/orders/order_1/payment"]);
     expect(ordersMade()).toBe(1);
     await openPage().payWithAnotherCard("order_1", "pm_1"); // after another decline
     expect(ordersMade()).toBe(2);
+  });
+
+  test("a different card is a try of its own, and is not passed over for one that was never answered", async () => {
+    const page = openPage();
+    purchases = [broken, bought, bought];
+    await expect(page.payWithAnotherCard("order_1", "pm_1")).rejects.toThrow("The shop does not answer");
+    await page.payWithAnotherCard("order_1", "pm_2");
+    expect(requests.map(({ body }) => body)).toEqual(['{"paymentMethod":"pm_1"}', '{"paymentMethod":"pm_2"}']);
+    expect(ordersMade()).toBe(2);
+    expect(kept.has("card:order_1")).toBe(false);
+  });
+
+  test("follows an order until it is settled, whatever gets lost on the way", async () => {
+    const order = { id: "order_1", status: "queued", message: "Waiting in line." };
+    purchases = [broken, () => problem(503, "unavailable"), () => answer(200, { ...order, status: "confirmed" })];
+    const shown: Shown[] = [];
+    await openPage().follow(order, (seen) => shown.push(seen));
+    expect(shown.map(({ status }) => status)).toEqual(["confirmed"]);
+  });
+
+  test("stops following an order that was lost, and shows what the shop says of it", async () => {
+    const order = { id: "order_1", status: "queued", message: "Waiting in line." };
+    const detail = "You have no order with this id. Orders that waited in line were lost in a fault.";
+    purchases = [() => answer(404, { code: "order_not_found", title: "Order not found", detail })];
+    const shown: Shown[] = [];
+    await openPage().follow(order, (seen) => shown.push(seen));
+    expect(shown).toEqual([{ ...order, status: "lost", position: null, message: detail }]);
+    expect(requests).toHaveLength(1);
   });
 
   test("a definite answer ends the intention: the next press is another purchase", async () => {

@@ -54,6 +54,21 @@ describe("ids that Redis and the server do not know", () => {
     expect(queries).toBeLessThan(few);
   });
 
+  test.each([
+    ["cancelled", (url: string) => ({ method: "DELETE", url }) as const],
+    [
+      "paid",
+      (url: string) => ({ method: "POST", url: `${url}/payment`, payload: { paymentMethod: "pm_card_visa" } }) as const,
+    ],
+  ])("of orders to be %s cost as little", async (_what, change) => {
+    const ask = () => api.app.inject({ ...change(`/orders/${randomUUID()}`), headers: { authorization } });
+    const answers = await Promise.all(Array.from({ length: many }, ask));
+    expect(new Set(answers.map((answer) => answer.json<{ code: string }>().code))).toEqual(
+      new Set(["order_not_found"]),
+    );
+    expect(queries).toBeLessThan(few);
+  });
+
   test("are found where they are in Postgres, each for its own shopper, among a crowd of made-up ones", async () => {
     const mine = Array.from({ length: 20 }, () => purchaseRequest({ shopperId: "ann" }));
     const others = Array.from({ length: 20 }, () => purchaseRequest({ shopperId: "ben" }));

@@ -5,6 +5,10 @@ const maxSends = 3; // of one press of Buy; then the shopper decides whether to 
 const answerTimeoutMs = 15_000; // an answer that takes longer is lost, for all we know
 const longestPauseMs = 10_000; // a shop that asks for more patience than this is shown to the shopper instead
 const usualPauseMs = 1_000; // before asking again, where the shop does not say how long
+const orderEveryMs = 400; // an order that is followed
+
+/** How an order can end; "lost" is the page's own word for one that the shop does not know any more. */
+export const finalStates = ["confirmed", "refunded", "cancelled", "out_of_stock", "rejected", "lost"];
 
 /**
  * @param storage keeps text beyond this page: getItem, setItem, removeItem
@@ -127,24 +131,44 @@ export function createShop({ fetch, storage, pause }) {
     });
 
   /**
-   * Pays an order with another card, instead of a declined one or of the bank's question. The key of the try is kept until the shop has
-   * answered it for good: pressed again, it is the same try.
+   * Pays an order with another card, instead of a declined one or of the bank's question. The key of
+   * the try is kept until the shop has answered it for good: the same card pressed again is the same
+   * try. A different card is another intention; whether it is still expected, the shop says.
    */
   async function payWithAnotherCard(orderId, paymentMethod) {
     const name = `card:${orderId}`;
-    const kept = JSON.parse(storage.getItem(name) ?? "null") ?? { key: newKey(), paymentMethod };
-    storage.setItem(name, JSON.stringify(kept));
+    const kept = JSON.parse(storage.getItem(name) ?? "null");
+    const { key } = kept?.paymentMethod === paymentMethod ? kept : { key: newKey() };
+    storage.setItem(name, JSON.stringify({ key, paymentMethod }));
     try {
       const order = await askAsShopper(`/orders/${encodeURIComponent(orderId)}/payment`, {
         method: "POST",
-        headers: { "content-type": "application/json", "idempotency-key": kept.key },
-        body: JSON.stringify({ paymentMethod: kept.paymentMethod }),
+        headers: { "content-type": "application/json", "idempotency-key": key },
+        body: JSON.stringify({ paymentMethod }),
       });
       storage.removeItem(name);
       return order;
     } catch (error) {
       if (!error.unclear) storage.removeItem(name);
       throw error;
+    }
+  }
+
+  /**
+   * Polls an order until it is settled, or lost in a fault: then there is nothing more to wait for.
+   * @param show called with each state of the order
+   */
+  async function follow(order, show) {
+    let seen = order;
+    while (!finalStates.includes(seen.status)) {
+      await pause(orderEveryMs);
+      try {
+        seen = await askAsShopper(`/orders/${encodeURIComponent(order.id)}`);
+      } catch (error) {
+        if (error.code !== "order_not_found") continue; // the order is safe; the next poll asks again
+        seen = { ...seen, status: "lost", position: null, message: error.detail };
+      }
+      show(seen);
     }
   }
 
@@ -160,6 +184,7 @@ export function createShop({ fetch, storage, pause }) {
     askAsShopper,
     buy,
     payWithAnotherCard,
+    follow,
     isBuying: (itemId) => buying.has(itemId),
     /** Whether a purchase waits for its answer, so that Buy asks again whatever the item's state is by now. */
     isUnanswered: (itemId) => storage.getItem(nameOf(itemId)) !== null,
@@ -172,6 +197,7 @@ function refusal(status, problem, retryAfter) {
   const passing = [408, 425, 429].includes(status);
   return Object.assign(new Error(problem?.title ?? "The shop does not answer"), {
     code: problem?.code ?? null,
+    detail: problem?.detail ?? null,
     unclear: passing || status < 400 || status >= 500 || !problem?.code,
     pauseMs: retryAfter === null ? usualPauseMs : Number(retryAfter) * 1_000 || usualPauseMs,
   });

@@ -1,11 +1,9 @@
 // The storefront: what is on sale, Buy, and the order's way from queued to confirmed. No framework, no build step.
 
-import { createShop, lastingStorage } from "./shop.js";
+import { createShop, finalStates, lastingStorage } from "./shop.js";
 
-const finalStates = ["confirmed", "refunded", "cancelled", "out_of_stock", "rejected"];
 const steps = ["queued", "reserved", "confirmed"];
 const itemsEveryMs = 1_000;
-const orderEveryMs = 400;
 
 const shop = createShop({
   fetch: (...request) => fetch(...request),
@@ -94,18 +92,8 @@ async function cancel(orderId) {
   }
 }
 
-/** Polls an order until it is settled. */
 async function follow(order) {
-  let seen = order;
-  while (!finalStates.includes(seen.status)) {
-    await new Promise((resolve) => setTimeout(resolve, orderEveryMs));
-    try {
-      seen = await askAsShopper(`/orders/${order.id}`);
-      showOrder(seen);
-    } catch {
-      // the order is safe; the next poll asks again
-    }
-  }
+  await shop.follow(order, (seen) => showOrder(seen));
   showItems();
 }
 

@@ -53,7 +53,11 @@ export async function createTestApi(
   const webhooks = openWebhookQueue(redis, keys);
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
   const marks = acceptanceMarks(redis, keys);
-  const health = { metrics: createMetrics(), checkReadiness: readinessCheck({ db, redis, keys, lanes }) };
+  const health = {
+    metrics: createMetrics(),
+    checkReadiness: readinessCheck({ db, redis, keys, lanes }),
+    closing: { begun: false },
+  };
   const app = await buildApp({
     config,
     db,

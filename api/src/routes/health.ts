@@ -1,10 +1,16 @@
 import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
+import { type Closing, serverClosing } from "../closing.ts";
 import type { CheckReadiness, Readiness } from "../readiness.ts";
 
+export interface HealthParts {
+  readonly checkReadiness: CheckReadiness;
+  readonly closing: Closing;
+}
+
 /** `GET /healthz`, `GET /readyz`: for the platform. */
-export function healthRoutes(app: App, checkReadiness: CheckReadiness): void {
+export function healthRoutes(app: App, { checkReadiness, closing }: HealthParts): void {
   const readiness = Type.Object({
     status: Type.String(),
     redis: Type.String(),
@@ -22,6 +28,7 @@ export function healthRoutes(app: App, checkReadiness: CheckReadiness): void {
     "/readyz",
     { schema: { summary: "Can accept purchases", tags: ["platform"], response: { 200: readiness, 503: readiness } } },
     async (_request, reply) => {
+      if (closing.begun) throw serverClosing();
       const { redis, postgres, losses } = await checkReadiness();
       // Postgres being unavailable is said, but takes no server out of service.
       const ready = redis === "up";

@@ -4,9 +4,10 @@ import type { App } from "../app.ts";
 import { type ChangeParts, cancelOrder, payWithAnotherCard } from "../change-order.ts";
 import { admitShopper, type Limits } from "../limits.ts";
 import { isOrderId } from "../order-id.ts";
-import { Problem } from "../problems.ts";
+import { orderReader } from "../order-reader.ts";
 import { keyHeaders, orderBody, paymentBody, refusals } from "../schemas.ts";
 import type { IdentifyShopper } from "../shopper.ts";
+import { unknownOrderTeller } from "../unknown-order.ts";
 
 const orderParams = Type.Object({ id: Type.String() });
 const security = [{ shopper: [] }];
@@ -14,6 +15,13 @@ const security = [{ shopper: [] }];
 /** `POST /orders/:id/payment` and `DELETE /orders/:id`: what a shopper can do about an order. */
 export function orderChangeRoutes(app: App, parts: ChangeParts, identify: IdentifyShopper, limits: Limits): void {
   const onRequest = admitShopper(limits, identify);
+  const readOrder = orderReader(parts);
+  const unknownOrder = unknownOrderTeller(parts);
+  /** Looked up together with all who ask meanwhile, so that made-up ids do not cost a transaction each. */
+  const requireOrder = async (shopperId: string, id: string) => {
+    const order = isOrderId(id) ? await readOrder(shopperId, id) : null;
+    if (order === null) throw await unknownOrder();
+  };
 
   app.post(
     "/orders/:id/payment",
@@ -31,7 +39,7 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
     },
     async (request, reply) => {
       const { id } = request.params;
-      requireOrderId(id);
+      await requireOrder(request.shopperId, id);
       const order = await payWithAnotherCard(
         parts,
         request.shopperId,
@@ -57,12 +65,8 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
     },
     async (request) => {
       const { id } = request.params;
-      requireOrderId(id);
+      await requireOrder(request.shopperId, id);
       return showOrder(await cancelOrder(parts, request.shopperId, id), null);
     },
   );
-}
-
-function requireOrderId(id: string): void {
-  if (!isOrderId(id)) throw new Problem("order_not_found", "You have no order with this id.");
 }
