@@ -42,6 +42,6 @@ describe("the rate of requests to the payment provider", () => {
     setTimeout(() => closing.abort(), 100);
     expect(await timeOf(waiting)).toBeLessThan(1_000);
     expect((await waiting).filter(({ status }) => status === "rejected").length).toBeGreaterThanOrEqual(6);
-    await expect(turn()).rejects.toThrow();
+    await expect(turn()).rejects.toThrow("aborted");
   });
 });
