@@ -3,7 +3,7 @@ import { enqueueMs, reportPassedOver } from "@holdfast/shared/line.ts";
 import type { LineSight, OrderRecord } from "@holdfast/shared/order.ts";
 import type { OrderReaderParts } from "./order-reader.ts";
 
-/** Tells the workers of a queued order whose lane has decided the places behind it. */
+/** Reports a queued order that its lane has passed, so that a worker looks for its purchase job. */
 export type NotePassedOver = (order: OrderRecord, line: LineSight) => void;
 
 const reportEveryMs = 5_000; // per lane and server: the polls of a crowd are one report

@@ -18,7 +18,7 @@ export interface OrderRow {
   readonly reason: string | null;
   /** The number of its first event: the order in which an item's orders were decided. */
   readonly firstEvent: number;
-  /** Whether its shopper cancelled it before it was decided. */
+  /** Whether it was cancelled in line, before it was decided: by its shopper, or since it was lost. */
   readonly leftLine: boolean;
   /** Whether the payment provider's answer was missing at some time. */
   readonly paymentWasUnknown: boolean;

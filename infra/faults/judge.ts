@@ -71,7 +71,7 @@ export function judge(evidence: Evidence, price: number, redisLostAtMs: number |
         surplus.map((row) => row.id),
       ),
       none("each confirmed order has one payment of its amount, no other has any", payments.wrong),
-      none("nobody with a good card lost their units, unless they cancelled", cancelledOnAGuess(evidence)),
+      none("nobody with a good card lost their units, unless they cancelled", cancelledOnAGuess(evidence, mayBeGone)),
       none(
         "the books balance",
         off.map((item) => JSON.stringify(item)),
@@ -143,12 +143,17 @@ const goodCard = "pm_card_visa"; // it works always: whatever the provider answe
 
 /**
  * Orders that were cancelled for want of a payment which the card would have made: whatever went
- * wrong, it was not the shopper's fault.
+ * wrong, it was not the shopper's fault. One that Redis lost while it was in line, and whose view
+ * was still there, ends as cancelled without having been decided.
  */
-function cancelledOnAGuess({ tales, rows }: Evidence): string[] {
-  const cardOf = new Map(tales.map((tale) => [tale.shopperId, tale.paymentMethod]));
+function cancelledOnAGuess({ tales, rows }: Evidence, mayBeGone: (tale: Tale) => boolean): string[] {
+  const taleOf = new Map(tales.map((tale) => [tale.shopperId, tale]));
   const cancelled = rows.filter((row) => row.status === "cancelled" && row.reason !== "by_shopper");
-  return cancelled.filter((row) => cardOf.get(row.shopperId) === goodCard).map((row) => row.id);
+  return cancelled.flatMap((row) => {
+    const tale = taleOf.get(row.shopperId);
+    const lostInLine = tale !== undefined && row.leftLine && mayBeGone(tale);
+    return tale?.paymentMethod === goodCard && !lostInLine ? [row.id] : [];
+  });
 }
 
 /**

@@ -201,6 +201,20 @@ describe("the judge of the fault suite", () => {
     expect(brokenChecks({ ...spoiled, tales: [tale(1), tale(2), tale(3)] }, 4_000)).not.toEqual([]);
   });
 
+  test("lets an order be cancelled that Redis lost in line, and only then", () => {
+    const rows = (leftLine: boolean) => [
+      row(1),
+      row(2),
+      row(3, { status: "cancelled", reason: "hold_expired", leftLine }),
+    ];
+    const tales = [tale(1), tale(2), tale(3, { told: "cancelled" })];
+    const payments = [payment(1), payment(2)];
+    expect(brokenChecks({ rows: rows(true), tales, payments }, 3_020)).toEqual([]);
+    expect(brokenChecks({ rows: rows(true), tales, payments }, 2_000)).not.toEqual([]);
+    expect(brokenChecks({ rows: rows(true), tales, payments })).not.toEqual([]);
+    expect(brokenChecks({ rows: rows(false), tales, payments }, 3_020)).not.toEqual([]);
+  });
+
   test("a shopper without a clear answer may have one order, and without a key as many as they sent", () => {
     const unsure = (more: Partial<Tale>) =>
       tale(3, { orderId: null, askedMs: null, acceptedMs: null, told: null, unsure: true, ...more });

@@ -107,7 +107,7 @@ end
 return known`;
 
 // For each order: writes the view unless the one that is there is newer, or of the same version and fuller: only the live view has a
-// client secret, and news without it must not wipe it out. Then drops the oldest decided views of shoppers who have too many, once for
+// client secret, and a message without it must not wipe it out. Then drops the oldest decided views of shoppers who have too many, once for
 // each of them, however many of their orders were written. In a view, the second field is the status, the seventh when the order was
 // placed (base 36, of one length until the year 2059), the sixteenth the client secret.
 const replaceScript = `
@@ -184,8 +184,8 @@ export async function claimViews(
 }
 
 /**
- * Publishes what has become of orders: their views, and then one piece of news for all of them, for those who wait. Older news than what is there
- * change nothing, so it may run any number of times.
+ * Publishes what has become of orders: their views, and then one message for all of them, for those who
+ * wait. What is older than the view that is there changes nothing, so it may run any number of times.
  */
 export async function publishOrders(
   redis: RedisClient,
@@ -194,7 +194,7 @@ export async function publishOrders(
 ): Promise<void> {
   if (orders.length === 0) return;
   await replaceViews(redis, keys, orders);
-  // After the views: whoever misses the news reads those.
+  // After the views: whoever misses the message reads those.
   await publishNews(redis, keys.orderNews, orders.map((order) => `${order.id} ${encodeView(order)}`).join("\n"));
 }
 

@@ -84,8 +84,15 @@ export async function readKnownEpoch(db: Database): Promise<KnownEpoch | null> {
   };
 }
 
+// Reads and writes in one step. What refuses writes says nothing about a loss: a demoted master that
+// lags behind has fewer heartbeats, and an epoch that is begun there could not be given its token.
+const lookScript = `
+redis.call("HSET", KEYS[1], "probe", 1)
+return redis.call("HMGET", KEYS[1], "token", "beat")`;
+
+/** @throws an outage (`isOutage`) where Redis takes no writes; its connection is then made anew */
 export async function readSeenEpoch(redis: RedisClient, keys: RedisKeys): Promise<SeenEpoch> {
-  const [token, beat] = await redis.hmget(keys.epoch, "token", "beat");
+  const [token, beat] = (await redis.eval(lookScript, 1, keys.epoch)) as (string | null)[];
   return { token: token ?? null, beat: Number(beat ?? 0) };
 }
 
@@ -96,15 +103,15 @@ export interface RedisLosses {
 }
 
 export async function readLosses(db: Database): Promise<RedisLosses> {
-  const rows = await db
+  const last = await db
     .selectFrom("redis_epochs")
-    .select(["cause", "began_at"])
-    .where("cause", "<>", "first_start")
+    .select(["epoch", "cause", "began_at"])
     .orderBy("epoch", "desc")
-    .execute();
-  const [last] = rows;
+    .limit(1)
+    .executeTakeFirst();
   if (!last || last.cause === "first_start") return { count: 0, last: null };
-  return { count: rows.length, last: { cause: last.cause, atMs: last.began_at.getTime() } };
+  // Every epoch but the first began with a loss, and none is ever left out or deleted.
+  return { count: last.epoch - 1, last: { cause: last.cause, atMs: last.began_at.getTime() } };
 }
 
 /**

@@ -117,7 +117,7 @@ export function redisKeys(prefix: string) {
     itemNews: { channel: `${prefix}holdfast:{items}:news`, counter: `${prefix}holdfast:{items}:number` },
     /** What becomes of orders. */
     orderNews: { channel: `${prefix}holdfast:{orders}:news`, counter: `${prefix}holdfast:{orders}:number` },
-    /** A hash that says which life of Redis this is: `token` and `beat`. */
+    /** A hash that says which generation of Redis this is, its epoch: `token` and `beat`. */
     epoch: `${prefix}holdfast:epoch`,
     /** When the next request to the payment provider may leave. */
     providerRate: `${prefix}holdfast:provider-rate`,

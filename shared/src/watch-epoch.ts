@@ -25,7 +25,10 @@ export interface EpochParts {
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
-  /** Puts right what a loss leaves behind. Workers do; API servers only watch. */
+  /**
+   * Puts right what a loss leaves behind. Workers do; API servers only watch. It may take minutes, and
+   * throws an AbortError where the process ends meanwhile.
+   */
   readonly recover: ((known: KnownEpoch) => Promise<void>) | null;
   /** Whether Redis lacks what it has acknowledged to this process in this epoch; null where nothing is kept of that. */
   readonly lacksSome: ((epoch: number) => Promise<boolean>) | null;
@@ -35,6 +38,7 @@ export interface EpochParts {
 
 const lookEveryMs = 1_000; // how long nobody may know that orders are gone
 const heartbeatEveryMs = 900; // one a second in the whole fleet, by whoever comes first
+const againWithinMs = 60_000; // the time in which an alarm is not raised twice (alarm.ts)
 
 /**
  * Looks every second whether Redis is still what it was. It runs on a timer of its own in every API
@@ -46,7 +50,8 @@ export function watchEpoch(parts: EpochParts): { close(): Promise<void> } {
   let looking: Promise<void> | null = null;
   let recovering: Promise<void> | null = null;
   const failed = (error: unknown) => {
-    const level = isOutage(error) ? "debug" : "error"; // an outage is reported by the connection it happens to
+    const ending = error instanceof Error && error.name === "AbortError";
+    const level = ending || isOutage(error) ? "debug" : "error"; // an outage is reported by the connection it happens to
     parts.log[level](
       { err: error },
       "the epoch of Redis could not be looked at or recovered; the next look tries again",
@@ -109,11 +114,13 @@ async function lookAtEpoch(parts: EpochParts): Promise<{ state: EpochState; know
 
 async function readEpoch({ db, redis, keys, lacksSome }: EpochParts) {
   const known = await readKnownEpoch(db);
+  const lacks = async () => known !== null && lacksSome !== null && (await lacksSome(known.epoch));
   // Before the token is read: were Redis emptied in between, its lack would say so better.
-  const lacking = known !== null && lacksSome !== null && (await lacksSome(known.epoch));
+  const lacking = await lacks();
   const seen = await readSeenEpoch(redis, keys);
   const state = judgeEpoch(known, seen);
-  const restored = lacking && (state === "sound" || state === "recover");
+  // Asked once more, now that Redis took a write: the first answer may be that of a demoted master.
+  const restored = lacking && (state === "sound" || state === "recover") && (await lacks());
   return { known, seen, state: restored ? ("restored" as const) : state };
 }
 
@@ -134,9 +141,10 @@ function raiseLoss(alarm: RaiseAlarm, known: KnownEpoch, cause: LossCause): void
   const epoch = known.epoch + 1;
   const lastBeat = known.beatAtMs === null ? null : new Date(known.beatAtMs);
   const what = cause === "emptied" ? "emptied" : "restored from an older state";
-  // Each loss is an alarm of its own, also where two come within a minute.
+  // Two losses within a minute are two lines, and any number of them no more than two a minute.
+  const again = known.cause !== "first_start" && known.ageMs < againWithinMs;
   alarm(
-    `redis_${cause}_${epoch}`,
+    `redis_${cause}${again ? "_again" : ""}`,
     `Redis was ${what}: orders in line are lost. Sales go on, nothing was charged for lost orders and their shoppers ` +
       "are told to buy again. Find out who or what did it: appendonly, maxmemory-policy, a failover, a restored copy, FLUSHALL",
     { epoch, cause, lastBeat, inLineAtLastBeat: known.inLine },

@@ -10,6 +10,7 @@ export interface CancelLostParts {
   readonly db: Database;
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -20,11 +21,12 @@ export interface CancelLostParts {
  * @returns how many were cancelled by this call
  */
 export async function cancelLostOrders(
-  { db, redis, keys }: CancelLostParts,
+  { db, redis, keys, signal }: CancelLostParts,
   lost: readonly OrderRecord[],
 ): Promise<number> {
   let cancelled = 0;
   for (let i = 0; i < lost.length; i += batchSize) {
+    signal.throwIfAborted();
     const { known, inserted } = await cancelBatch(db, lost.slice(i, i + batchSize));
     await publishOrders(redis, keys, known);
     cancelled += inserted;

@@ -9,41 +9,33 @@ import { sql } from "kysely";
 
 /** Orders whose live view says that they wait in line, though they are in no purchase job and were never decided. */
 
+export const maxInDoubt = 50_000; // orders held against the lanes' jobs in one go: some tens of megabytes
 export const batchSize = 500; // orders read, compared and published in one go: some ten milliseconds on either side
 const shortId = /^[\w-]{22}$/; // nothing else can be an order's id
 const jobsPerPage = 50; // up to 25,000 orders
-
-/** Which of these orders are neither in a lane nor in Postgres. */
-export async function findLost(
-  db: Database,
-  lanes: readonly LaneQueue[],
-  inDoubt: ReadonlyMap<string, OrderRecord>,
-): Promise<OrderRecord[]> {
-  const lost = await findWithoutJob(lanes, inDoubt);
-  const decided = new Set<string>();
-  for (let i = 0; i < lost.length; i += batchSize) {
-    const ids = lost.slice(i, i + batchSize).map(({ id }) => id);
-    for (const id of (await findOrders(db, ids)).keys()) decided.add(id);
-  }
-  return lost.filter(({ id }) => !decided.has(id));
-}
 
 /** Which of these orders are in no job of these lanes. Looked at twice: a job can move while the lane is read. */
 export async function findWithoutJob(
   lanes: readonly LaneQueue[],
   inDoubt: ReadonlyMap<string, OrderRecord>,
+  signal: AbortSignal,
 ): Promise<OrderRecord[]> {
   const left = new Map(inDoubt);
   for (let look = 0; look < 2 && left.size > 0; look++) {
-    for (const lane of lanes) await strikeOutOrdersIn(lane, left);
+    for (const lane of lanes) await strikeOutOrdersIn(lane, left, signal);
   }
   return [...left.values()];
 }
 
-async function strikeOutOrdersIn(lane: LaneQueue, inDoubt: Map<string, OrderRecord>): Promise<void> {
+async function strikeOutOrdersIn(
+  lane: LaneQueue,
+  inDoubt: Map<string, OrderRecord>,
+  signal: AbortSignal,
+): Promise<void> {
   // From the newest on: a lane grows at that end, so nothing is passed over meanwhile.
   for (const state of ["waiting", "delayed", "prioritized", "active", "failed"] as const) {
-    for (let start = 0; ; start += jobsPerPage) {
+    for (let start = 0; inDoubt.size > 0; start += jobsPerPage) {
+      signal.throwIfAborted();
       const jobs = await lane.getJobs([state], start, start + jobsPerPage - 1);
       for (const job of jobs) {
         const orders: unknown = job?.data?.orders;
@@ -56,12 +48,17 @@ async function strikeOutOrdersIn(lane: LaneQueue, inDoubt: Map<string, OrderReco
 }
 
 /** All live views, some hundreds at a time. */
-export async function* viewsInBatches(redis: RedisClient, keys: RedisKeys): AsyncGenerator<OrderRecord[]> {
+export async function* viewsInBatches(
+  redis: RedisClient,
+  keys: RedisKeys,
+  signal: AbortSignal,
+): AsyncGenerator<OrderRecord[]> {
   const prefix = keys.shopperOrders("");
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   for (const server of redis instanceof Cluster ? redis.nodes("master") : [redis]) {
     let cursor = "0";
     do {
+      signal.throwIfAborted();
       const [next, found] = await server.scan(cursor, "MATCH", pattern, "COUNT", batchSize);
       cursor = next;
       const views = await Promise.all(

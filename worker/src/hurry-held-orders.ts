@@ -10,9 +10,9 @@ const stages: readonly PaymentStage[] = ["unsent", "unanswered", "waiting"];
  * index of what is due, so that no statement takes longer the more are held. One that somebody has
  * locked is being worked on, and is left out.
  */
-export async function hurryHeldOrders(db: Database): Promise<void> {
+export async function hurryHeldOrders(db: Database, signal: AbortSignal): Promise<void> {
   for (const stage of stages) {
-    while ((await hurryPage(db, stage)) > 0);
+    while ((await hurryPage(db, stage)) > 0) signal.throwIfAborted();
   }
 }
 

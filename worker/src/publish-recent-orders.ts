@@ -7,6 +7,7 @@ export interface PublishParts {
   readonly db: Database;
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
+  readonly signal: AbortSignal;
 }
 
 const maxPublished = 100_000; // the orders somebody may be asking about right now; older ones are read from Postgres
@@ -17,11 +18,12 @@ const maxPublished = 100_000; // the orders somebody may be asking about right n
  * it reads few more than it needs.
  * @returns how many orders were published
  */
-export async function publishRecentOrders({ db, redis, keys }: PublishParts): Promise<number> {
+export async function publishRecentOrders({ db, redis, keys, signal }: PublishParts): Promise<number> {
   const sinceMs = Date.now() - viewTtlMs;
   const published = new Set<string>();
   let before = Number.MAX_SAFE_INTEGER;
   while (published.size < maxPublished) {
+    signal.throwIfAborted();
     const events = await eventsBefore(db, before).execute();
     const last = events.at(-1);
     if (!last) break;

@@ -1,17 +1,18 @@
 import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { encodeView, publishOrders } from "@holdfast/shared/order-view.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { shortenId } from "@holdfast/shared/short-id.ts";
-import { findLost, findOrders, viewsInBatches } from "./find-lost-orders.ts";
+import { cancelLostOrders } from "./cancel-lost-orders.ts";
+import { findOrders, findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.ts";
 import { hurryHeldOrders } from "./hurry-held-orders.ts";
 import { publishRecentOrders } from "./publish-recent-orders.ts";
 
 /**
- * What follows where Redis was emptied or restored from an older state: what it says of orders is brought in line with Postgres, and
- * what it says of orders that are nowhere else is taken back. All of it may be done twice.
+ * What follows where Redis was emptied or restored from an older state: what it says of orders is brought
+ * in line with Postgres, and orders that it says are in line without being there are cancelled. All of
+ * it may be done twice.
  */
 
 export interface RecoverParts {
@@ -19,27 +20,39 @@ export interface RecoverParts {
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
-}
-
-/** @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there now */
-export async function recoverFromRecord(parts: RecoverParts, noticedAtMs: number) {
-  await hurryHeldOrders(parts.db);
-  const items = await parts.db.selectFrom("items").selectAll().execute();
-  await publishItems(parts.redis, parts.keys, items.map(itemFromRow));
-  const published = await publishRecentOrders(parts);
-  const { corrected, lost } = await mendViews(parts, noticedAtMs);
-  return { published, corrected, lostViews: lost };
+  /** Aborted when the process ends: whoever comes next begins anew. */
+  readonly signal: AbortSignal;
 }
 
 /**
- * Goes through all live views. One that is older than Postgres is replaced. One that waits in line without being there, and was never
- * decided, is of an order that is lost: it is taken away, so that nobody waits for it.
+ * @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there now
+ * @param atOnce orders held against the lanes' jobs in one go
  */
-async function mendViews(parts: RecoverParts, noticedAtMs: number): Promise<{ corrected: number; lost: number }> {
-  const { db, redis, keys, lanes } = parts;
+export async function recoverFromRecord(parts: RecoverParts, noticedAtMs: number, atOnce = maxInDoubt) {
+  await hurryHeldOrders(parts.db, parts.signal);
+  const items = await parts.db.selectFrom("items").selectAll().execute();
+  await publishItems(parts.redis, parts.keys, items.map(itemFromRow));
+  const published = await publishRecentOrders(parts);
+  const { corrected, cancelled } = await mendViews(parts, noticedAtMs, atOnce);
+  return { published, corrected, cancelled };
+}
+
+/**
+ * Goes through all live views. One that is older than Postgres is replaced. One that waits in line
+ * without being there, and was never decided, is of an order that is lost: it is cancelled. Its view is
+ * never just taken away, since its shopper may repeat it meanwhile and have their 202 for it: with a
+ * row, that repeat's job finds it decided.
+ */
+async function mendViews(parts: RecoverParts, noticedAtMs: number, atOnce: number) {
+  const { db, redis, keys, lanes, signal } = parts;
   const inDoubt = new Map<string, OrderRecord>();
   let corrected = 0;
-  for await (const views of viewsInBatches(redis, keys)) {
+  let cancelled = 0;
+  const settle = async () => {
+    cancelled += await cancelLostOrders(parts, await findWithoutJob(lanes, inDoubt, signal));
+    inDoubt.clear();
+  };
+  for await (const views of viewsInBatches(redis, keys, signal)) {
     const records = await findOrders(
       db,
       views.map((view) => view.id),
@@ -54,17 +67,8 @@ async function mendViews(parts: RecoverParts, noticedAtMs: number): Promise<{ co
       const undecided = view.status === "queued" && !records.has(view.id);
       if (undecided && view.placedAtMs < noticedAtMs) inDoubt.set(view.id, view);
     }
+    if (inDoubt.size >= atOnce) await settle();
   }
-  let taken = 0;
-  for (const view of await findLost(db, lanes, inDoubt)) {
-    taken += Number(
-      await redis.eval(takeBackScript, 1, keys.shopperOrders(view.shopperId), shortenId(view.id), encodeView(view)),
-    );
-  }
-  return { corrected, lost: taken };
+  await settle();
+  return { corrected, cancelled };
 }
-
-// Only as it was seen: its shopper may have bought again under the same key meanwhile.
-const takeBackScript = `
-if redis.call("HGET", KEYS[1], ARGV[1]) == ARGV[2] then return redis.call("HDEL", KEYS[1], ARGV[1]) end
-return 0`;

@@ -8,7 +8,7 @@ import { isOutage } from "@holdfast/shared/outage.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { cancelLostOrders } from "./cancel-lost-orders.ts";
-import { findWithoutJob, viewsInBatches } from "./find-lost-orders.ts";
+import { findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.ts";
 
 /**
  * Orders whose purchase job is gone by other means than being decided: a lane emptied by hand, a job
@@ -26,13 +26,14 @@ export interface LanesParts {
   readonly lanes: readonly LaneQueue[];
   readonly log: Logger;
   readonly alarm: RaiseAlarm;
+  /** Aborted when the process ends: a look may read all live views, and another worker looks again. */
+  readonly signal: AbortSignal;
 }
 
 /** A lane's line as it was first seen standing still without any job. */
 export type StandingLines = Map<string, LineNumbers & { readonly sinceMs: number }>;
 
 const lookEveryMs = 2_500; // three small commands per lane
-const maxInDoubt = 50_000; // orders held against a lane's jobs in one go: some tens of megabytes
 
 /** Looks at all lanes every few seconds, in every worker: what one finds, another finds settled. */
 export function watchLanes(parts: LanesParts): { close(): Promise<void> } {
@@ -42,7 +43,8 @@ export function watchLanes(parts: LanesParts): { close(): Promise<void> } {
     looking ??= lookAtLanes(parts, standing)
       .catch((error: unknown) => {
         standing.clear(); // what was seen before an outage says nothing after it
-        parts.log[isOutage(error) ? "debug" : "error"]({ err: error }, "the lanes could not be looked at");
+        const level = parts.signal.aborted || isOutage(error) ? "debug" : "error";
+        parts.log[level]({ err: error }, "the lanes could not be looked at");
       })
       .finally(() => {
         looking = null;
@@ -62,7 +64,7 @@ export async function lookAtLanes(parts: LanesParts, standing: StandingLines, qu
   for (const lane of lanes) {
     const line = await standsStill(parts, lane, standing, quietMs);
     if (line !== null) {
-      // Older than half of it: a place that was given back is given out again.
+      // Older than half of it: a place that was returned is taken again.
       await cancelLostIn(parts, lane, line.accepted, quietMs / 2);
       // Places may be left over too, of an API server that died before it used them.
       await advanceLine(redis, keys, lane.name, line.accepted);
@@ -97,7 +99,7 @@ async function standsStill(
 
 /** Reads all live views, and cancels those orders of the lane up to a place that wait for nothing. */
 async function cancelLostIn(parts: LanesParts, lane: LaneQueue, upToPlace: number, minAgeMs: number): Promise<void> {
-  const { redis, keys, lanes } = parts;
+  const { redis, keys, lanes, signal } = parts;
   const placedBeforeMs = Date.now() - minAgeMs;
   const mayBeLost = (view: OrderRecord) =>
     view.status === "queued" &&
@@ -107,10 +109,10 @@ async function cancelLostIn(parts: LanesParts, lane: LaneQueue, upToPlace: numbe
   const inDoubt = new Map<string, OrderRecord>();
   let cancelled = 0;
   const settle = async () => {
-    cancelled += await cancelLostOrders(parts, await findWithoutJob([lane], inDoubt));
+    cancelled += await cancelLostOrders(parts, await findWithoutJob([lane], inDoubt, signal));
     inDoubt.clear();
   };
-  for await (const views of viewsInBatches(redis, keys)) {
+  for await (const views of viewsInBatches(redis, keys, signal)) {
     for (const view of views.filter(mayBeLost)) inDoubt.set(view.id, view);
     if (inDoubt.size >= maxInDoubt) await settle();
   }

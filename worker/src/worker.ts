@@ -72,18 +72,25 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     await Promise.all(lanes.map(setUpLane));
     await setUpSweeps(sweeps, nightly);
   };
-  const recover = epochRecovery({ db, redis: failing, keys, lanes, setUpQueues, log });
+  const recover = epochRecovery({ db, redis: failing, keys, lanes, setUpQueues, signal: closing.signal, log });
   const watch = watchEpoch({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, alarm: raiseAlarm });
-  const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, alarm: raiseAlarm });
+  const lanesWatch = watchLanes({
+    db,
+    redis: failing,
+    keys,
+    lanes,
+    log,
+    alarm: raiseAlarm,
+    signal: closing.signal,
+  });
   log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
 
   return {
     expelled: fleet.expelled,
     async close() {
-      await Promise.all([watch.close(), lanesWatch.close()]);
       const ended = Promise.all(workers.map((worker) => worker.close())); // no new job is taken from here on
-      closing.abort();
-      await ended;
+      closing.abort(); // what may take minutes, such as a recovery, stops at its next page
+      await Promise.all([ended, watch.close(), lanesWatch.close()]);
       await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await fleet.leave(); // when its lanes are served no more
       await db.destroy();

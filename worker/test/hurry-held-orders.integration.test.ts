@@ -19,7 +19,7 @@ test("after a loss every held order is due to be looked at, page by page, but fo
   await hold(busy, 1).execute(db);
   await db.transaction().execute(async (trx) => {
     await sql`select 1 from orders where id = ${busy} for update`.execute(trx);
-    await hurryHeldOrders(db);
+    await hurryHeldOrders(db, new AbortController().signal);
   });
   const left = await sql<{ id: string }>`select id from orders where payment_due_at > now()`.execute(db);
   expect(left.rows).toEqual([{ id: busy }]);

@@ -1,11 +1,15 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { takePlaces } from "@holdfast/shared/line.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-import { publishOrders, readView } from "@holdfast/shared/order-view.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import { publishOrders, readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { beginEpoch, judgeEpoch, readKnownEpoch, readSeenEpoch } from "@holdfast/shared/redis-epoch.ts";
 import { type EpochParts, watchEpoch, watchEpochOnce } from "@holdfast/shared/watch-epoch.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Redis } from "ioredis";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { emptyRedis, restoreRedis, saveRedis } from "../../infra/testing/redis-states.ts";
@@ -13,10 +17,12 @@ import { startTestSimulator, type TestSimulator } from "../../infra/testing/simu
 import { startTestWorker } from "../../infra/testing/worker.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { epochRecovery } from "../src/recover-epoch.ts";
+import { recoverFromRecord } from "../src/recover-from-record.ts";
 import type { RunningWorker } from "../src/worker.ts";
 
 describe("the epoch of Redis", () => {
   let world: World;
+  let ending: AbortController;
   let api: TestApi;
   let simulator: TestSimulator;
   let workers: RunningWorker[];
@@ -27,6 +33,7 @@ describe("the epoch of Redis", () => {
   let parts: EpochParts;
 
   beforeEach(async () => {
+    ending = new AbortController();
     world = await createWorld();
     await addItem(world.db, "item_1", 10);
     [api, simulator] = await Promise.all([createTestApi(world), startTestSimulator()]);
@@ -46,7 +53,7 @@ describe("the epoch of Redis", () => {
       log,
       alarm: createAlarms(log),
       lacksSome: null,
-      recover: epochRecovery({ db, redis, keys, lanes, setUpQueues, log }),
+      recover: epochRecovery({ db, redis, keys, lanes, setUpQueues, signal: ending.signal, log }),
     });
     parts = recoverWith(async () => {});
   });
@@ -285,7 +292,7 @@ describe("the epoch of Redis", () => {
     expect(await lane.getGlobalConcurrency()).toBe(1);
   });
 
-  test("restored from an older state: what was decided stays so, stale views are corrected, lost ones are taken back", async () => {
+  test("restored from an older state: what was decided stays so, stale views are corrected, lost ones are cancelled", async () => {
     await eventually("it has begun", isSound);
     const decided = await buy("decided-before");
     const backup = new Map(await saveRedis(world)); // in line, its job with it
@@ -305,7 +312,8 @@ describe("the epoch of Redis", () => {
     expect(await watchEpochOnce(parts)).toBe("sound"); // one more beat than the backup has
     await restoreRedis(world, backup);
     await publishOrders(world.redis, world.keys, [neverDecided]);
-    const events = () => world.db.selectFrom("order_events").select("id").execute();
+    const decidedIds = [decided, lost];
+    const events = () => world.db.selectFrom("order_events").select("id").where("order_id", "in", decidedIds).execute();
     const eventsBefore = (await events()).length;
     expect((await readView(world.redis, world.keys, "ann", decided))?.status).toBe("queued");
 
@@ -314,7 +322,7 @@ describe("the epoch of Redis", () => {
     expect(alarms).toEqual([expect.stringMatching(/^ALARM: Redis was restored from an older state/)]);
     expect((await readView(world.redis, world.keys, "ann", decided))?.status).toBe("confirmed");
     expect((await readView(world.redis, world.keys, "ann", lost))?.status).toBe("confirmed");
-    expect((await poll(neverDecided.id)).json()).toMatchObject({ code: "order_not_found" });
+    expect((await poll(neverDecided.id)).json()).toMatchObject(lostInLine);
 
     await startWorkers(2);
     await eventually("the old job has run again", async () =>
@@ -342,6 +350,84 @@ describe("the epoch of Redis", () => {
     await startWorkers(1);
     await eventually("it is paid", hasStatus(inLine, "confirmed"));
   });
+
+  test("a lost order that is repeated in the middle of being cancelled ends in its row, uncharged", async () => {
+    await eventually("it has begun", isSound);
+    const backup = new Map(await saveRedis(world));
+    const lost = await buy("repeated");
+    const views = world.keys.shopperOrders("ann");
+    backup.set(views, (await world.redis.dumpBuffer(views)) as Buffer); // its view got into the backup, its job did not
+    await makeDue();
+    expect(await watchEpochOnce(parts)).toBe("sound");
+    await restoreRedis(world, backup);
+    expect(await watchEpochOnce(parts)).toBe("restored");
+
+    const last = lanes.at(-1) as LaneQueue;
+    const getJobs = last.getJobs.bind(last);
+    let searches = 0;
+    vi.spyOn(last, "getJobs").mockImplementation(async (...asked) => {
+      const jobs = await getJobs(...asked);
+      // The last lane was searched a second time: the order is taken for lost from here on.
+      if (String(asked[0]) === "failed" && ++searches === 2) expect(await buy("repeated")).toBe(lost);
+      return jobs;
+    });
+    await eventually("it was dealt with", isSound);
+    expect(searches).toBe(2);
+    expect((await poll(lost)).json()).toMatchObject(lostInLine);
+
+    await startWorkers(1);
+    await eventually("the repeat's job has run", async () =>
+      (await Promise.all(lanes.map((lane) => lane.getJobCountByTypes("waiting", "active")))).every((n) => n === 0),
+    );
+    expect((await poll(lost)).json()).toMatchObject(lostInLine);
+    expect(await world.db.selectFrom("orders").select("status").execute()).toEqual([{ status: "cancelled" }]);
+    expect(await booksOf(world.db, "item_1")).toMatchObject({ inventory: 10, balanced: true });
+    expect(await simulator.ledger()).toEqual([]);
+  });
+
+  test("orders in doubt are held against the lanes a part at a time", async () => {
+    await buy();
+    const [one] = await readQueuedViews(world.redis, world.keys, "ann");
+    const count = 1_500;
+    const lost = Array.from({ length: count }, (_, i) => ({
+      ...(one as OrderRecord),
+      id: randomUUID(),
+      shopperId: `${i}`,
+    }));
+    await publishOrders(world.redis, world.keys, lost);
+    const search = vi.spyOn(lanes[0] as LaneQueue, "getJobs");
+    const { db, redis, keys } = world;
+    const { signal } = ending;
+    const found = await recoverFromRecord({ db, redis, keys, lanes, signal }, Date.now(), 100);
+    const searches = search.mock.calls.filter(([states, start]) => String(states) === "waiting" && start === 0);
+    expect(searches.length).toBeGreaterThan(2); // twice for each part
+    expect(found).toMatchObject({ cancelled: count });
+  });
+
+  test("a worker that ends in the middle of a recovery is closed within a moment", async () => {
+    await eventually("it has begun", isSound);
+    await emptyRedis(world);
+    let scans = 0;
+    const scan = vi.spyOn(Redis.prototype, "scan").mockImplementation(async () => {
+      scans += 1;
+      await sleep(5);
+      return ["1", []]; // there is always more
+    });
+    try {
+      await startWorkers(1);
+      await eventually("it reads the views", async () => scans > 0);
+      const beganAtMs = performance.now();
+      const [worker] = workers as [RunningWorker];
+      await Promise.race([worker.close(), sleep(8_000)]);
+      expect(performance.now() - beganAtMs).toBeLessThan(5_000);
+      workers.length = 0;
+      expect((await readKnownEpoch(world.db))?.recovered).toBe(false);
+    } finally {
+      scan.mockRestore();
+    }
+  });
+
+  const lostInLine = { status: "cancelled", message: "Lost in line, nothing was charged: please buy again" };
 
   /** A view of an order like this one, in line, that the record knows nothing of. */
   const queuedViewOf = async (id: string) => {

@@ -16,6 +16,7 @@ import type { RunningWorker } from "../src/worker.ts";
 
 describe("an accepted order whose purchase job is gone", () => {
   let world: World;
+  let ending: AbortController;
   let api: TestApi;
   let simulator: TestSimulator;
   let worker: RunningWorker | null;
@@ -27,6 +28,7 @@ describe("an accepted order whose purchase job is gone", () => {
   const quietMs = 300;
 
   beforeEach(async () => {
+    ending = new AbortController();
     world = await createWorld();
     await addItem(world.db, "item_1", 10);
     [api, simulator] = await Promise.all([createTestApi(world), startTestSimulator()]);
@@ -37,7 +39,15 @@ describe("an accepted order whose purchase job is gone", () => {
     alarms = [];
     standing = new Map();
     const log = createLog("test", "silent");
-    parts = { db, redis, keys, lanes, log, alarm: (_name, sentence) => void alarms.push(sentence) };
+    parts = {
+      db,
+      redis,
+      keys,
+      lanes,
+      log,
+      alarm: (_name, sentence) => void alarms.push(sentence),
+      signal: ending.signal,
+    };
   });
   afterEach(async () => {
     vi.useRealTimers();
@@ -190,6 +200,16 @@ describe("an accepted order whose purchase job is gone", () => {
     expect(
       (await world.db.selectFrom("order_events").selectAll().where("order_id", "=", order.id).execute()).length,
     ).toBe(1);
+  });
+
+  test("is left to another worker where this one ends in the middle of a look", async () => {
+    const order = await buy("ann");
+    await lane.drain();
+    await world.redis.hset(world.keys.line(lane.name), "decided", (await lineOf()).accepted);
+    await world.redis.set(world.keys.passedOver(lane.name), "reported");
+    ending.abort();
+    await expect(lookAtLanes(parts, standing, 0)).rejects.toMatchObject({ name: "AbortError" });
+    expect((await poll(order)).status).toBe("queued");
   });
 
   test("costs no reading of live views while nothing is off, however busy the lane", async () => {

@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { LocalServer } from "../../infra/local/local-server.ts";
+import { startRedis } from "../../infra/local/redis.ts";
+import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { createAlarms } from "../src/alarm.ts";
+import { createLog } from "../src/log.ts";
+import { isOutage } from "../src/outage.ts";
+import { connectRedis, type RedisClient, requireRedis } from "../src/redis.ts";
+import { readLosses } from "../src/redis-epoch.ts";
+import { type EpochParts, watchEpochOnce } from "../src/watch-epoch.ts";
+
+describe("watching the epoch of a Redis that can refuse writes", () => {
+  let world: World;
+  let directory: string;
+  let server: LocalServer;
+  let redis: RedisClient;
+  let admin: RedisClient;
+  let alarms: string[];
+  let parts: EpochParts;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "holdfast-epoch-"));
+    [world, server] = await Promise.all([createWorld(), startRedis(join(directory, "redis"), () => {})]);
+    redis = connectRedis(server.url, "failing", () => {});
+    admin = connectRedis(server.url, "waiting", () => {});
+    await Promise.all([requireRedis(redis), requireRedis(admin)]);
+    alarms = [];
+    const log = createLog("test", "error", {
+      write: (line) => void alarms.push((JSON.parse(line) as { alarm: string }).alarm),
+    });
+    const { db, keys } = world;
+    const recover = async () => {};
+    parts = { db, redis, keys, lanes: [], recover, lacksSome: null, log, alarm: createAlarms(log) };
+    await untilSound();
+  });
+  afterEach(async () => {
+    redis.disconnect();
+    admin.disconnect();
+    await Promise.all([world.close(), server.stop()]);
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const look = () => watchEpochOnce(parts);
+  const untilSound = () =>
+    eventually("it is sound", async () => (await look().catch(() => "unavailable")) === "sound", 6_000);
+  const epochCount = async () => (await world.db.selectFrom("redis_epochs").select("epoch").execute()).length;
+  /** Each look is told that Redis is unavailable, however often; a connection that is made anew is waited for. */
+  const expectOutages = async () => {
+    for (let round = 0; round < 3; round++) {
+      const error = await look().catch((thrown: unknown) => thrown);
+      expect([error, isOutage(error)]).toEqual([expect.any(Error), true]);
+      await eventually("it is connected", async () => redis.status === "ready");
+    }
+  };
+
+  test("emptied while it takes no writes, an epoch begins once it does: one epoch, one alarm", async () => {
+    await admin.flushall();
+    await admin.config("SET", "min-replicas-to-write", "1");
+    await expectOutages();
+    expect([await epochCount(), alarms]).toEqual([1, []]);
+    await admin.config("SET", "min-replicas-to-write", "0");
+    await untilSound();
+    expect([await epochCount(), alarms]).toEqual([2, ["redis_emptied"]]);
+  });
+
+  test("demoted and behind the new master, it is unavailable and not restored; its connection is made anew", async () => {
+    await admin.hset(world.keys.epoch, "beat", 3);
+    await world.db.updateTable("redis_epochs").set({ beat: 5 }).execute(); // as others count it at the new master
+    await admin.call("REPLICAOF", "127.0.0.1", "1");
+    let connections = 0;
+    redis.on("connect", () => void connections++);
+    await expectOutages();
+    await eventually("its connection is made anew", async () => connections > 0 && redis.status === "ready");
+    await admin.call("REPLICAOF", "NO", "ONE");
+    await admin.hset(world.keys.epoch, "beat", 5); // the new master, by now where the address leads
+    await untilSound();
+    expect([await epochCount(), alarms]).toEqual([1, []]);
+  });
+
+  test("what only a demoted master lacked, asked before the connection left it, is no loss", async () => {
+    const answers = [true, false];
+    const lacksSome = async () => answers.shift() ?? false;
+    expect(await watchEpochOnce({ ...parts, lacksSome })).toBe("sound");
+    expect([answers, await epochCount(), alarms]).toEqual([[], 1, []]);
+  });
+
+  test("two losses within a minute are two alarms, and ten are no more than that", async () => {
+    for (let loss = 1; loss <= 10; loss++) {
+      await admin.flushall();
+      await untilSound();
+      expect(await readLosses(world.db)).toEqual({ count: loss, last: { cause: "emptied", atMs: expect.any(Number) } });
+    }
+    expect(alarms).toEqual(["redis_emptied", "redis_emptied_again"]);
+  });
+});
