@@ -33,7 +33,7 @@ export async function startPostgres(directory: string, options: PostgresOptions 
   const account = await serverAccount();
   const { postgres, initdb } = await reachableBinaries(account);
   const data = join(directory, "data");
-  await ownFolder(directory, account, 0o711);
+  await ownFolder(directory, account, account ? 0o711 : 0o700);
   // Ours: what the name `data` stands for is not for the server to change, only what is in there.
   if (account) await lchown(directory, 0, 0);
   if (await exists(data)) await ownFolder(data, account);

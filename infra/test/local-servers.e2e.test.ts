@@ -282,7 +282,7 @@ describe.runIf(isRoot)("programs in a folder that is closed to nobody", () => {
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), "holdfast-closed-"));
     await mkdir(join(home, "programs/bin"), { recursive: true, mode: 0o700 });
-    await writeFile(join(home, "programs/bin/program"), '#!/bin/sh\ncat "${0%/*}/../said"\n', { mode: 0o700 });
+    await writeFile(join(home, "programs/bin/program"), '#!/bin/sh\ncat "$(dirname "$0")/../said"\n', { mode: 0o700 });
     await writeFile(join(home, "programs/said"), "1.0", { mode: 0o600 });
     open = await Promise.all([1, 2].map(() => mkdtemp(join(tmpdir(), "holdfast-open-"))));
     for (const place of open) await chmod(place, 0o755);
