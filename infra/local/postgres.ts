@@ -107,7 +107,7 @@ async function initialise(account: Account | null, initdb: string, data: string)
   try {
     await promisify(execFile)(initdb, args, { ...account, cwd: data, timeout: 60_000 });
   } catch (error) {
-    const { stderr, code } = error as { stderr?: string; code?: unknown };
+    const { stderr, code } = error as { stderr?: string; code: number | string };
     throw new Error(`Postgres' data could not be set up (${code}): ${postgresFailure(stderr ?? "")}`);
   }
 }
