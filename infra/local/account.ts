@@ -1,4 +1,4 @@
-import { lchown, lstat, readdir, readFile, stat } from "node:fs/promises";
+import { lchown, lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** Whom a server runs as where this program is root: a server that is broken into should be nobody. */
@@ -19,40 +19,38 @@ export async function serverAccount(): Promise<Account | null> {
 }
 
 /**
- * How to run a command as an account. It keeps no right of root's; only where its program or its data lie in a folder that nobody else
- * can look into (a clone in root's home) the one to pass through folders and read, never to write.
- * @param paths what it has to get to
+ * How a program that works in `folder` names it. Where the account may not pass through the folders above (a clone in
+ * root's home), it starts there all the same: the working folder is entered before root's rights are given up, and this
+ * name leads back to it. So no right of root's is passed on, which a container may not even have.
  */
-export async function asAccount(
-  account: Account | null,
-  command: string,
-  args: readonly string[],
-  paths: readonly string[],
-) {
-  if (account === null) return { command, args: [...args], identity: {} };
-  const open = await Promise.all([command, ...paths].map((path) => isOpenToAll(dirname(path))));
-  if (open.every(Boolean)) return { command, args: [...args], identity: account };
-  const right = "+dac_read_search";
-  const identity = [`--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"];
-  const rights = [`--inh-caps=-all,${right}`, `--ambient-caps=-all,${right}`, `--bounding-set=-all,${right}`];
-  return { command: "setpriv", args: [...identity, ...rights, command, ...args], identity: {} };
+export async function workingFolder(account: Account | null, folder: string): Promise<string> {
+  if (account === null || (await isOpenToAll(dirname(folder)))) return folder;
+  if (process.platform === "linux") return "/proc/self/cwd";
+  throw new Error(`${folder} is closed to the servers, which run as nobody: choose another one with --data`);
 }
 
 /** Whether everybody may pass through a folder and all above it. */
 export async function isOpenToAll(folder: string): Promise<boolean> {
-  const { mode } = await stat(folder);
-  if ((mode & 0o001) === 0) return false;
-  const parent = dirname(folder);
-  return parent === folder || isOpenToAll(parent);
+  let path = await realpath(folder);
+  while (((await stat(path)).mode & 0o001) !== 0) {
+    if (dirname(path) === path) return true;
+    path = dirname(path);
+  }
+  return false;
 }
 
-/** Gives an account what is ours in a folder, the folder itself included. A second name of some other file is left alone. */
+/**
+ * Gives an account a folder of ours and what is ours in it, such as data that root has copied here; one that it has
+ * already is not looked into. The folder itself goes last: until then nobody else can get in and change a name for a
+ * link to some other file. A second name of a file is left alone.
+ */
 export async function giveTo(account: Account | null, path: string): Promise<void> {
   if (account === null) return;
   const found = await lstat(path);
+  if (found.uid !== process.getuid?.()) return;
   if (found.isDirectory()) {
     for (const name of await readdir(path)) await giveTo(account, join(path, name));
   }
   const onlyName = found.isDirectory() || (found.isFile() && found.nlink === 1);
-  if (found.uid === process.getuid?.() && onlyName) await lchown(path, account.uid, account.gid);
+  if (onlyName) await lchown(path, account.uid, account.gid);
 }

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Account, asAccount, giveTo } from "./account.ts";
+import { type Account, workingFolder } from "./account.ts";
+import { postgresFailure } from "./postgres-failure.ts";
 import { childEnded } from "./processes.ts";
 
 /** Whom everything of ours connects as. It owns the database and its tables, and is no superuser: it gets to no file of the machine. */
@@ -32,9 +33,20 @@ export async function setUpRoles(
   const rules = `# Holdfast ${state}\nhost all ${applicationRole} 127.0.0.1/32 scram-sha-256\n`;
   if ((await readFile(file, "utf8").catch(() => "")) === rules) return;
   await runSingleUser(postgres, account, data, statements(role));
-  await writeFile(`${file}.new`, rules, { mode: 0o600 });
-  await giveTo(account, `${file}.new`);
+  await writeAs(account, `${file}.new`, rules);
   await rename(`${file}.new`, file);
+}
+
+/** Writes a file in the account's own folder, where it may have put a link to another file by this name. */
+async function writeAs(account: Account | null, path: string, text: string): Promise<void> {
+  await rm(path, { force: true });
+  const file = await open(path, "wx", 0o600); // a new file, or none: a link is not followed
+  try {
+    await file.writeFile(text);
+    if (account) await file.chown(account.uid, account.gid);
+  } finally {
+    await file.close();
+  }
 }
 
 function statements({ password, createDatabases }: RoleOptions): string[] {
@@ -70,9 +82,10 @@ async function runSingleUser(
   data: string,
   sql: readonly string[],
 ): Promise<void> {
-  const args = ["--single", "-j", "-D", data, "-c", "exit_on_error=on", "postgres"];
-  const { command, args: allArgs, identity } = await asAccount(account, postgres, args, [data]);
-  const server = spawn(command, allArgs, { ...identity, stdio: ["pipe", "ignore", "pipe"] });
+  const dataPath = await workingFolder(account, data);
+  const args = ["--single", "-j", "-D", dataPath, "-c", "exit_on_error=on", "postgres"];
+  const server = spawn(postgres, args, { ...account, cwd: data, stdio: ["pipe", "ignore", "pipe"] });
+  server.on("error", () => {}); // the exit code says it, too
   let output = "";
   server.stderr.on("data", (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-4_000);
@@ -80,6 +93,5 @@ async function runSingleUser(
   server.stdin.on("error", () => {}); // it ended early, and says why
   server.stdin.end(sql.map((statement) => `${statement};\n\n`).join(""));
   await childEnded(server, timeoutMs);
-  if (server.exitCode !== 0)
-    throw new Error(`Postgres' roles could not be set up: ${output.trim().split("\n").at(-1)}`);
+  if (server.exitCode !== 0) throw new Error(`Postgres' roles could not be set up: ${postgresFailure(output)}`);
 }

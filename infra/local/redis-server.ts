@@ -1,8 +1,10 @@
 import { execFile } from "node:child_process";
-import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { type Account, isOpenToAll } from "./account.ts";
+import { openCopy } from "./open-copy.ts";
 import { ownFolder } from "./own-folder.ts";
 
 const run = promisify(execFile);
@@ -12,6 +14,8 @@ const stepTimeoutMs = 3 * 60_000; // a package index and a handful of small pack
 export interface RedisProgram {
   readonly path: string;
   readonly libraryPath: string | null;
+  /** What it was unpacked into; null where it is the machine's own. */
+  readonly folder: string | null;
   readonly origin: string;
 }
 
@@ -27,7 +31,7 @@ const advice = "Install Redis 6.2 or newer (redis-server or valkey-server on PAT
  */
 export async function findRedisServer(onNotice: (text: string) => void, home = holdfast): Promise<RedisProgram> {
   const found = (await findProgram("redis-server")) ?? (await findProgram("valkey-server"));
-  if (found) return { path: found, libraryPath: null, origin: "redis-server" };
+  if (found) return { path: found, libraryPath: null, folder: null, origin: "redis-server" };
   const unpacked = join(home, "redis-server");
   await ownFolder(home, null, 0o755);
   const unpackedBefore = await isExecutable(join(unpacked, program));
@@ -49,6 +53,17 @@ export async function findRedisServer(onNotice: (text: string) => void, home = h
   throw new Error(`Debian's redis-server does not run on this machine. ${advice}`);
 }
 
+/** The same program where the account may run it. */
+export async function reachableRedis(account: Account | null, redis: RedisProgram): Promise<RedisProgram> {
+  if (account === null || (await isOpenToAll(dirname(redis.path)))) return redis;
+  const { folder } = redis;
+  if (folder === null)
+    throw new Error(`Started by root, Redis runs as nobody, who cannot get to ${redis.path}. ${advice}`);
+  const env = async (copy: string) => ({ LD_LIBRARY_PATH: await librariesIn(copy) });
+  const copy = await openCopy(account, { folder, program, name: "redis", env });
+  return { ...redis, path: join(copy, program), libraryPath: await librariesIn(copy), folder: copy };
+}
+
 /** Those of its own that apt-get may write to, so that it needs neither root nor the machine's lists, and leaves them as they are. */
 function aptOptions(work: string): string[] {
   const settings = {
@@ -64,6 +79,17 @@ function aptOptions(work: string): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
 }
 
+/** What the machine has apt-get run besides, such as a refresh of its software catalogue: by root, for the whole machine. */
+const hooks = [
+  "APT::Update::Pre-Invoke",
+  "APT::Update::Post-Invoke",
+  "APT::Update::Post-Invoke-Success",
+  "DPkg::Pre-Invoke",
+  "DPkg::Post-Invoke",
+  "DPkg::Pre-Install-Pkgs",
+  "AptCli::Hooks",
+];
+
 async function unpackDebianPackages(target: string): Promise<void> {
   const work = await mkdtemp(`${target}-`);
   try {
@@ -71,8 +97,11 @@ async function unpackDebianPackages(target: string): Promise<void> {
       await mkdir(join(work, folder), { recursive: true });
     }
     const root = join(work, "root");
+    // By `-c`, which is read after the machine's own files; what APT_CONFIG names is read before them, and clears nothing.
+    const noHooks = join(work, "no-hooks.conf");
+    await writeFile(noHooks, hooks.map((name) => `#clear ${name};\n`).join(""));
     const apt = async (...args: string[]) => {
-      const all = ["-q", ...aptOptions(work), ...args];
+      const all = ["-q", `-c=${noHooks}`, ...aptOptions(work), ...args];
       return (await run("apt-get", all, { cwd: work, timeout: stepTimeoutMs, env: { ...process.env, LC_ALL: "C" } }))
         .stdout;
     };
@@ -98,24 +127,24 @@ async function unpackedProgram(folder: string): Promise<RedisProgram | null> {
   const path = join(folder, program);
   if (!(await isExecutable(path))) return null;
   await ownFolder(folder, null, 0o755);
-  const libraryPath = (await libraryFolders(folder)).join(delimiter);
+  const libraryPath = await librariesIn(folder);
   const env = { ...process.env, LD_LIBRARY_PATH: libraryPath };
   const runs = await run(path, ["--version"], { env, timeout: 10_000 }).then(
     () => true,
     () => false,
   );
-  return runs ? { path, libraryPath, origin: "Debian's redis-server, unpacked here" } : null;
+  return runs ? { path, libraryPath, folder, origin: "Debian's redis-server, unpacked here" } : null;
 }
 
 /** `usr/lib/x86_64-linux-gnu` and its like. */
-async function libraryFolders(folder: string): Promise<string[]> {
+async function librariesIn(folder: string): Promise<string> {
   const found = await Promise.all(
     ["usr/lib", "lib"].map(async (parent) => {
       const names = await readdir(join(folder, parent)).catch(() => [] as string[]);
       return names.filter((name) => name.includes("-linux-")).map((name) => join(folder, parent, name));
     }),
   );
-  return found.flat();
+  return found.flat().join(delimiter);
 }
 
 async function findProgram(name: string): Promise<string | null> {

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { Redis } from "ioredis";
-import { type Account, asAccount, giveTo, serverAccount } from "./account.ts";
+import { type Account, giveTo, serverAccount } from "./account.ts";
 import { localPassword } from "./local-password.ts";
 import type { LocalServer } from "./local-server.ts";
 import { ownFolder } from "./own-folder.ts";
-import { childEnded, endProcess, freePort, isRunningIn, waitUntil } from "./processes.ts";
-import { findRedisServer, type RedisProgram } from "./redis-server.ts";
+import { childEnded, endProcess, freePort, isRunning, isRunningIn, waitUntil } from "./processes.ts";
+import { findRedisServer, type RedisProgram, reachableRedis } from "./redis-server.ts";
 
 /**
  * The settings a purchase needs of Redis: every accepted order is on disk before its 202 (`appendfsync always`), nothing is
@@ -39,13 +40,14 @@ export async function startRedis(
   onNotice: (text: string) => void,
   options: RedisOptions = {},
 ): Promise<LocalServer> {
-  const program = await findRedisServer(onNotice);
   const account = await serverAccount();
+  const program = await reachableRedis(account, await findRedisServer(onNotice));
   await ownFolder(directory, account);
   const pidFile = `${directory}.pid`;
   const orphan = Number(await readFile(pidFile, "utf8").catch(() => "0"));
-  // Redis shows another title than its command line, but it works in its data's folder.
-  if (orphan > 0 && (await isRunningIn(orphan, directory))) await endProcess(orphan, "SIGTERM");
+  // Redis shows a title in place of its command line, but it works in its data's folder (which root may not be shown).
+  const isRedis = orphan > 0 && (await isRunning(orphan, basename(program.path)));
+  if (isRedis && (await isRunningIn(orphan, directory))) await endProcess(orphan, "SIGTERM");
   if (options.fresh) await rm(directory, { recursive: true, force: true });
   await ownFolder(directory, account);
   await giveTo(account, directory);
@@ -93,10 +95,9 @@ async function spawnRedis(
   directory: string,
   settings: Readonly<Record<string, string>>,
 ) {
-  const { command, args, identity } = await asAccount(account, program.path, ["-"], [program.path]);
   const env = { ...process.env, ...(program.libraryPath && { LD_LIBRARY_PATH: program.libraryPath }) };
-  const server = spawn(command, args, {
-    ...identity,
+  const server = spawn(program.path, ["-"], {
+    ...account,
     env,
     cwd: directory, // and there it stays, so that it need not be able to pass through the folders above
     detached: true,

