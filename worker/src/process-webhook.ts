@@ -114,7 +114,7 @@ async function noteHint(
   const own = order.payment_intent_id === paymentIntentId;
   if (own && order.status !== "cancelled") {
     if (order.status !== "reserved" && !movesMoneyBack(type)) return null;
-    if (order.payment_status === "declined" && /failed$/.test(type)) return null;
+    if (order.payment_status === "declined" && type.endsWith("failed")) return null;
     const due = {
       payment_due_at: sql<Date>`now()`,
       payment_looks: 0,
