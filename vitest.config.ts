@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 // `unit` needs nothing but Node and takes seconds; `integration` runs on real Postgres and Redis (infra/testing/servers.ts);
-// `e2e` starts whole systems as processes of their own, so its files run one after the other.
+// `e2e` starts whole systems as processes of their own, so its files run one after the other. `scale` (npm run test:scale) fills Postgres
+// with two million orders first.
 const servers = "infra/testing/servers.ts";
 const setupFiles = "infra/testing/configure-fast-check.ts"; // fixed seeds
 
@@ -13,7 +14,7 @@ export default defineConfig({
           name: "unit",
           setupFiles,
           include: ["*/test/**/*.test.ts"],
-          exclude: ["**/*.integration.test.ts", "**/*.e2e.test.ts", "**/node_modules/**"],
+          exclude: ["**/*.{integration,e2e,scale}.test.ts", "**/node_modules/**"],
         },
       },
       {
@@ -37,6 +38,17 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: "scale",
+          include: ["*/test/**/*.scale.test.ts"],
+          globalSetup: servers,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -67,7 +67,9 @@ export async function* viewsInBatches(
           return entries.map(([id, text]) => decodeView(key.slice(prefix.length), restoreId(id), text));
         }),
       );
-      if (found.length > 0) yield views.flat();
+      // A shopper may have any number of them, and Postgres is asked about a batch in one statement.
+      const all = views.flat();
+      for (let i = 0; i < all.length; i += batchSize) yield all.slice(i, i + batchSize);
     } while (cursor !== "0");
   }
 }

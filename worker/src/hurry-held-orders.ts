@@ -12,15 +12,28 @@ const stages: readonly PaymentStage[] = ["unsent", "unanswered", "waiting"];
  */
 export async function hurryHeldOrders(db: Database, signal: AbortSignal): Promise<void> {
   for (const stage of stages) {
-    while ((await hurryPage(db, stage)) > 0) signal.throwIfAborted();
+    for (let last: string | null = "-infinity"; last !== null; ) {
+      last = await hurryPage(db, stage, last);
+      signal.throwIfAborted();
+    }
   }
 }
 
-async function hurryPage(db: Database, stage: PaymentStage): Promise<number> {
-  const { numAffectedRows } = await sql`
-    update orders set payment_due_at = now() where id in (
-      select id from orders where payment_stage(status, payment_status, payment_started_at) = ${stage} and payment_due_at > now()
+/**
+ * @param from when the last order of the page before was due. Without it each page would begin with
+ *   what the pages before have moved: while a backup runs, say, those stay in the index.
+ * @returns when the last order of this page was due; null where there was none
+ */
+async function hurryPage(db: Database, stage: PaymentStage, from: string): Promise<string | null> {
+  const { rows } = await sql<{ last: string | null }>`
+    with page as (
+      select id, payment_due_at from orders
+      where payment_stage(status, payment_status, payment_started_at) = ${stage}
+        and payment_due_at > now() and payment_due_at >= ${from}::timestamptz
       order by payment_due_at limit ${pageSize} for update skip locked
-    )`.execute(db);
-  return Number(numAffectedRows ?? 0);
+    ), hurried as (
+      update orders set payment_due_at = now() from page where orders.id = page.id
+    )
+    select max(payment_due_at)::text as last from page`.execute(db);
+  return rows[0]?.last ?? null;
 }

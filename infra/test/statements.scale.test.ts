@@ -1,0 +1,339 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Database } from "@holdfast/shared/database.ts";
+import { createLog } from "@holdfast/shared/log.ts";
+import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { watchEpochOnce } from "@holdfast/shared/watch-epoch.ts";
+import { sql } from "kysely";
+import pg from "pg";
+import type Stripe from "stripe";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cancelOrder, payWithAnotherCard } from "../../api/src/change-order.ts";
+import { listOrders, orderReader } from "../../api/src/order-reader.ts";
+import { cancelLostOrders } from "../../worker/src/cancel-lost-orders.ts";
+import { checkBooks, recountBooks } from "../../worker/src/check-books.ts";
+import { findLost } from "../../worker/src/find-lost-orders.ts";
+import { forgetOldEvents } from "../../worker/src/forget-events.ts";
+import { processWebhook } from "../../worker/src/process-webhook.ts";
+import { reconcile } from "../../worker/src/reconcile.ts";
+import { reconcileNights } from "../../worker/src/reconcile-nights.ts";
+import { epochRecovery } from "../../worker/src/recover-epoch.ts";
+import { refuseOrders } from "../../worker/src/refuse-orders.ts";
+import { reserveOrders } from "../../worker/src/reserve-orders.ts";
+import { settlePayment } from "../../worker/src/settle-payment.ts";
+import { sweepOnce } from "../../worker/src/sweep.ts";
+import { watchAges } from "../../worker/src/watch-ages.ts";
+import type { ProviderEvent } from "../stripe-simulator/provider.ts";
+import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "../testing/api.ts";
+import { distinct, explainWithout, offending, statementTable } from "../testing/bounded-statements.ts";
+import { type Execution, explainDatabase, growingTables } from "../testing/explain-database.ts";
+import { addItem } from "../testing/items.ts";
+import { fillLargeRecord, largeRecord } from "../testing/large-record.ts";
+import { hintOf } from "../testing/payments.ts";
+import { purchaseJob, purchaseRequest, queuedOrder } from "../testing/purchases.ts";
+import { emptyRedis } from "../testing/redis-states.ts";
+import { startTestSimulator, type TestSimulator } from "../testing/simulator.ts";
+import { createWorld, type World } from "../testing/world.ts";
+
+const { bigItemId, heavyShopperId } = largeRecord;
+const limitedItemId = "item_02";
+const hourMs = 3_600_000;
+const signal = new AbortController().signal;
+
+describe("with two million orders in Postgres", () => {
+  let world: World;
+  /** Tells of what it is asked; the test's own questions go to `world.db`. */
+  let db: Database;
+  let simulator: TestSimulator;
+  let api: TestApi;
+  let charges: ChargeQueue;
+  let lanes: LaneQueue[];
+  /** What every statement did, by the area it was seen in. */
+  const seen = new Map<string, Execution[]>();
+  let executions: Execution[] = [];
+  const alarms: string[] = [];
+  const raiseAlarm = (name: string) => void alarms.push(name);
+
+  beforeAll(async () => {
+    world = await createWorld();
+    await fillLargeRecord(world.databaseUrl);
+    db = explainDatabase(world.databaseUrl, (execution) => executions.push(execution));
+    await addItem(world.db, "item_pay", 1_000, { payment_retries: 1 });
+    simulator = await startTestSimulator();
+    charges = openChargeQueue(world.redis, world.keys);
+    lanes = openLanes(world.redis, world.keys, 4);
+  });
+  afterAll(async () => {
+    process.stdout.write(`\n${statementTable(seen)}\n`);
+    await Promise.all([charges, ...lanes].map((queue) => queue.close()));
+    await Promise.all([api?.close(), simulator.close()]);
+    await db.destroy();
+    await world.close();
+  });
+
+  /** Does the work, and returns the statements that it took. */
+  const statementsOf = async (area: string, work: () => Promise<unknown>): Promise<readonly Execution[]> => {
+    executions = [];
+    await work();
+    seen.set(area, executions);
+    expect(executions).not.toEqual([]);
+    return executions;
+  };
+  const parts = () => ({
+    db,
+    redis: world.redis,
+    keys: world.keys,
+    charges,
+    stripe: simulator.stripe,
+    lanes,
+    raiseAlarm,
+    alarm: raiseAlarm,
+    log: createLog("test", "silent"),
+  });
+  const settle = (orderId: string) => settlePayment(parts(), orderId);
+  const reserve = async (paymentMethod = "pm_card_visa", shopperId = "ann") => {
+    const request = purchaseRequest({ paymentMethod, shopperId });
+    await reserveOrders(db, purchaseJob("item_pay", [request]), signal);
+    return request.orderId;
+  };
+  /** Time goes by for one order. */
+  const letTimePass = async (orderId: string, ms: number) => {
+    const by = sql`${ms} * interval '1 millisecond'`;
+    await sql`update orders set payment_due_at = payment_due_at - ${by}, payment_started_at = payment_started_at - ${by},
+      hold_expires_at = hold_expires_at - ${by} where id = ${orderId}`.execute(world.db);
+    await sql`update unmatched_payments set due_at = due_at - ${by}, sent_at = sent_at - ${by} where order_id = ${orderId}`.execute(
+      world.db,
+    );
+  };
+  const hear = (event: ProviderEvent) => processWebhook(db, charges, hintOf(event));
+
+  test("a sweep reads no more than it gives out, of each kind", async () => {
+    const statements = await statementsOf("sweep", async () => {
+      // As in serve-sweeps.ts, but with more charges: as if the provider's limit were a hundred a
+      // second.
+      expect(await sweepOnce(parts(), { unsent: 500, asked: 200 })).toBe(700);
+      await watchAges(db, raiseAlarm);
+      await checkBooks(db, raiseAlarm);
+      await forgetOldEvents(db);
+    });
+    expect(alarms).toEqual(["payment_unknown_too_long", "payment_unmatched_too_long"]);
+    expect(offending(statements)).toEqual([]);
+  });
+
+  test("settling an order's payment reads that order's rows, at every stage", async () => {
+    const statements = await statementsOf("payment", async () => {
+      const orders = {
+        paid: await reserve(),
+        declined: await reserve("pm_card_chargeDeclined"),
+        threeDSecure: await reserve("pm_card_authenticationRequired"),
+      };
+      for (const orderId of Object.values(orders)) await settle(orderId);
+      await payWithAnotherCard({ ...parts(), laneCount: 4 }, "ann", orders.declined, "pm_card_chargeDeclined", "key");
+      await settle(orders.declined); // its last try: it is cancelled, and so is its payment
+      await settle(orders.declined);
+      await letTimePass(orders.threeDSecure, hourMs);
+      await settle(orders.threeDSecure); // its hold is over
+
+      // A charge without an answer, which is repeated; and one whose key is not remembered any
+      // more.
+      for (const ageMs of [hourMs, 21 * hourMs]) {
+        await simulator.script([{ fault: "reset_before", method: "POST", path: "/v1/payment_intents", times: 3 }]);
+        const unanswered = await reserve();
+        await settle(unanswered);
+        await simulator.script([]);
+        await letTimePass(unanswered, ageMs);
+        await settle(unanswered);
+        await letTimePass(unanswered, hourMs);
+        await settle(unanswered);
+      }
+
+      // Money that comes for a cancelled order is refunded; a refund made at the provider is noted.
+      await simulator.stripe.paymentIntents.create({
+        amount: 1_999,
+        currency: "eur",
+        payment_method: "pm_card_visa",
+        confirm: true,
+        automatic_payment_methods: { enabled: true, allow_redirects: "never" },
+        metadata: { orderId: orders.declined, itemId: "item_pay", attempt: "1" },
+      });
+      const paid = (await simulator.ledger()).find((payment) => payment.orderId === orders.paid);
+      await simulator.refundOutside({ payment_intent: paid?.id ?? "" });
+      for (const event of await simulator.events()) await hear(event);
+      await settle(orders.declined);
+      await settle(orders.paid);
+      const ends = await sql<{ payment_status: string }>`
+        select payment_status from orders where id in (${orders.declined}, ${orders.paid})`.execute(world.db);
+      expect(ends.rows).toEqual([{ payment_status: "refunded" }, { payment_status: "refunded" }]);
+    });
+    expect(offending(statements)).toEqual([]);
+  });
+
+  test("an event of the provider reads the order it is about, named or not, known or not", async () => {
+    const { rows } = await sql<{ id: string }>`
+      select payment_intent_id as id from orders where status = 'confirmed' limit 1`.execute(world.db);
+    const paid = rows[0]?.id ?? "";
+    const statements = await statementsOf("webhook", async () => {
+      const event = (id: string, paymentIntentId: string) =>
+        processWebhook(db, charges, {
+          eventId: `evt_new_${id}`,
+          type: "charge.refunded",
+          paymentIntentId,
+          orderId: null,
+        });
+      expect(await event("1", paid)).toBe("asked");
+      expect(await event("1", paid)).toBe("seen_before");
+      expect(await event("2", "pi_other_5")).toBe("nothing_new");
+      expect(await event("3", "pi_of_somebody_else")).toBe("not_ours");
+    });
+    expect(offending(statements)).toEqual([]);
+  });
+
+  test("a batch of 500 purchases reads its own orders, and its shoppers' where the item has a limit per shopper", async () => {
+    const statements = await statementsOf("reserve", async () => {
+      for (const itemId of [bigItemId, limitedItemId]) {
+        const shopperIds = [heavyShopperId, ...Array.from({ length: 499 }, (_, n) => `shopper-${n}`)];
+        const job = purchaseJob(
+          itemId,
+          shopperIds.map((shopperId) => purchaseRequest({ shopperId })),
+        );
+        const first = await reserveOrders(db, job, signal);
+        expect((await reserveOrders(db, job, signal)).orders).toHaveLength(first.orders.length); // a repeat
+      }
+      const refused = { request: purchaseRequest(), why: "a test" };
+      await refuseOrders(parts(), "{lane-0}", purchaseJob(bigItemId, [refused.request]), [refused]);
+    });
+    expect(offending(statements)).toEqual([]);
+  });
+
+  test("reconciliation reads the orders of its window and of the provider's page", async () => {
+    const statements = await statementsOf("reconcile", async () => {
+      const toMs = Date.now() - 30 * 24 * hourMs;
+      const { orders, payments } = await reconcile(db, await providerOf(world.db), { fromMs: toMs - 6 * hourMs, toMs });
+      expect(payments).toBe(100);
+      expect(orders).toBeGreaterThan(1_000); // two pages
+      await reconcileNights({ ...parts(), stripe: await providerOf(world.db) });
+    });
+    expect(offending(statements)).toEqual([]);
+  });
+
+  test("recovery from a loss of Redis reads what is held, what was decided within a day, and what Redis has views of", async () => {
+    const recover = epochRecovery({ ...parts(), setUpQueues: async () => {} });
+    const watch = { ...parts(), recover, lacksSome: null };
+    const inLine = (shopperId: string) =>
+      queuedOrder({ shopperId, itemId: bigItemId, placedAtMs: Date.now() - hourMs });
+    // While a backup runs, say: what is changed leaves its old rows behind in every index.
+    const snapshot = new pg.Client({ connectionString: world.databaseUrl });
+    await snapshot.connect();
+    await snapshot.query("begin isolation level repeatable read; select 1 from orders limit 1");
+    const statements = await statementsOf("recovery", async () => {
+      expect(await watchEpochOnce(watch)).toBe("begin");
+      expect(await watchEpochOnce(watch)).toBe("recover");
+      expect(await watchEpochOnce(watch)).toBe("sound");
+      await emptyRedis(world);
+      expect(await watchEpochOnce(watch)).toBe("emptied");
+      expect(await watchEpochOnce(watch)).toBe("recover");
+      expect(await watchEpochOnce(watch)).toBe("sound");
+      // What watchLanes does about orders without a job.
+      const lost = Array.from({ length: 1_000 }, () => inLine("crowd"));
+      expect(await findLost(db, lanes, new Map(lost.map((order) => [order.id, order])))).toHaveLength(lost.length);
+      expect(await cancelLostOrders(parts(), lost)).toBe(lost.length);
+    });
+    await snapshot.end();
+    const { rows } = await sql<{ late: number }>`
+      select count(*) as late from orders where status = 'reserved' and payment_due_at > now()`.execute(world.db);
+    expect(rows).toEqual([{ late: 0 }]);
+    expect(offending(statements)).toEqual([]);
+  });
+
+  test("what shoppers and operations ask for reads what they are shown", async () => {
+    const others = await sql<{ id: string }>`select id from orders tablesample system (1) limit 1000`.execute(world.db);
+    const statements = await statementsOf("api", async () => {
+      api = await createTestApi({ ...world, db });
+      const headers = { authorization: await shopperAuthorization("ann") };
+      const ops = { authorization: opsAuthorization };
+      const reader = { ...parts(), laneCount: 4 };
+      const ask = async (status: number, url: string, more: object = {}) => {
+        const answer = await api.app.inject({ url, headers, ...more });
+        expect([url, answer.statusCode, answer.body]).toEqual([url, status, expect.anything()]);
+        return answer;
+      };
+      await ask(200, "/items");
+      await ask(404, "/items/unknown");
+      await ask(200, "/readyz");
+      await ask(404, `/orders/${randomUUID()}`);
+      // Orders that Redis has no view of: all of the moment are asked for at once.
+      const read = orderReader(reader);
+      await Promise.all(others.rows.map(({ id }) => read("ann", id)));
+      expect(await listOrders(reader, heavyShopperId)).toHaveLength(100);
+      await ask(200, "/orders");
+
+      const declined = await reserve("pm_card_chargeDeclined");
+      await settle(declined);
+      await ask(202, `/orders/${declined}/payment`, { method: "POST", payload: { paymentMethod: "pm_card_visa" } });
+      const held = await reserve();
+      const waiting = cancelOrder({ ...reader, decisionWaitMs: 8_000 }, "ann", held);
+      await sleep(100);
+      await settle(held);
+      expect(await waiting).toMatchObject({ status: "cancelled" });
+      const purchase = { method: "POST", payload: { paymentMethod: "pm_card_visa" } };
+      const { id } = (await ask(202, `/purchase/${bigItemId}`, purchase)).json<{ id: string }>();
+      await ask(200, `/orders/${id}`, { method: "DELETE" });
+
+      await ask(200, `/ops/api/items/${bigItemId}/books`, { headers: ops });
+      const item = { name: "Big", price: 1_999, currency: "eur", units: 1 };
+      await ask(200, `/ops/api/items/${bigItemId}`, { method: "PUT", headers: ops, payload: item });
+      await ask(200, `/ops/api/items/${bigItemId}/restock`, { method: "POST", headers: ops, payload: { units: 5 } });
+    });
+    expect(offending(statements)).toEqual([]);
+  });
+
+  test("the nightly recount reads what is held or sold, item by item through the index, well within its timeout", async () => {
+    alarms.length = 0;
+    const statements = await statementsOf("recount", () => recountBooks(db, raiseAlarm));
+    expect(alarms).toEqual([]);
+    const counts = statements.filter(({ rows }) => rows > 1);
+    expect(counts).toHaveLength(largeRecord.items + 1);
+    expect(new Set(counts.flatMap(({ indexes }) => indexes))).toEqual(new Set(["orders_with_units"]));
+    expect(statements.flatMap(({ seqScans }) => seqScans.filter((name) => name !== "item_totals"))).toEqual([]);
+    const sold = await sql<{ n: number }>`select max(reserved + confirmed) as n from item_totals`.execute(world.db);
+    const most = (sold.rows[0]?.n ?? 0) + counts.length; // of orders, and of totals
+    expect(Math.max(...counts.map(({ rows }) => rows))).toBeLessThanOrEqual(most);
+    expect(Math.max(...counts.map(({ ms }) => ms))).toBeLessThan(10_000);
+  });
+
+  test("without any one of the indexes, a statement reads too much: so this test would notice, and each is needed", async () => {
+    const { rows: indexes } = await sql<{ name: string }>`
+      select indexrelid::regclass::text as name from pg_index
+      where indrelid::regclass::text = any(${growingTables}) and not indisunique order by 1`.execute(world.db);
+    const all = [...seen.values()].flat();
+    expect(distinct(all).length).toBeGreaterThan(60); // so that the tests before have really run
+    const unneeded: string[] = [];
+    for (const { name } of indexes) {
+      const using = distinct(all.filter((execution) => execution.indexes.includes(name)));
+      const without = await explainWithout(world.db, name, using);
+      if (offending(without).length === 0) unneeded.push(name);
+    }
+    expect(unneeded).toEqual([]);
+    expect(indexes.length).toBeGreaterThan(8);
+  });
+});
+
+/** A provider that has a page of payments, and knows every other payment of ours too. */
+async function providerOf(db: Database): Promise<Stripe> {
+  const intent = (id: string, orderId?: string) => ({
+    id,
+    status: "succeeded",
+    amount_received: 1_999,
+    currency: "eur",
+    latest_charge: null,
+    metadata: { orderId },
+  });
+  const { rows } = await sql<{ id: string; intent: string }>`
+    select id, payment_intent_id as intent from orders where status = 'confirmed' limit 100`.execute(db);
+  const page = rows.map((row) => intent(row.intent, row.id));
+  const paymentIntents = {
+    list: async () => ({ data: page, has_more: false }),
+    retrieve: async (id: string) => intent(id),
+  };
+  return { paymentIntents } as unknown as Stripe;
+}
