@@ -12,7 +12,7 @@ import { cancelOrder, payWithAnotherCard } from "../../api/src/change-order.ts";
 import { listOrders, orderReader } from "../../api/src/order-reader.ts";
 import { cancelLostOrders } from "../../worker/src/cancel-lost-orders.ts";
 import { checkBooks, recountBooks } from "../../worker/src/check-books.ts";
-import { findLost } from "../../worker/src/find-lost-orders.ts";
+import { findWithoutJob } from "../../worker/src/find-lost-orders.ts";
 import { forgetOldEvents } from "../../worker/src/forget-events.ts";
 import { processWebhook } from "../../worker/src/process-webhook.ts";
 import { reconcile } from "../../worker/src/reconcile.ts";
@@ -217,7 +217,8 @@ describe("with two million orders in Postgres", () => {
   });
 
   test("recovery from a loss of Redis reads what is held, what was decided within a day, and what Redis has views of", async () => {
-    const recover = epochRecovery({ ...parts(), setUpQueues: async () => {} });
+    const { signal } = new AbortController();
+    const recover = epochRecovery({ ...parts(), signal, setUpQueues: async () => {} });
     const watch = { ...parts(), recover, lacksSome: null };
     const inLine = (shopperId: string) =>
       queuedOrder({ shopperId, itemId: bigItemId, placedAtMs: Date.now() - hourMs });
@@ -235,8 +236,10 @@ describe("with two million orders in Postgres", () => {
       expect(await watchEpochOnce(watch)).toBe("sound");
       // What watchLanes does about orders without a job.
       const lost = Array.from({ length: 1_000 }, () => inLine("crowd"));
-      expect(await findLost(db, lanes, new Map(lost.map((order) => [order.id, order])))).toHaveLength(lost.length);
-      expect(await cancelLostOrders(parts(), lost)).toBe(lost.length);
+      expect(await findWithoutJob(lanes, new Map(lost.map((order) => [order.id, order])), signal)).toHaveLength(
+        lost.length,
+      );
+      expect(await cancelLostOrders({ ...parts(), signal }, lost)).toBe(lost.length);
     });
     await snapshot.end();
     const { rows } = await sql<{ late: number }>`

@@ -11,7 +11,7 @@ test("all live views come in batches of a bounded size, however many a shopper h
   await publishOrders(redis, keys, orders);
   const sizes: number[] = [];
   const seen = new Set<string>();
-  for await (const views of viewsInBatches(redis, keys)) {
+  for await (const views of viewsInBatches(redis, keys, new AbortController().signal)) {
     sizes.push(views.length);
     for (const { id } of views) seen.add(id);
   }
