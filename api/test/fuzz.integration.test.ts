@@ -23,7 +23,7 @@ import { orderIdForKey } from "../src/order-id.ts";
 const runs = Number(process.env.FUZZ_RUNS ?? 20_000);
 const seed = seedFrom(process.env.FUZZ_SEED);
 const atATime = 16;
-const answerTimeoutMs = 15_000; // longer than the longest wait there is by design: 8 s until a payment is called off
+const answerTimeoutMs = 15_000; // longer than the longest wait there is by design: 8 s until a payment is canceled
 const enoughForAll = 20_000; // by then every answer was met that needs no outage
 /** What takes a story of several steps, each with a test of its own: a card under a key, and then another one under the same. */
 const hardToMeet: Readonly<Record<string, readonly string[]>> = { "POST /orders/{id}/payment": ["422"] };

@@ -23,6 +23,8 @@ export interface PaymentParts {
   readonly keys: RedisKeys;
   readonly stripe: Stripe;
   readonly raiseAlarm: RaiseAlarm;
+  /** Is given what came of each charge (unknown-cards.ts). */
+  readonly watchCards?: (outcome: PaymentOutcome) => void;
 }
 
 const maxCalls = 8; // an order needs one or two; more only where somebody else changes it under our hands
@@ -72,7 +74,7 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
     case "send":
       if (call.first && !(await startAttempt(db, payment))) return null;
       if (!call.first) await noteRepeat(db, payment);
-      return settleOwn(parts, payment, await sendCharge(stripe, payment));
+      return settleCharge(parts, payment, await sendCharge(stripe, payment));
     case "check":
       return settleOwn(parts, payment, await checkPayment(stripe, payment, call.paymentIntentId));
     case "find":
@@ -84,6 +86,11 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
     case "settle_unmatched":
       return carryOutUnmatched(parts, payment, call.unmatched);
   }
+}
+
+function settleCharge(parts: PaymentParts, payment: Payment, outcome: PaymentOutcome): Promise<Published> {
+  parts.watchCards?.(outcome);
+  return settleOwn(parts, payment, outcome);
 }
 
 async function settleOwn(

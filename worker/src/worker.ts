@@ -20,6 +20,7 @@ import { serveCharges } from "./serve-charges.ts";
 import { serveLane, setUpLane } from "./serve-lane.ts";
 import { serveSweeps, setUpSweeps } from "./serve-sweeps.ts";
 import { serveWebhooks } from "./serve-webhooks.ts";
+import { watchUnknownCards } from "./unknown-cards.ts";
 import { watchLanes } from "./watch-lanes.ts";
 
 export interface RunningWorker {
@@ -61,7 +62,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const rate = providerRate(redis, keys.providerRate, config.CHARGE_RATE_PER_SECOND, closing.signal);
   const stripe = connectStripe(config, rate);
   const raiseAlarm = createAlarms(log);
-  const parts = { db, redis, keys, charges, stripe, raiseAlarm, log, closing: closing.signal };
+  const watchCards = watchUnknownCards(raiseAlarm);
+  const parts = { db, redis, keys, charges, stripe, raiseAlarm, watchCards, log, closing: closing.signal };
   const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
   workers.push(
     serveCharges(parts, config.CHARGE_CONCURRENCY),

@@ -168,7 +168,7 @@ class Play {
       const open = payments.find((p) => p.status === "requires_payment_method" || p.status === "requires_action");
       const confirmed =
         open && this.#simulator.stripe.paymentIntents.confirm(open.id, { payment_method: "pm_card_visa" });
-      // Otherwise a fault, or called off meanwhile.
+      // Otherwise a fault, or canceled meanwhile.
       await confirmed?.then(
         () => {
           this.#paidBehindOurBack = true;

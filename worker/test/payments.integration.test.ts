@@ -77,12 +77,12 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
     expect(confirmed.payment).toEqual({ status: "succeeded", clientSecret: null, declineCode: null });
   });
 
-  test("3-D Secure refused cancels the order, and the payment is called off so that nobody can pay it later", async () => {
+  test("3-D Secure refused cancels the order, and the payment is canceled so that nobody can pay it later", async () => {
     const id = await buy("strict", "pm_card_authenticationRequired");
     const waiting = await becomes(id, { payment: { status: "requires_action" } });
     await bankAnswers(waiting.payment.clientSecret, false);
     await becomes(id, { status: "cancelled", reason: "payment_failed" });
-    await eventually("the payment is called off", async () => (await payments(id))[0]?.status === "canceled");
+    await eventually("the payment is canceled", async () => (await payments(id))[0]?.status === "canceled");
   });
 
   test("another card within the hold: of two at the same time one wins, and the order is confirmed with one payment", async () => {
@@ -156,7 +156,7 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
     expect((await ask("DELETE", `/orders/${id}`)).statusCode).toBe(200);
   });
 
-  test("the shopper's cancel: held and unpaid, the payment is called off first and the units come back", async () => {
+  test("the shopper's cancel: held and unpaid, the payment is canceled first and the units come back", async () => {
     const before = await booksOf(world.db, "strict");
     const id = await buy("strict", "pm_card_authenticationRequired");
     await becomes(id, { payment: { status: "requires_action" } });
@@ -185,7 +185,7 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
     await becomes(id, { status: "confirmed" });
   });
 
-  test("a hold that ends calls the payment off first, and then the units come back", async () => {
+  test("a hold that ends has its payment canceled first, and then the units come back", async () => {
     const before = await booksOf(world.db, "brief");
     const id = await buy("brief", "pm_card_authenticationRequired");
     await becomes(id, { status: "cancelled", reason: "hold_expired" }, 30_000);
@@ -222,7 +222,7 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
   test("a payment that succeeds after the order was cancelled is refunded at once, and the shopper reads why", async () => {
     const id = await buy("strict", "pm_card_authenticationRequired");
     const waiting = await becomes(id, { payment: { status: "requires_action" } });
-    // The order is over for us, but the payment was not called off: as a lost answer would leave it.
+    // The order is over for us, but the payment was not canceled: as a lost answer would leave it.
     await world.db.transaction().execute(async (trx) => {
       const change = {
         status: "cancelled",
