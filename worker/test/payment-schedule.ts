@@ -20,7 +20,7 @@ import { sweepOnce } from "../src/sweep.ts";
 import { auditMoney } from "./audit-money.ts";
 import { Dice } from "./dice.ts";
 import { MoneyWatch } from "./money-watch.ts";
-import { cards, ProviderSide, worked } from "./provider-side.ts";
+import { cards, isOfOurPayment, ProviderSide, worked } from "./provider-side.ts";
 
 const second = 1_000;
 const minute = 60 * second;
@@ -42,6 +42,7 @@ export class PaymentSchedule {
   readonly #dice: Dice;
   #alone = true; // whether nothing else is going on at the same moment
   readonly #itemId: string;
+  readonly #webhooksGetLost: boolean;
   readonly #jobs: ChargeJob[] = [];
   readonly #begun = new WeakSet<ChargeJob>();
   readonly #shoppers = new Map<string, string>(); // order id → shopper
@@ -65,6 +66,7 @@ export class PaymentSchedule {
     this.#dice = new Dice(seed);
     this.#provider = new ProviderSide(simulator, this.#dice, (what) => this.#story.push(what));
     this.#itemId = `item-${seed}`;
+    this.#webhooksGetLost = this.#dice.oneIn(2);
     this.#watch = new MoneyWatch(world.db, this.#provider, this.#itemId);
   }
 
@@ -99,9 +101,10 @@ export class PaymentSchedule {
       () => this.#provider.answerTheBank(),
       () => this.#provider.browserPays(),
       () => this.#somebodyPays(),
+      () => this.#somebodyPays(),
       () => this.#changeCard(),
       () => this.#shopperCancels(),
-      () => this.#letTimePass(this.#dice.pick([second, 15 * second, 2 * minute, 11 * minute, 25 * hour]) ?? 0),
+      () => this.#letTimePass(this.#dice.pick([second, 15 * second, 11 * minute, 25 * hour, 25 * hour]) ?? 0),
       () => this.#letTimePass(this.#dice.pick([second, 15 * second, 2 * minute]) ?? 0),
       () => this.#provider.setFaults(),
       () => this.#provider.scriptFaults(),
@@ -109,7 +112,9 @@ export class PaymentSchedule {
       () => this.#provider.saveFailure(),
       () => this.#provider.configure(),
       () => this.#provider.configure(),
+      () => this.#aMinuteWithoutProvider(),
       () => this.#provider.refundOutside(),
+      () => this.#provider.settleRefund(),
       () => this.#provider.settleRefund(),
       () => this.#provider.dispute(),
     ];
@@ -142,9 +147,27 @@ export class PaymentSchedule {
     if ((done && !twice && place >= 0) || this.#dice.oneIn(10)) this.#jobs.splice(Math.max(0, place), 1); // or it gets lost
   }
 
+  /** Everyone tries again and again, and nobody gets an answer. */
+  async #aMinuteWithoutProvider(): Promise<void> {
+    this.#story.push("a minute without the provider");
+    await this.#simulator.configure({ outage: this.#dice.oneIn(2) ? true : "broken_connection" });
+    for (let round = 0; round < 4; round++) {
+      await this.#letTimePass(20 * second);
+      await this.#sweep();
+      for (let jobs = this.#jobs.length; jobs > 0; jobs--) await this.#runJob(0);
+    }
+    await this.#simulator.configure({ outage: false });
+  }
+
   async #deliverWebhook(): Promise<void> {
-    const event = this.#dice.pick(await this.#simulator.events());
+    const event = this.#dice.pick(await this.#events());
     if (event) await this.#deliver(event);
+  }
+
+  /** Where webhooks get lost, they are those of the payments that we made: we ask about these ourselves. */
+  async #events(): Promise<ProviderEvent[]> {
+    const events = await this.#simulator.events();
+    return this.#webhooksGetLost ? events.filter((event) => !isOfOurPayment(event)) : events;
   }
 
   async #deliver(event: ProviderEvent): Promise<void> {
@@ -157,13 +180,15 @@ export class PaymentSchedule {
   /** A payment for an order that no worker made. Mostly its webhook is next, and its job, which meets a fault of its own at times. */
   async #somebodyPays(): Promise<void> {
     const orderId = this.#dice.pick([...this.#shoppers.keys()]);
-    if (!orderId || !this.#dice.oneIn(2)) return;
-    await this.#provider.somebodyPays(orderId, this.#itemId);
-    const event = (await this.#simulator.events()).findLast((one) => hintOf(one).orderId === orderId);
+    if (!orderId) return;
+    // It may say that it is our own attempt: then the other one is only known by its webhook.
+    const attempt = !this.#webhooksGetLost && this.#dice.oneIn(2) ? "1" : null;
+    await this.#provider.somebodyPays(orderId, this.#itemId, attempt);
+    const event = (await this.#events()).findLast((one) => hintOf(one).orderId === orderId);
     if (!event || this.#dice.oneIn(3)) return;
     await this.#deliver(event);
     if (this.#dice.oneIn(2)) await this.#provider.failSettlingUnmatched();
-    if (this.#dice.oneIn(2)) await this.#runJob(this.#jobs.length - 1);
+    if (!this.#dice.oneIn(4)) await this.#runJob(this.#jobs.length - 1);
   }
 
   async #sweep(): Promise<void> {
@@ -206,7 +231,7 @@ export class PaymentSchedule {
       await sweepOnce(this.#parts(new Mortal()), limits);
       for (const job of this.#jobs.splice(0)) await settlePayment(this.#parts(new Mortal()), job.orderId);
       const { db, charges } = this.#parts(new Mortal());
-      const events = (await this.#simulator.events()).filter(({ id }) => !heard.has(id));
+      const events = (await this.#events()).filter(({ id }) => !heard.has(id));
       for (const event of events) await processWebhook(db, charges, hintOf(event));
       for (const { id } of events) heard.add(id);
       await this.#watch.afterStep(true);

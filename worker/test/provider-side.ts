@@ -1,5 +1,5 @@
 import { faultKinds } from "../../infra/stripe-simulator/faults.ts";
-import type { LedgerEntry } from "../../infra/stripe-simulator/provider.ts";
+import type { LedgerEntry, ProviderEvent } from "../../infra/stripe-simulator/provider.ts";
 import type { TestSimulator } from "../../infra/testing/simulator.ts";
 import type { Dice } from "./dice.ts";
 
@@ -84,13 +84,13 @@ export class ProviderSide {
   }
 
   /** A payment under an order's metadata that no worker made: of another system, or of a request that everybody forgot. */
-  async somebodyPays(orderId: string, itemId: string): Promise<void> {
+  async somebodyPays(orderId: string, itemId: string, attempt: string | null): Promise<void> {
     const paid = this.#simulator.stripe.paymentIntents.create({
       amount: this.#dice.pick([1_999, 3_998, 555]) ?? 0,
       currency: "eur",
       payment_method: this.#dice.pick(cards) ?? "",
       confirm: true,
-      metadata: { orderId, itemId, by: "somebody", ...(this.#dice.oneIn(2) && { attempt: "1" }) },
+      metadata: { orderId, itemId, by: "somebody", ...(attempt !== null && { attempt }) },
     });
     this.#tell(`somebody pays for ${orderId}: ${await worked(paid)}`);
   }
@@ -98,9 +98,9 @@ export class ProviderSide {
   /** The payments that our workers made, and nobody else ever paid. */
   async ours(): Promise<LedgerEntry[]> {
     const others = new Set(this.#paidByBrowser);
-    for (const { type, data } of await this.#simulator.events()) {
-      const { id, metadata } = data.object as { id: string; metadata?: { by?: string } };
-      if (type === "payment_intent.created" && metadata?.by === "somebody") others.add(id);
+    for (const event of await this.#simulator.events()) {
+      if (event.type === "payment_intent.created" && !isOfOurPayment(event))
+        others.add((event.data.object as { id: string }).id);
     }
     return (await this.ledger()).filter(({ id }) => !others.has(id));
   }
@@ -174,7 +174,7 @@ export class ProviderSide {
     const refund = this.#dice.pick(refunds);
     if (!refund) return;
     const status = refund.status === "succeeded" || this.#dice.oneIn(2) ? "failed" : "succeeded";
-    if (refund.status === "succeeded" && !this.#dice.oneIn(3)) return;
+    if (refund.status === "succeeded" && !this.#dice.oneIn(2)) return;
     this.#tell(`refund ${refund.id} has ${status}: ${await worked(this.#simulator.settleRefund(refund.id, status))}`);
   }
 
@@ -195,6 +195,12 @@ export class ProviderSide {
       }
     }
   }
+}
+
+/** Whether an event is about a payment itself, and that is one that a worker of ours made. */
+export function isOfOurPayment({ data }: ProviderEvent): boolean {
+  const { object, metadata } = data.object as { object: string; metadata?: { by?: string } };
+  return object === "payment_intent" && metadata?.by === undefined;
 }
 
 export async function worked(attempt: Promise<unknown>): Promise<"yes" | "no"> {
