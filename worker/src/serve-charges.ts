@@ -17,7 +17,7 @@ export interface ChargeParts extends PaymentParts {
 }
 
 const outageRetryMs = 1_000; // keeps recovery within seconds of Postgres' return
-const soonMs = 20_000; // what is due sooner is done by the same job; later looks are the sweeper's to give out
+const soonMs = 8_000; // what is due sooner is done by the same job; later looks are the sweeper's to give out
 const shortestPauseMs = 250; // between two runs of one job, whatever Postgres says
 
 /**
