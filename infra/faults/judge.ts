@@ -151,7 +151,8 @@ function cancelledOnAGuess({ tales, rows }: Evidence, mayBeGone: (tale: Tale) =>
   const cancelled = rows.filter((row) => row.status === "cancelled" && row.reason !== "by_shopper");
   return cancelled.flatMap((row) => {
     const tale = taleOf.get(row.shopperId);
-    const lostInLine = tale !== undefined && row.leftLine && mayBeGone(tale);
+    // Nor did they lose anything who never had a 202: their order was refused, and cannot be decided.
+    const lostInLine = tale !== undefined && row.leftLine && (mayBeGone(tale) || tale.acceptedMs === null);
     return tale?.paymentMethod === goodCard && !lostInLine ? [row.id] : [];
   });
 }

@@ -109,10 +109,11 @@ async function takeStep(
       return null;
     case "unmatch":
       await noteUnmatched(trx, order.id, step.paymentIntentId, step.nextStep);
-      if (unmatchedId === null) await waitForPayment(trx, order, "undecided");
+      if (unmatchedId === null) await restAfter(trx, order);
       return null;
     case "close":
       await closeUnmatched(trx, order, step.paymentIntentId, step.outcome);
+      if (unmatchedId === null && order.status !== "reserved") await restAfter(trx, order);
       return null;
     case "note_refund":
       return noteRefund(trx, order, step);
@@ -122,7 +123,7 @@ async function takeStep(
     case "wait":
       if (unmatchedId !== null) await waitForUnmatched(trx, unmatchedId, step.unknown?.cause ?? "provider");
       else if (step.unknown !== null) await waitForPayment(trx, order, step.unknown.cause);
-      else if (order.status !== "reserved") await update(trx, order.id, { payment_due_at: null });
+      else if (order.status !== "reserved") await restAfter(trx, order);
       return null;
   }
 }
@@ -267,6 +268,12 @@ async function noteRefund(
     await appendEvent(trx, order.id, event, unchanged(order), detail);
   }
   return item;
+}
+
+/** What the order itself has open after an answer that changed nothing about it: a hold, or nothing. */
+async function restAfter(trx: Transaction<Tables>, order: LockedOrder): Promise<void> {
+  if (order.status === "reserved") await waitForPayment(trx, order, "undecided");
+  else await update(trx, order.id, { payment_due_at: null });
 }
 
 async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, waitingFor: WaitingFor): Promise<void> {

@@ -108,4 +108,27 @@ describe("looking at a payment", () => {
     await world.settle(orderId);
     expect(await world.order(orderId)).toMatchObject({ status: "refunded", refunded_minor: 1_999 });
   });
+
+  test("an order that was cancelled while an event came is looked at once more, and then no more", async () => {
+    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
+    await world.settle(orderId);
+    const looked = await readPayment(world.db, orderId);
+    const { payment_intent_id: id } = await world.order(orderId);
+    await world.simulator.stripe.paymentIntents.cancel(id ?? "");
+    for (const event of await eventsAbout(orderId)) await world.hear(event, false); // counts a hint
+    const about = { paymentIntentId: id ?? "", madeByAttempt: 1, amountMinor: 1_999, currency: "eur" };
+    const outcome = { kind: "canceled", ...about } as const;
+    await settleOrder(world.db, orderId, {
+      attempt: 1,
+      hints: looked.hints,
+      outcome,
+      unmatched: null,
+      withoutCall: false,
+    });
+    expect((await world.order(orderId)).status).toBe("cancelled");
+    const before = await requestCount(world);
+    expect(await world.settle(orderId)).toBeNull();
+    expect((await requestCount(world)) - before).toBe(1);
+    expect((await world.order(orderId)).payment_due_at).toBeNull();
+  });
 });
