@@ -5,6 +5,14 @@ import type { LedgerEntry, ProviderEvent } from "../../infra/stripe-simulator/pr
 import { hintOf } from "../../infra/testing/payments.ts";
 import type { ProviderSide } from "./provider-side.ts";
 
+interface OrderRow {
+  readonly id: string;
+  readonly status: string;
+  readonly reason: string | null;
+  readonly payment_intent_id: string | null;
+  readonly refunded_minor: number;
+}
+
 /**
  * What an audit at the end cannot see, since it was put right by then: a shopper charged twice and refunded, a unit put on sale while its
  * payment was paid, a hold whose clock started too early. Looked at after each step of a schedule.
@@ -14,6 +22,8 @@ export class MoneyWatch {
   readonly #provider: ProviderSide;
   readonly #itemId: string;
   #cancelled = new Set<string>();
+  /** By the payment: what was noted as refunded of it. */
+  #refunded = new Map<string, number>();
   /** By the order: the payments there were when a webhook told of one that pays for it. */
   readonly #toldOf = new Map<string, Set<string>>();
 
@@ -29,6 +39,9 @@ export class MoneyWatch {
     await this.#clocks();
     const orders = await this.#orders();
     const ours = await this.#provider.ours();
+    const ledger = await this.#provider.ledger();
+    this.#releasedOpen(orders, ledger);
+    await this.#refundedTooEarly(orders, ledger, alone);
     this.#chargedTwice(ours);
     if (alone) this.#releasedUnasked(orders, ours);
     this.#cancelled = new Set(orders.filter(({ status }) => status === "cancelled").map(({ id }) => id));
@@ -60,7 +73,7 @@ export class MoneyWatch {
   async #orders() {
     return this.#db
       .selectFrom("orders")
-      .select(["id", "status", "amount_minor"])
+      .select(["id", "status", "reason", "amount_minor", "payment_intent_id", "refunded_minor"])
       .where("item_id", "=", this.#itemId)
       .execute();
   }
@@ -97,7 +110,37 @@ export class MoneyWatch {
     expect(again, "no order is charged whose payment a webhook told of").toEqual([]);
   }
 
-  #releasedUnasked(orders: readonly { id: string; status: string }[], ours: readonly LedgerEntry[]): void {
+  /** A hold is released once its payment is canceled, which it stays. */
+  #releasedOpen(orders: readonly OrderRow[], ledger: readonly LedgerEntry[]): void {
+    const released = orders.filter(({ reason }) => reason === "hold_expired" || reason === "by_shopper");
+    const ids = released.map((order) => order.payment_intent_id);
+    const open = ledger.filter(({ id, status }) => ids.includes(id) && status !== "canceled");
+    expect(open, "no unit is put on sale whose payment is not canceled").toEqual([]);
+  }
+
+  /** A refund that is under way is not counted as done: it may fail. */
+  async #refundedTooEarly(orders: readonly OrderRow[], ledger: readonly LedgerEntry[], alone: boolean): Promise<void> {
+    const closed = await this.#db
+      .selectFrom("unmatched_payments")
+      .innerJoin("orders", "orders.id", "order_id")
+      .select("unmatched_payments.payment_intent_id")
+      .where("item_id", "=", this.#itemId)
+      .where("outcome", "=", "refunded")
+      .execute();
+    const noted = new Map(orders.map((order) => [order.payment_intent_id ?? "", order.refunded_minor]));
+    for (const { payment_intent_id: id } of closed) {
+      noted.set(id ?? "", ledger.find((payment) => payment.id === id)?.amountReceived ?? 0);
+    }
+    for (const { id, refunds } of ledger) {
+      const minor = noted.get(id) ?? 0;
+      const done = refunds.filter(({ status }) => status === "succeeded").reduce((sum, { amount }) => sum + amount, 0);
+      const isNew = minor > (this.#refunded.get(id) ?? 0);
+      if (alone && isNew) expect(minor, `no more is noted as refunded of ${id} than was`).toBeLessThanOrEqual(done);
+    }
+    this.#refunded = noted;
+  }
+
+  #releasedUnasked(orders: readonly OrderRow[], ours: readonly LedgerEntry[]): void {
     if (this.#provider.laggedUnusually) return;
     const released = orders.filter(({ id, status }) => status === "cancelled" && !this.#cancelled.has(id));
     const paid = ours.filter(

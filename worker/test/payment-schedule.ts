@@ -41,6 +41,7 @@ export class PaymentSchedule {
   readonly #watch: MoneyWatch;
   readonly #dice: Dice;
   #alone = true; // whether nothing else is going on at the same moment
+  #passesLaterMs = 0; // how much time is to pass once that is over
   readonly #itemId: string;
   readonly #webhooksGetLost: boolean;
   readonly #jobs: ChargeJob[] = [];
@@ -72,16 +73,18 @@ export class PaymentSchedule {
 
   async #run(): Promise<void> {
     const retries = this.#dice.below(3);
-    await addItem(this.#world.db, this.#itemId, 3, { payment_retries: retries, hold_seconds: 600 });
+    await addItem(this.#world.db, this.#itemId, 5, { payment_retries: retries, hold_seconds: 600 });
     await this.#buy();
     const steps = 8 + this.#dice.below(18);
     for (let i = 0; i < steps; i++) {
       // Now and then several at the same moment, interleaved as the network has it.
-      this.#alone = !this.#dice.oneIn(3);
-      await Promise.all(Array.from({ length: this.#alone ? 1 : 3 }, () => this.#step()));
-      await this.#watch.afterStep(this.#alone);
+      const alone = !this.#dice.oneIn(3);
+      this.#alone = alone;
+      await Promise.all(Array.from({ length: alone ? 1 : 3 }, () => this.#step()));
+      this.#alone = true;
+      await this.#letTimePass(this.#passesLaterMs);
+      await this.#watch.afterStep(alone);
     }
-    this.#alone = true;
     await this.#comeToRest();
     await auditMoney(this.#world.db, this.#simulator, this.#itemId, [...this.#shoppers.keys()]);
   }
@@ -109,7 +112,7 @@ export class PaymentSchedule {
       () => this.#provider.setFaults(),
       () => this.#provider.scriptFaults(),
       () => this.#provider.scriptFaults(),
-      () => this.#provider.saveFailure(),
+      () => this.#saveFailure(),
       () => this.#provider.configure(),
       () => this.#provider.configure(),
       () => this.#aMinuteWithoutProvider(),
@@ -121,8 +124,8 @@ export class PaymentSchedule {
     await this.#dice.pick(actions)?.();
   }
 
-  async #buy(): Promise<void> {
-    const request = purchaseRequest({ paymentMethod: this.#dice.pick(cards) ?? "", quantity: 1 + this.#dice.below(2) });
+  async #buy(card = this.#dice.pick(cards) ?? ""): Promise<string> {
+    const request = purchaseRequest({ paymentMethod: card, quantity: 1 + this.#dice.below(2) });
     const job = purchaseJob(this.#itemId, [request]);
     await this.#mortally(`buys with ${request.paymentMethod}`, async (parts) => {
       await decidePurchase(parts, "{lane-0}", job);
@@ -132,6 +135,25 @@ export class PaymentSchedule {
     await eventually("the order is decided", async () => (await decide()) === "decided");
     // From here on it can be cancelled, looked at, asked about: nobody does that to an order that Postgres does not know.
     this.#shoppers.set(request.orderId, request.shopperId);
+    return request.orderId;
+  }
+
+  /** A card is charged, but all that is ever answered is a failure saved under its key: the first card of an order, or its second. */
+  async #saveFailure(): Promise<void> {
+    const first = this.#dice.oneIn(2);
+    const orderId = await this.#buy(first ? "pm_card_visa" : "pm_that_does_not_exist");
+    if (!first) await this.#work(orderId);
+    await this.#provider.saveFailure();
+    if (!first) await this.#changeCard(orderId, "pm_card_visa");
+    await this.#work(orderId);
+    await this.#letTimePass(this.#dice.pick([second, 11 * minute, 25 * hour]) ?? 0);
+    await this.#work(orderId);
+  }
+
+  async #work(orderId: string, ranBefore = false): Promise<boolean> {
+    return this.#mortally(ranBefore ? "runs a job again" : "runs a job", async (parts) => {
+      await settlePayment(parts, orderId, ranBefore);
+    });
   }
 
   async #runJob(index = this.#dice.below(this.#jobs.length)): Promise<void> {
@@ -139,9 +161,7 @@ export class PaymentSchedule {
     if (!job) return;
     const ranBefore = this.#begun.has(job);
     this.#begun.add(job);
-    const done = await this.#mortally(ranBefore ? "runs a job again" : "runs a job", async (parts) => {
-      await settlePayment(parts, job.orderId, ranBefore);
-    });
+    const done = await this.#work(job.orderId, ranBefore);
     const twice = this.#dice.oneIn(6); // a stalled job's second run
     const place = this.#jobs.indexOf(job);
     if ((done && !twice && place >= 0) || this.#dice.oneIn(10)) this.#jobs.splice(Math.max(0, place), 1); // or it gets lost
@@ -177,10 +197,9 @@ export class PaymentSchedule {
     if (done && this.#alone) await this.#watch.told(event);
   }
 
-  /** A payment for an order that no worker made. Mostly its webhook is next, and its job, which meets a fault of its own at times. */
+  /** A payment for an order that no worker made; two in three are of an amount that some order has. Mostly its webhook is next, and its job, which meets a fault of its own at times. */
   async #somebodyPays(): Promise<void> {
-    const orderId = this.#dice.pick([...this.#shoppers.keys()]);
-    if (!orderId) return;
+    const orderId = this.#anyOrder();
     // It may say that it is our own attempt: then the other one is only known by its webhook.
     const attempt = !this.#webhooksGetLost && this.#dice.oneIn(2) ? "1" : null;
     await this.#provider.somebodyPays(orderId, this.#itemId, attempt);
@@ -198,9 +217,8 @@ export class PaymentSchedule {
     });
   }
 
-  async #changeCard(): Promise<void> {
-    const [orderId, shopperId] = this.#dice.pick([...this.#shoppers]) ?? ["", ""];
-    const card = this.#dice.pick(cards) ?? "";
+  async #changeCard(orderId = this.#anyOrder(), card = this.#dice.pick(cards) ?? ""): Promise<void> {
+    const shopperId = this.#shoppers.get(orderId) ?? "";
     const key = this.#dice.oneIn(2) ? `key-${this.#dice.below(1_000_000)}` : null;
     const parts = { ...this.#parts(new Mortal()), laneCount: 1 };
     const change = () => payWithAnotherCard(parts, shopperId, orderId, card, key);
@@ -215,7 +233,8 @@ export class PaymentSchedule {
   }
 
   async #shopperCancels(): Promise<void> {
-    const [orderId, shopperId] = this.#dice.pick([...this.#shoppers]) ?? ["", ""];
+    const orderId = this.#anyOrder();
+    const shopperId = this.#shoppers.get(orderId) ?? "";
     const parts = { ...this.#parts(new Mortal()), laneCount: 1, decisionWaitMs: 0 };
     this.#story.push(`shopper cancels: ${await worked(cancelOrder(parts, shopperId, orderId))}`);
   }
@@ -251,7 +270,16 @@ export class PaymentSchedule {
     return rows[0]?.open ?? 0;
   }
 
+  /** Mostly the last one that was bought: with it things are under way. */
+  #anyOrder(): string {
+    const orderIds = [...this.#shoppers.keys()];
+    return (this.#dice.oneIn(2) ? orderIds.at(-1) : this.#dice.pick(orderIds)) ?? "";
+  }
+
+  /** Not while somebody's request is on its way: none takes minutes. */
   async #letTimePass(ms: number): Promise<void> {
+    this.#passesLaterMs = this.#alone ? 0 : this.#passesLaterMs + ms;
+    if (!this.#alone || ms === 0) return;
     if (ms > 10 * second) this.#story.push(`${ms / second} s go by`);
     await this.#simulator.advanceClock(ms);
     await passTime(this.#world.db, ms, this.#itemId);

@@ -88,7 +88,7 @@ export class ProviderSide {
     const paid = this.#simulator.stripe.paymentIntents.create({
       amount: this.#dice.pick([1_999, 3_998, 555]) ?? 0,
       currency: "eur",
-      payment_method: this.#dice.pick(cards) ?? "",
+      payment_method: this.#dice.oneIn(2) ? "pm_card_visa" : (this.#dice.pick(cards) ?? ""),
       confirm: true,
       metadata: { orderId, itemId, by: "somebody", ...(attempt !== null && { attempt }) },
     });
@@ -126,11 +126,12 @@ export class ProviderSide {
     await this.scriptFaults(this.#dice.pick(targets.slice(1)));
   }
 
-  /** The next charges are carried out, and answered with a failure that is saved under their key; no list shows them for long. */
+  /** The next charge is carried out, and answered with a failure that is saved under its key; the lists lag. */
   async saveFailure(): Promise<void> {
-    this.laggedUnusually = true;
-    this.#tell("next charge has a saved failure, lists lag");
-    await this.#simulator.configure({ outage: false, secretKey: null, currencies: null, ...unusualLags[1] });
+    const lag = this.#dice.oneIn(2) ? usualLag : unusualLags[1];
+    if (lag !== usualLag) this.laggedUnusually = true;
+    this.#tell(`next charge has a saved failure, lists lag: ${JSON.stringify(lag)}`);
+    await this.#simulator.configure({ outage: false, secretKey: null, currencies: null, ...lag });
     await this.#simulator.script([{ ...targets[0], fault: "error_after", times: 1 }]);
   }
 
