@@ -65,7 +65,7 @@ async function putAside(client: pg.Client): Promise<string[]> {
 const insertOrders = `
 insert into orders (
   id, shopper_id, item_id, quantity, amount_minor, currency, status, reason, payment_method, payment_status, payment_intent_id,
-  payment_started_at, payment_due_at, refunded_minor, placed_at, reserved_at, settled_at, hold_expires_at
+  payment_started_at, payment_unknown_since, payment_due_at, refunded_minor, placed_at, reserved_at, settled_at, hold_expires_at
 )
 select
   ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
@@ -81,6 +81,7 @@ select
   case when status in ('confirmed', 'refunded', 'cancelled') or stage = 2 then 'pi_' || lpad(n::text, 8, '0') end,
   case when status in ('confirmed', 'refunded', 'cancelled') then placed_at + interval '1 second'
     when stage in (1, 2) then now() - interval '1 hour' + h % 3000 * interval '1 second' end,
+  case when stage = 1 then now() - interval '1 hour' + h % 3000 * interval '1 second' end,
   case when stage is not null then now() + (h % 3600 - 600) * interval '1 second' end,
   case status when 'refunded' then 1999 else 0 end,
   placed_at,
@@ -107,7 +108,7 @@ from (select * from orders order by id desc limit ${ordersWithEvents}) o
 cross join generate_series(1, 2) k
 order by placed_at, k`;
 
-// 4,000 unmatched payments are open, as after a provider's bad night; far more were settled.
+// 12,000 unmatched payments are open, as after a provider's bad night; far more were settled.
 // Webhooks of 40 days, the first ten of which are to be forgotten.
 const insertRest = `
 insert into webhook_events (id, type, payment_intent_id, received_at, processed_at)
@@ -118,7 +119,7 @@ insert into unmatched_payments (order_id, payment_intent_id, next_step, sent_at,
     case when open then now() + (n % 3600 - 1800) * interval '1 second' end, 3,
     case when not open then case step when 'search' then 'never_made' when 'cancel' then 'canceled' else 'refunded' end end
   from (
-    select id, placed_at, n, n <= 4000 as open, (array['ask', 'cancel', 'refund', 'search'])[1 + n % 4] as step
+    select id, placed_at, n, n <= 12000 as open, (array['ask', 'cancel', 'refund', 'search'])[1 + n % 4] as step
     from (select id, placed_at, row_number() over (order by id desc) as n from orders where status = 'cancelled') o
     where n <= 60000
   ) u;
