@@ -23,7 +23,7 @@ export type WaitingFor = Unknown["cause"] | "shopper" | "provider" | "refund" | 
 
 const waits = {
   no_answer: { firstMs: 500, longestMs: 16 * second },
-  refused: { firstMs: 2 * second, longestMs: 24 * second },
+  refused: { firstMs: 2 * second, longestMs: 12 * second },
   undecided: { firstMs: second, longestMs: minute },
   not_found: { firstMs: 5 * second, longestMs: hour },
   /** For a refund that the provider refuses. */

@@ -5,7 +5,7 @@ const second = 1_000;
 const hour = 3_600 * second;
 const longest: [WaitingFor, number][] = [
   ["no_answer", 16 * second],
-  ["refused", 24 * second],
+  ["refused", 12 * second],
   ["undecided", 60 * second],
   ["not_found", hour],
   ["refund", hour],
@@ -28,6 +28,6 @@ describe("how long until a payment is looked at again", () => {
 
   test("an outage is asked about again within 30 s, however long it lasts", () => {
     expect(lookAgainMs("no_answer", 1_000)).toBeLessThan(30 * second);
-    expect(lookAgainMs("refused", 1_000)).toBeLessThanOrEqual(30 * second);
+    expect(lookAgainMs("refused", 1_000)).toBeLessThanOrEqual(15 * second);
   });
 });

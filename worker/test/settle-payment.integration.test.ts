@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { createPaymentWorld, type PaymentWorld, requestCount } from "../../infra/testing/payments.ts";
+import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
+import type { PaymentOutcome } from "../src/classify-payment.ts";
 import { connectStripe } from "../src/connect-stripe.ts";
+import { reserveOrders } from "../src/reserve-orders.ts";
+import { settleOrder } from "../src/settle-order.ts";
 import { settlePayment } from "../src/settle-payment.ts";
 
 describe("looking after an order's payment", () => {
@@ -57,6 +61,44 @@ describe("looking after an order's payment", () => {
     expect((await world.order(orderId)).status).toBe("confirmed");
     expect(await world.payments(orderId)).toHaveLength(1);
     expect(await world.events(orderId)).toEqual(["reserved", "charge_started", "confirmed"]);
+  });
+
+  test("orders are settled while others of their item are decided: nobody waits in a circle", async () => {
+    const busy = `busy-${itemId}`;
+    await addItem(world.db, busy, 100_000);
+    const orderIds = await Promise.all(Array.from({ length: 30 }, () => world.reserve(busy)));
+    let settling = true;
+    const decide = async () => {
+      const { signal } = new AbortController();
+      while (settling) {
+        const requests = Array.from({ length: 50 }, () => purchaseRequest());
+        await reserveOrders(world.db, purchaseJob(busy, requests), signal);
+      }
+    };
+    // An event came in since Postgres was looked at, so that settling writes the order twice.
+    const settle = async (orderId: string) => {
+      const { payment_hints: hints } = await world.order(orderId);
+      const outcome: PaymentOutcome = {
+        kind: "paid",
+        paymentIntentId: `pi_${orderId}`,
+        madeByAttempt: 1,
+        amountMinor: 1_999,
+        currency: "eur",
+        refundsSeen: true,
+        refundedMinor: 0,
+        refundPending: false,
+        disputed: false,
+      };
+      const seen = { attempt: 1, hints: hints + 1, outcome, unmatched: null, withoutCall: false };
+      return settleOrder(world.db, orderId, seen);
+    };
+    const deciding = decide();
+    try {
+      for (const orderId of orderIds) expect((await settle(orderId)).order.status).toBe("confirmed");
+    } finally {
+      settling = false;
+      await deciding;
+    }
   });
 
   test("a decline that is seen twice returns the units once", async () => {
