@@ -22,7 +22,7 @@ export function lookAgainMs(waitingFor: WaitingFor, looks: number): number {
 export type WaitingFor = Unknown["cause"] | "shopper" | "provider" | "refund" | "search";
 
 const waits = {
-  no_answer: { firstMs: 500, longestMs: 16 * second },
+  no_answer: { firstMs: 500, longestMs: 8 * second },
   refused: { firstMs: 2 * second, longestMs: 12 * second },
   undecided: { firstMs: second, longestMs: minute },
   not_found: { firstMs: 5 * second, longestMs: hour },
