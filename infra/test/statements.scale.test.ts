@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Database } from "@holdfast/shared/database.ts";
+import { type Database, requirePostgres } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { watchEpochOnce } from "@holdfast/shared/watch-epoch.ts";
@@ -106,6 +106,14 @@ describe("with two million orders in Postgres", () => {
     );
   };
   const hear = (event: ProviderEvent) => processWebhook(db, charges, hintOf(event));
+
+  test("a process that starts reads no order, whatever tables are empty", async () => {
+    const statements = await statementsOf("start", async () => {
+      await world.db.deleteFrom("reconciliations").execute();
+      await requirePostgres(db);
+    });
+    expect(offending(statements)).toEqual([]);
+  });
 
   test("a sweep reads no more than it gives out, of each kind", async () => {
     const statements = await statementsOf("sweep", async () => {
