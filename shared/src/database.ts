@@ -249,7 +249,8 @@ export async function findOrder(db: Database, orderId: string): Promise<OrderRec
 /** Makes sure at start that Postgres answers and has the schema, the newest table included. @throws one clear line where not */
 export async function requirePostgres(db: Database): Promise<void> {
   try {
-    // Reads no row: with `limit 1` alone Postgres goes through all combinations of them where one table is empty.
+    // Reads no row. With `limit 1` and an empty table, Postgres goes through all combinations of the
+    // others' rows.
     await sql`select 1 from orders, redis_epochs, unmatched_payments, item_totals, reconciliations where false`.execute(
       db,
     );

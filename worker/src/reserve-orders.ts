@@ -57,10 +57,11 @@ function decideInOneTransaction(
 }
 
 /**
- * The row lock is what makes the decision safe: whoever comes second sees what the first one left. It is
- * `for no key update`, which shuts out every other writer of the row, and not `for update`: that would
- * shut out foreign keys too, and Postgres checks an order's when a transaction changes it a second time.
- * Settling does, with the item's totals locked, which this transaction waits for: a deadlock.
+ * The row lock is what makes the decision safe: whoever comes second sees what the first one left.
+ * `for no key update` blocks every other writer of the row. `for update` would block foreign key
+ * checks too, and Postgres checks an order's key when a transaction changes the order a second
+ * time. Settling does that while it holds the item's totals, which this transaction waits for: a
+ * deadlock.
  */
 async function lockItem(trx: Transaction<Tables>, itemId: string): Promise<Item | null> {
   const row = await trx.selectFrom("items").selectAll().where("id", "=", itemId).forNoKeyUpdate().executeTakeFirst();
