@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { chmod, chown, link, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { migrate } from "@holdfast/migrations/migrate.ts";
 import { openDatabase } from "@holdfast/shared/database.ts";
@@ -14,7 +14,7 @@ import { openCopy } from "../local/open-copy.ts";
 import { startPostgres } from "../local/postgres.ts";
 import { childEnded, freePort } from "../local/processes.ts";
 import { startRedis } from "../local/redis.ts";
-import { findRedisServer } from "../local/redis-server.ts";
+import { findRedisServer, type RedisProgram } from "../local/redis-server.ts";
 import { addItem, booksOf } from "../testing/items.ts";
 import { eventually } from "../testing/world.ts";
 
@@ -331,12 +331,12 @@ describe.runIf(isRoot)("programs in a folder that is closed to nobody", () => {
 describe("where there is no redis-server on PATH", () => {
   let home: string;
   let tools: string;
-  let redisServer: string;
+  let redisServer: RedisProgram;
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), "holdfast-unpack-"));
     tools = join(home, "tools");
     await mkdir(tools);
-    redisServer = (await findRedisServer(() => {})).path;
+    redisServer = await findRedisServer(() => {});
     vi.stubEnv("PATH", tools);
   });
   afterEach(async () => {
@@ -350,14 +350,16 @@ describe("where there is no redis-server on PATH", () => {
   const calls = async () => (await readFile(join(home, "calls"), "utf8")).trim().split("\n");
   /** Debian's tools, as far as they are called: one library is missing on this machine. */
   const fakeDebian = async () => {
+    const { path, libraryPath } = redisServer;
+    // Where the machine has no redis-server itself, the one that runs here needs libraries of its own.
+    const libraries = libraryPath?.split(delimiter) ?? [];
+    const links = libraries.map((folder) => `ln -sf "${folder}"/* "$3/usr/lib/x86_64-linux-gnu"`);
+    links.push(`ln -sf "${path}" "$3/usr/bin/redis-server"`);
     await tool(
       "apt-get",
       `cat "\${2#-c=}" > "${home}/settings"; case "$*" in *simulate*) echo "Inst liblzf1 (3.6-3 Debian)";; *download*) touch redis-server.deb redis-tools.deb liblzf1.deb;; esac`,
     );
-    await tool(
-      "dpkg",
-      `mkdir -p "$3/usr/bin" "$3/usr/lib/x86_64-linux-gnu"; ln -sf "${redisServer}" "$3/usr/bin/redis-server"`,
-    );
+    await tool("dpkg", `mkdir -p "$3/usr/bin" "$3/usr/lib/x86_64-linux-gnu"; ${links.join("; ")}`);
   };
 
   test("Debian's and what it needs are unpacked beside us, with lists of our own, once, and nothing is installed", async () => {
