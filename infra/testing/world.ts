@@ -47,10 +47,20 @@ export async function createWorld({ schema = true } = {}): Promise<World> {
       await deleteKeys(redis, redisPrefix);
       redis.disconnect();
       await db.destroy();
-      await sql`drop database ${sql.id(name)} with (force)`.execute(admin);
+      await dropDatabase(admin, name);
       await admin.destroy();
     },
   };
+}
+
+/**
+ * Without `with (force)`: that fails where Postgres happens to vacuum the database, since only a
+ * superuser may end that. A plain drop ends it, and waits for the connections that we end here.
+ */
+async function dropDatabase(admin: Database, name: string): Promise<void> {
+  const ours = sql`datname = ${name} and usename = current_user`;
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity where ${ours}`.execute(admin);
+  await sql`drop database ${sql.id(name)}`.execute(admin);
 }
 
 async function deleteKeys(redis: RedisClient, prefix: string): Promise<void> {
