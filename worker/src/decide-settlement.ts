@@ -117,6 +117,7 @@ export function decideSettlement(order: OrderAtHand, seen: Observation): Step {
       }
       if (unmatched && !isCurrent(order, outcome)) return settleOther(outcome, unmatched);
       if (attempt !== order.attempt) return settleEarlierAttempt(order, outcome);
+      if (unmatched) return settleClaimed(order, outcome);
       // Between the look and now it was sent: that nothing had been is no answer to it.
       if (seen.withoutCall && order.sent && isUnanswered(order)) return wait;
       return settleHeld(order, outcome);
@@ -236,6 +237,15 @@ function settleNeverMade(order: OrderAtHand): Step {
   if (order.releasing === null) return { do: "replace_key", search };
   const open = paymentIntentId !== null;
   return { do: "cancel", reason: order.releasing, paymentIntentId, declineCode: null, open, search };
+}
+
+/**
+ * A payment that says of itself that it is the one whose answer is missing. Should the order end with it, the attempt may
+ * have made another all the same: that one is searched for, and refunded.
+ */
+function settleClaimed(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
+  const step = settleHeld(order, outcome);
+  return step.do === "cancel" ? { ...step, search: order.paymentIntentId === null } : step;
 }
 
 function note(

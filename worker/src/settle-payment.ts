@@ -121,8 +121,8 @@ async function findOwn({ db, stripe }: PaymentParts, payment: Payment): Promise<
   });
   const fitting = payments.filter((found) => !("amountMinor" in found) || fits(payment, found));
   const own =
+    fitting.find(({ kind }) => kind === "paid") ?? // by whatever attempt: the order is paid
     fitting.find((found) => "madeByAttempt" in found && found.madeByAttempt === payment.attempt) ??
-    fitting.find(({ kind }) => kind === "paid") ??
     fitting.find(({ kind }) => kind === "unknown");
   const others = payments
     .filter((found) => found !== own)

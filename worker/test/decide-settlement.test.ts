@@ -52,6 +52,14 @@ describe("an order that is held", () => {
     expect(decideUnmatched({ paymentIntentId: "pi_0" }, paid)).toEqual({ ...confirm, other: "pi_0" });
   });
 
+  test("that ends with a payment somebody told of has another that its attempt may have made searched for", () => {
+    const cancelled = { do: "cancel", reason: "payment_failed", paymentIntentId: "pi_1", search: true };
+    expect(decideUnmatched({}, declined)).toMatchObject({ ...cancelled, declineCode: "lost_card", open: true });
+    expect(decideUnmatched({ paymentStatus: "unknown" }, canceled)).toMatchObject({ ...cancelled, open: false });
+    expect(decideUnmatched({ paymentIntentId: "pi_1" }, declined)).toMatchObject({ ...cancelled, search: false });
+    expect(decideUnmatched({ paymentRetries: 1 }, declined)).toMatchObject({ do: "note", paymentStatus: "declined" });
+  });
+
   test("that is paid by an earlier attempt has what the one under way may have made searched for", () => {
     expect(decide({ attempt: 2 }, paid)).toEqual({ ...confirm, search: true });
     expect(decide({ attempt: 2 }, { ...paid, madeByAttempt: 2 })).toEqual(confirm);

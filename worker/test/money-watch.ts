@@ -142,7 +142,9 @@ export class MoneyWatch {
 
   #releasedUnasked(orders: readonly OrderRow[], ours: readonly LedgerEntry[]): void {
     if (this.#provider.laggedUnusually) return;
-    const released = orders.filter(({ id, status }) => status === "cancelled" && !this.#cancelled.has(id));
+    const released = orders
+      .filter(({ id, status }) => status === "cancelled" && !this.#cancelled.has(id))
+      .filter(({ id }) => !this.#provider.impersonated.has(id));
     const paid = ours.filter(
       ({ orderId, status }) => status === "succeeded" && released.some(({ id }) => id === orderId),
     );

@@ -177,6 +177,24 @@ describe("an order's money, in the rare cases", () => {
     expect(await world.order(orderId)).toMatchObject({ status: "confirmed", payment_attempt: 1 });
   });
 
+  test("of two payments that say they are the same attempt, the paid one counts, though the other is found first", async () => {
+    const orderId = await world.reserve(itemId);
+    await sql`update items set payment_retries = 0 where id = ${itemId}`.execute(world.db);
+    const claims = { metadata: { orderId, itemId, attempt: "1" } };
+    await payBehind(orderId, { ...claims, payment_method: "pm_card_chargeDeclined" }).catch(() => {});
+    await world.simulator.script([{ ...create, fault: "reset_after", times: 1 }]);
+    await world.settle(orderId);
+    await world.letTimePass(25 * hourMs);
+    expect((await world.payments(orderId)).map(({ status }) => status).sort()).toEqual([
+      "requires_payment_method",
+      "succeeded",
+    ]);
+    await settleFor(orderId, hourMs);
+    expect((await world.payments(orderId)).map(({ status }) => status).sort()).toEqual(["canceled", "succeeded"]);
+    expect(await world.order(orderId)).toMatchObject({ status: "confirmed", payment_attempt: 1 });
+    expect(await kept(orderId)).toEqual([1_999]);
+  });
+
   describe("a merchant's fault", () => {
     test.each([
       ["a currency that is not activated", { currencies: ["usd"] }, []],

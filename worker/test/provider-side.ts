@@ -44,6 +44,8 @@ const faults = faultKinds.filter((kind) => kind !== "never" && kind !== "latency
 export class ProviderSide {
   /** Whether its lists ever lagged by more than we take for granted: a payment may have been missed, and be refunded later. */
   laggedUnusually = false;
+  /** Orders with a payment of somebody else's that says it is our own attempt: which of the two counts nobody can tell before both are known. */
+  readonly impersonated = new Set<string>();
   readonly #paidByBrowser = new Set<string>();
   readonly #simulator: TestSimulator;
   readonly #dice: Dice;
@@ -92,6 +94,7 @@ export class ProviderSide {
       confirm: true,
       metadata: { orderId, itemId, by: "somebody", ...(attempt !== null && { attempt }) },
     });
+    if (attempt !== null) this.impersonated.add(orderId);
     this.#tell(`somebody pays for ${orderId}: ${await worked(paid)}`);
   }
 
