@@ -73,7 +73,9 @@ export async function refundPayment(
       { payment_intent: paymentIntentId, metadata: { orderId } },
       { idempotencyKey: key },
     );
-    return { kind: refundState(refund.status) };
+    // The saved answer says how it was at first: it may have failed since.
+    const replayed = refund.lastResponse.headers["idempotent-replayed"] === "true";
+    return replayed ? refundedBefore(stripe, paymentIntentId) : { kind: refundState(refund.status) };
   } catch (error) {
     const { code } = error as { code?: string };
     if (code === "charge_disputed") return { kind: "disputed" };

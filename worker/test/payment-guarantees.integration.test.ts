@@ -1,8 +1,11 @@
+import { invariant } from "@holdfast/shared/invariant.ts";
 import { openChargeQueue } from "@holdfast/shared/queues.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { createPaymentWorld, type PaymentWorld, requestCount } from "../../infra/testing/payments.ts";
+import { readPayment } from "../src/read-payment.ts";
+import { settleUnmatched } from "../src/refund-unmatched.ts";
 import { sweepOnce } from "../src/sweep.ts";
 import { watchAges } from "../src/watch-ages.ts";
 
@@ -164,6 +167,25 @@ describe("an order's money, in the rare cases", () => {
     expect(await world.hear(await world.simulator.announce("payment_intent.succeeded", succeeded))).toBe("asked");
     expect(await requestCount(world)).toBeGreaterThan(before);
     expect(await world.unmatched(orderId)).toMatchObject([{ payment_intent_id: id, outcome: "canceled" }]);
+  });
+
+  test("a refund that failed before its answer was written down is made again", async () => {
+    const orderId = await world.reserve(itemId);
+    await world.settle(orderId);
+    const stray = await payBehind(orderId);
+    await world.hear(await eventAbout("payment_intent.succeeded", stray.id), false);
+    const refund = async () => {
+      const [unmatched] = (await readPayment(world.db, orderId)).unmatched;
+      invariant(unmatched, "a payment that the order does not go by");
+      return settleUnmatched(world.simulator.stripe, orderId, { ...unmatched, nextStep: "refund" });
+    };
+    expect(await refund()).toMatchObject({ outcome: { kind: "refunded" } }); // and the worker dies
+    const made = (await world.payments(orderId)).flatMap(({ refunds }) => refunds);
+    for (const { id } of made) await world.simulator.settleRefund(id, "failed");
+    expect(await refund()).toMatchObject({ outcome: { kind: "failed" } });
+    await settleFor(orderId, hourMs);
+    expect(await kept(orderId)).toEqual([1_999]);
+    expect(await world.unmatched(orderId)).toMatchObject([{ outcome: "refunded" }]);
   });
 
   test("a charge job that runs more than a day after its first sending charges nothing again", async () => {
