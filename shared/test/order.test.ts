@@ -83,6 +83,7 @@ describe("what a shopper is shown", () => {
     [{ status: "waitlisted" }, "On the waiting list"],
     [{ status: "out_of_stock" }, "Out of stock"],
     [{ status: "confirmed" }, "Success"],
+    [{ status: "refunded" }, "Refunded"],
     [{ status: "rejected", reason: "item_not_found" }, "Item not found"],
     [{ status: "rejected", reason: "limit_exceeded" }, "Limit per shopper exceeded"],
     [{ status: "rejected", reason: "sale_not_open" }, "The sale is not open"],

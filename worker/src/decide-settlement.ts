@@ -190,8 +190,8 @@ function paidAnotherAmount({ paymentIntentId, amountMinor, currency }: Paid): Un
  * An answer to an attempt that was replaced says nothing of the one under way, unless it is about
  * the order's payment as a whole.
  */
-function settleEarlierAttempt(order: OrderAtHand, outcome: PaymentOutcome): Step {
-  if (outcome.kind === "never_made" || outcome.kind === "paid") return wait;
+function settleEarlierAttempt(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
+  if (outcome.kind === "never_made") return wait;
   const { paymentIntentId } = outcome;
   if (paymentIntentId === null) return wait;
   if (paymentIntentId !== order.paymentIntentId) return settleOther(outcome, false);

@@ -137,6 +137,11 @@ describe("an error by its class", () => {
     });
   });
 
+  test("a fault of the provider is no decline, whatever it names", () => {
+    const fault = new errors.StripeAPIError(raw({ param: "payment_method" }));
+    expect(classifyError(fault, "charge")).toMatchObject({ kind: "unknown", cause: "no_answer" });
+  });
+
   test.each(["payment_method", "confirmation_token"])("a charge refused for its %s is declined", (param) => {
     const refused = new errors.StripeInvalidRequestError(raw({ code: "resource_missing", param }));
     expect(classifyError(refused, "charge")).toEqual({

@@ -83,7 +83,12 @@ describe("an order that is held", () => {
       // Its own payment was changed at the provider: people decide.
       expect(decide({ paymentIntentId: "pi_1" }, { ...paid, ...more })).toMatchObject({
         do: "wait",
-        unknown: { why: expect.stringContaining("another amount") },
+        unknown: {
+          kind: "unknown",
+          cause: "not_found",
+          why: expect.stringContaining("another amount"),
+          keyExhausted: false,
+        },
       });
     },
   );
@@ -208,6 +213,7 @@ describe("an order that is held", () => {
       do: "cancel",
       reason: "payment_failed",
       open: false,
+      search: false,
     });
     expect(decide({ paymentIntentId: "pi_1" }, { ...changed, refundsSeen: false })).toMatchObject({ do: "wait" });
   });
@@ -220,6 +226,15 @@ describe("a payment that an event told of, before its answer came", () => {
       do: "cancel",
       paymentIntentId: "pi_1",
     });
+  });
+
+  test("is canceled where it does not say that the attempt under way made it", () => {
+    for (const madeByAttempt of [null, 2]) {
+      expect(decideUnmatched({}, { ...needsShopper, madeByAttempt })).toMatchObject({
+        do: "unmatch",
+        nextStep: "cancel",
+      });
+    }
   });
 
   test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { keyRememberedMs, nextCall } from "../src/next-call.ts";
+import { awaitsAnswer, keyRememberedMs, nextCall } from "../src/next-call.ts";
 import type { Payment, UnmatchedPayment } from "../src/read-payment.ts";
 
 const held: Payment = {
@@ -50,6 +50,7 @@ describe("what is asked of the provider next", () => {
   test("it is never sent again under a key that may be forgotten, or only repeats a failure: it is searched for", () => {
     expect(next({ sentMsAgo: keyRememberedMs })).toEqual({ do: "find" });
     expect(next({ sentMsAgo: 1_000, keyExhausted: true })).toEqual({ do: "find" });
+    expect(next({ paymentStatus: "unknown", sentMsAgo: null })).toEqual({ do: "find" });
   });
 
   test("it is not sent again where its payment is known: that is asked", () => {
@@ -73,6 +74,7 @@ describe("what is asked of the provider next", () => {
   });
 
   test("a declined payment waits for another card", () => {
+    expect(next({ paymentStatus: "declined", dueInMs: 30_000 })).toBeNull();
     const declined = { paymentStatus: "declined", sentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
     expect(next({ ...declined, dueInMs: 1 })).toBeNull();
     expect(next({ ...declined, dueInMs: 0 })).toEqual({ do: "check", paymentIntentId: "pi_1" }); // it may be paid
@@ -102,11 +104,20 @@ describe("what is asked of the provider next", () => {
     expect(next({ unmatched: [toldOf] })).toEqual({ do: "settle_unmatched", unmatched: toldOf });
   });
 
+  test("and before the order's own payment is, and before other unmatched ones are settled", () => {
+    const toldOf = unmatched({ dueInMs: 0 });
+    const own = { paymentStatus: "processing", sentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
+    const both = [unmatched({ id: 6, nextStep: "refund" }), toldOf];
+    expect(next({ ...own, unmatched: both })).toEqual({ do: "settle_unmatched", unmatched: toldOf });
+  });
+
   test("nothing is sent while that question has no answer; but it is not waited for for good, nor for the bank", () => {
     expect(next({ unmatched: [unmatched({ dueInMs: 1 })] })).toBeNull();
     expect(next({ unmatched: [unmatched({ dueInMs: 1, looks: 39 })], sentMsAgo: 1_000 })).toBeNull();
     expect(next({ unmatched: [unmatched({ dueInMs: 1, looks: 40 })] })).toEqual({ do: "send", first: true });
-    expect(next({ unmatched: [unmatched({ dueInMs: 600_000 })] })).toEqual({ do: "send", first: true });
+    expect(next({ unmatched: [unmatched({ dueInMs: 120_000 })] })).toBeNull();
+    expect(next({ unmatched: [unmatched({ dueInMs: 120_001 })] })).toEqual({ do: "send", first: true });
+    expect(awaitsAnswer({ ...held, status: "confirmed", unmatched: [unmatched({ dueInMs: 1 })] })).toBe(false);
     // What sends nothing goes on.
     const check = { do: "check", paymentIntentId: "pi_1" };
     const waiting = { paymentStatus: "processing", sentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
@@ -128,5 +139,13 @@ describe("what is asked of the provider next", () => {
     expect(next({ ...paid, dueInMs: 0 })).toEqual({ do: "check", paymentIntentId: "pi_1" });
     expect(next({ ...paid, dueInMs: 1 })).toBeNull();
     expect(next({ ...paid, dueInMs: null })).toBeNull();
+    expect(next({ ...paid, paymentIntentId: null, dueInMs: 0 })).toBeNull();
+  });
+
+  test("a held order whose payment is over has nothing asked about it; one that waits for a payment has that payment's id", () => {
+    for (const paymentStatus of ["succeeded", "refunded", null] as const) {
+      expect(next({ paymentStatus, sentMsAgo: 1_000, paymentIntentId: "pi_1" })).toBeNull();
+    }
+    expect(() => next({ paymentStatus: "processing", sentMsAgo: 1_000 })).toThrow("waits for a payment without an id");
   });
 });
