@@ -42,7 +42,7 @@ export interface Paid extends AboutIntent<string> {
   readonly disputed: boolean;
 }
 
-export interface Unknown {
+export interface Unknown extends Partial<Omit<AboutIntent<string>, "paymentIntentId">> {
   readonly kind: "unknown";
   /**
    * - `no_answer`: timeout, broken connection, 5xx, 409, 429: the same request may be answered in a
@@ -81,7 +81,7 @@ export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
       };
     case "requires_payment_method":
       // Without an error nothing was tried yet: the request that made it may still be under way.
-      if (!intent.last_payment_error) return undecided("not tried yet", intent.id);
+      if (!intent.last_payment_error) return undecided("not tried yet", about);
       return { kind: "declined", ...about, declineCode: declineCodeOf(intent.last_payment_error) };
     case "requires_action":
       return { kind: "needs_shopper", ...about, clientSecret: intent.client_secret };
@@ -93,9 +93,9 @@ export function classifyIntent(intent: Stripe.PaymentIntent): PaymentOutcome {
     case "requires_capture":
       // We create and confirm in one call and capture at once: neither should come, and neither
       // says what will be.
-      return undecided(`unexpected status ${intent.status}`, intent.id);
+      return undecided(`unexpected status ${intent.status}`, about);
     default:
-      return undecided(`status ${String(intent.status)}, which this version does not know`, intent.id);
+      return undecided(`status ${String(intent.status)}, which this version does not know`, about);
   }
 }
 
@@ -120,7 +120,7 @@ function refundsOf({ latest_charge: charge }: Stripe.PaymentIntent) {
   const pendingMinor = pending.reduce((sum, { amount }) => sum + amount, 0);
   return {
     refundsSeen: true,
-    refundedMinor: charge.amount_refunded - pendingMinor,
+    refundedMinor: Math.max(0, charge.amount_refunded - pendingMinor),
     refundPending: pending.length > 0,
     disputed: charge.disputed,
   };
@@ -140,12 +140,15 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
     return { kind: "declined", ...about, declineCode: declineCodeOf(error) };
   }
   if (error instanceof Stripe.errors.StripeInvalidRequestError) {
+    const intent = error.payment_intent;
     // "You cannot cancel (or confirm) this PaymentIntent because it has a status of …": the status
-    // is the answer.
-    if (error.payment_intent) return classifyIntent(error.payment_intent);
+    // is the answer. Where a charge was refused for another reason, it is that of an earlier card.
+    if (intent && (asked === "question" || error.code === "payment_intent_unexpected_state")) {
+      return classifyIntent(intent);
+    }
     if (asked === "charge" && isAboutCard(error)) {
       const declineCode = error.code ?? "invalid_request";
-      return { kind: "declined", ...noIntent, declineCode };
+      return { kind: "declined", ...(intent ? aboutIntent(intent) : noIntent), declineCode };
     }
   }
   const why = error instanceof Error ? error.message : String(error);
@@ -154,7 +157,8 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
     kind: "unknown",
     cause: isRefusalOfUs(error) ? "refused" : "no_answer",
     why,
-    keyExhausted: replayed,
+    // Under a key that was used with other parameters, by an earlier version say, nothing can be asked any more.
+    keyExhausted: replayed || error instanceof Stripe.errors.StripeIdempotencyError,
     paymentIntentId: null,
   };
 }
@@ -177,13 +181,12 @@ export function isRefusalOfUs(error: unknown): boolean {
   return (
     error instanceof Stripe.errors.StripeAuthenticationError ||
     error instanceof Stripe.errors.StripePermissionError ||
-    error instanceof Stripe.errors.StripeIdempotencyError ||
     error instanceof Stripe.errors.StripeInvalidRequestError
   );
 }
 
-function undecided(why: string, paymentIntentId: string): Unknown {
-  return { kind: "unknown", cause: "undecided", why, keyExhausted: false, paymentIntentId };
+function undecided(why: string, about: AboutIntent<string>): Unknown {
+  return { kind: "unknown", cause: "undecided", why, keyExhausted: false, ...about };
 }
 
 function declineCodeOf(error: { decline_code?: string; code?: string }): string {

@@ -107,7 +107,7 @@ export interface Observation {
 export function decideSettlement(order: OrderAtHand, seen: Observation): Step {
   const { attempt, outcome } = seen;
   const unmatched = seen.unmatched !== null;
-  if (unmatched && outcome.kind === "unknown") return { do: "wait", unknown: outcome };
+  if (unmatched && outcome.kind === "unknown") return settleUnclear(order, outcome);
   const paymentIntentId = outcome.kind === "never_made" ? null : outcome.paymentIntentId;
   switch (order.status) {
     case "reserved":
@@ -152,7 +152,7 @@ function isUnanswered({ paymentStatus }: OrderAtHand): boolean {
  */
 export function fits(
   order: Pick<OrderAtHand, "amountMinor" | "currency">,
-  payment: { readonly amountMinor: number | null; readonly currency: string | null },
+  payment: { readonly amountMinor?: number | null; readonly currency?: string | null },
 ): boolean {
   return payment.amountMinor === order.amountMinor && payment.currency === order.currency;
 }
@@ -254,6 +254,18 @@ function note(
   declineCode: string | null = null,
 ): Extract<Step, { do: "note" }> {
   return { do: "note", unknown: null, paymentStatus, paymentIntentId, declineCode };
+}
+
+/**
+ * A payment that the order does not go by, and that nobody has tried to pay yet. It is canceled,
+ * unless it may be the one that the order's attempt is making.
+ */
+function settleUnclear(order: OrderAtHand, outcome: Unknown): Step {
+  const mayBeCurrent =
+    order.status === "reserved" && order.sent && isUnanswered(order) && order.paymentIntentId === null;
+  const { cause, paymentIntentId } = outcome;
+  if (cause !== "undecided" || paymentIntentId === null || mayBeCurrent) return { do: "wait", unknown: outcome };
+  return { do: "unmatch", paymentIntentId, nextStep: "cancel" };
 }
 
 /**

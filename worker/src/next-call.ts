@@ -57,7 +57,9 @@ function callForOwn(payment: Payment): Call | null {
   const due = payment.dueInMs !== null && payment.dueInMs <= 0;
   if (status === "reserved") {
     const unsent = payment.paymentStatus === "pending" && sentMsAgo === null;
-    if (payment.releasing !== null) return due || unsent ? callToRelease(payment) : null;
+    if (payment.releasing !== null) {
+      return due || (unsent && paymentIntentId === null) ? callToRelease(payment) : null;
+    }
     // A card is tried as soon as its job runs; the same card under another key has its time.
     if (unsent) return due || payment.attempt <= payment.cards ? { do: "send", first: true } : null;
     return due ? callForHeld(payment) : null;

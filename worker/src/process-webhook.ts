@@ -114,7 +114,8 @@ async function noteHint(
   const own = order.payment_intent_id === paymentIntentId;
   if (own && order.status !== "cancelled") {
     if (order.status !== "reserved" && !movesMoneyBack(type)) return null;
-    if (order.payment_status === "declined" && type.endsWith("failed")) return null;
+    // Of the card before, where another is on its way: the answer to that one tells.
+    if ((order.payment_status === "declined" || order.just_sent) && type.endsWith("failed")) return null;
     const due = {
       payment_due_at: sql<Date>`now()`,
       payment_looks: 0,

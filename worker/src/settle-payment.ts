@@ -119,11 +119,10 @@ async function findOwn({ db, stripe }: PaymentParts, payment: Payment): Promise<
     firstMsAgo,
     lastMsAgo,
   });
-  const fitting = payments.filter((found) => !("amountMinor" in found) || fits(payment, found));
+  const fitting = payments.filter((found) => fits(payment, found));
   const own =
     fitting.find(({ kind }) => kind === "paid") ?? // by whatever attempt: the order is paid
-    fitting.find((found) => "madeByAttempt" in found && found.madeByAttempt === payment.attempt) ??
-    fitting.find(({ kind }) => kind === "unknown");
+    fitting.find((found) => "madeByAttempt" in found && found.madeByAttempt === payment.attempt);
   const others = payments
     .filter((found) => found !== own)
     .flatMap(({ paymentIntentId: id }) => (id === null ? [] : [id]));

@@ -58,7 +58,7 @@ describe("a PaymentIntent by its status", () => {
       cause: "undecided",
       why,
       keyExhausted: false,
-      paymentIntentId: "pi_1",
+      ...about,
     });
   });
 });
@@ -170,10 +170,27 @@ describe("an error by its class", () => {
 
   test("a request that is invalid for the state of the payment has that state for an answer", () => {
     const paid = intent({ status: "succeeded", amount_received: 1999 });
-    const error = new errors.StripeInvalidRequestError(raw({ payment_intent: paid }));
+    const code = "payment_intent_unexpected_state";
+    const error = new errors.StripeInvalidRequestError(raw({ code, payment_intent: paid }));
     for (const asked of ["charge", "question"] as const) {
       expect(classifyError(error, asked)).toMatchObject({ kind: "paid", ...about, refundsSeen: false });
     }
+  });
+
+  test("another card that is refused for our own fault is not declined, though the payment tells of the card before", () => {
+    const before = intent({ status: "requires_payment_method", last_payment_error: { code: "lost_card" } as never });
+    const refused = (param: string) => new errors.StripeInvalidRequestError(raw({ param, payment_intent: before }));
+    expect(classifyError(refused("currency"), "charge")).toMatchObject({ kind: "unknown", cause: "refused" });
+    expect(classifyError(refused("payment_method"), "charge")).toMatchObject({
+      kind: "declined",
+      ...about,
+      declineCode: "invalid_request",
+    });
+  });
+
+  test("a key that was used with other parameters is exhausted, which nobody has to mend", () => {
+    const used = classifyError(new errors.StripeIdempotencyError(raw({})), "charge");
+    expect(used).toMatchObject({ kind: "unknown", cause: "no_answer", keyExhausted: true });
   });
 
   test("a question that Stripe finds invalid declines nothing, whatever it is about", () => {
@@ -195,7 +212,6 @@ describe("an error by its class", () => {
     ["StripeAPIError", new errors.StripeAPIError(raw({})), "no_answer"],
     ["StripeConnectionError", new errors.StripeConnectionError(raw({})), "no_answer"],
     ["StripeRateLimitError", new errors.StripeRateLimitError(raw({})), "no_answer"],
-    ["StripeIdempotencyError", new errors.StripeIdempotencyError(raw({})), "refused"],
     ["StripeAuthenticationError", new errors.StripeAuthenticationError(raw({})), "refused"],
     ["StripePermissionError", new errors.StripePermissionError(raw({})), "refused"],
     ["a plain error", new Error("socket hang up"), "no_answer"],

@@ -228,6 +228,16 @@ describe("a payment that an event told of, before its answer came", () => {
     });
   });
 
+  test("is canceled where nobody has tried to pay it, unless it may be what the attempt under way is making", () => {
+    const untried: Unknown = { ...unknown, ...about, cause: "undecided" };
+    const cancel = { do: "unmatch", paymentIntentId: "pi_1", nextStep: "cancel" };
+    for (const order of [{ sent: false }, { paymentIntentId: "pi_0" }, { status: "confirmed" as const }]) {
+      expect(decideUnmatched(order, untried)).toEqual(cancel);
+    }
+    expect(decideUnmatched({}, untried)).toEqual({ do: "wait", unknown: untried });
+    expect(decideUnmatched({ sent: false }, unknown)).toEqual({ do: "wait", unknown });
+  });
+
   test("is canceled where it does not say that the attempt under way made it", () => {
     for (const madeByAttempt of [null, 2]) {
       expect(decideUnmatched({}, { ...needsShopper, madeByAttempt })).toMatchObject({

@@ -99,6 +99,12 @@ describe("what is asked of the provider next", () => {
     expect(next({ releasing: "hold_expired", sentMsAgo: 1, dueInMs: 9 })).toBeNull();
   });
 
+  test("a release that the provider does not answer is tried again when it is due, also of a card that was not sent", () => {
+    const release = { releasing: "by_shopper", paymentIntentId: "pi_1" } as const;
+    expect(next({ ...release, dueInMs: 0 })).toEqual({ do: "release", paymentIntentId: "pi_1" });
+    expect(next({ ...release, dueInMs: 1 })).toBeNull();
+  });
+
   test("what somebody told of is asked about before anything is sent", () => {
     const toldOf = unmatched();
     expect(next({ unmatched: [toldOf] })).toEqual({ do: "settle_unmatched", unmatched: toldOf });
