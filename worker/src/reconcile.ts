@@ -44,7 +44,7 @@ interface Payment {
 
 /**
  * Compares Postgres with the provider's list, page by page, for a window of time: the payments made
- * in it, and the orders paid in it. Repairs nothing. Payments without an order in their metadata
+ * in it, those refunded in it, however old they are, and the orders paid in it. Repairs nothing. Payments without an order in their metadata
  * are somebody else's on the same account and are left out.
  */
 export async function reconcile(
@@ -55,6 +55,7 @@ export async function reconcile(
 ): Promise<Reconciliation> {
   const differences: Difference[] = [];
   const kept = new Set<string>(); // payments
+  const listed = new Set<string>(); // payments too, those that were refunded among them
   let payments = 0;
   for await (const page of listPayments(stripe, window, closing)) {
     payments += page.length;
@@ -63,6 +64,7 @@ export async function reconcile(
       page.map((payment) => payment.orderId),
     );
     for (const payment of page) {
+      listed.add(payment.id);
       if (!payment.kept) continue;
       const order = orders.get(payment.orderId);
       const problem = problemOf(payment, order);
@@ -70,12 +72,24 @@ export async function reconcile(
       kept.add(payment.id);
     }
   }
+  for await (const page of listRefunded(stripe, window, closing)) {
+    for (const id of page) {
+      if (listed.has(id)) continue;
+      listed.add(id);
+      const payment = await retrievePayment(stripe, id, closing);
+      if (!payment?.orderId) continue;
+      payments += 1;
+      const order = (await findOrders(db, [payment.orderId])).get(payment.orderId);
+      const problem = payment.kept ? problemOf(payment, order) : problemOfRefunded(payment, order);
+      if (problem) differences.push(difference(problem, payment, order));
+    }
+  }
   let orders = 0;
   for await (const paid of listPaidOrders(db, window)) {
     orders += paid.length;
     for (const order of paid) {
       if (order.status !== "confirmed" || order.payment_intent_id === null) continue;
-      if (kept.has(order.payment_intent_id)) continue;
+      if (kept.has(order.payment_intent_id) || isReported(differences, order)) continue;
       // Its payment may have been made before the window began, or refunded.
       const payment = await retrievePayment(stripe, order.payment_intent_id, closing);
       if (payment?.kept) continue;
@@ -96,6 +110,15 @@ function problemOf(payment: Payment, order: OrderRow | undefined): Difference["p
   return null;
 }
 
+/** Its money went back, and its order does not know. */
+function problemOfRefunded(payment: Payment, order: OrderRow | undefined): Difference["problem"] | null {
+  return order?.status === "confirmed" && order.payment_intent_id === payment.id ? "confirmed, but refunded" : null;
+}
+
+function isReported(differences: readonly Difference[], { id }: OrderRow): boolean {
+  return differences.some(({ orderId, problem }) => orderId === id && problem === "confirmed, but refunded");
+}
+
 function difference(problem: Difference["problem"], payment: Payment | null, order: OrderRow | undefined): Difference {
   return {
     problem,
@@ -112,7 +135,7 @@ async function* listPayments(
   window: TimeWindow,
   closing: AbortSignal | undefined,
 ): AsyncGenerator<Payment[]> {
-  const created = { gte: Math.floor(window.fromMs / 1000), lt: Math.floor(window.toMs / 1000) };
+  const created = createdIn(window);
   let starting_after: string | undefined;
   let more = true;
   while (more) {
@@ -127,6 +150,31 @@ async function* listPayments(
     starting_after = page.data.at(-1)?.id;
     more = page.has_more;
   }
+}
+
+/** The payments of which something was refunded in the window, by whatever came of that since. */
+async function* listRefunded(
+  stripe: Stripe,
+  window: TimeWindow,
+  closing: AbortSignal | undefined,
+): AsyncGenerator<string[]> {
+  const created = createdIn(window);
+  let starting_after: string | undefined;
+  let more = true;
+  while (more) {
+    const query = { created, limit: 100, ...(starting_after && { starting_after }) };
+    const page = await withRetries(() => stripe.refunds.list(query), closing);
+    yield page.data.flatMap(({ payment_intent: payment }) => {
+      if (payment === null) return [];
+      return [typeof payment === "string" ? payment : payment.id];
+    });
+    starting_after = page.data.at(-1)?.id;
+    more = page.has_more;
+  }
+}
+
+function createdIn({ fromMs, toMs }: TimeWindow) {
+  return { gte: Math.floor(fromMs / 1000), lt: Math.floor(toMs / 1000) };
 }
 
 async function retrievePayment(stripe: Stripe, id: string, closing: AbortSignal | undefined): Promise<Payment | null> {

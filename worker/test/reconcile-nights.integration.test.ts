@@ -76,4 +76,15 @@ describe("the nightly reconciliation", () => {
     for (const name of world.alarms) expect(name).toMatch(/^reconcile_/);
     expect(await world.payments(orderId)).toMatchObject([{ amountReceived: 1_999, amountRefunded: 0 }]);
   });
+
+  test("raises an alarm for a refund made at the provider whose event was lost, however old its payment is", async () => {
+    const orderId = await world.reserve("item_1");
+    await world.settle(orderId);
+    await world.simulator.advanceClock(60 * hourMs); // 145 in all
+    const { payment_intent_id: id } = await world.order(orderId);
+    await world.simulator.refundOutside({ payment_intent: id ?? "", amount: 1_999, status: "succeeded" });
+    await night(firstNightMs + 150 * hourMs);
+    expect(world.alarms.length).toBeGreaterThanOrEqual(1);
+    expect((await world.order(orderId)).status).toBe("confirmed");
+  });
 });
