@@ -73,28 +73,24 @@ export async function refundPayment(
       { payment_intent: paymentIntentId, metadata: { orderId } },
       { idempotencyKey: key },
     );
-    // The saved answer says how it was at first: it may have failed since.
-    const replayed = refund.lastResponse.headers["idempotent-replayed"] === "true";
-    return replayed ? refundedBefore(stripe, paymentIntentId) : { kind: refundState(refund.status) };
+    if (refund.status === "failed" || refund.status === "canceled") return { kind: "failed" };
+    // It may be a saved answer about a refund that has failed since, or the rest of a payment of
+    // which somebody else's refund is under way: what counts is what has gone back by now.
+    return refundedByNow(stripe, paymentIntentId);
   } catch (error) {
     const { code } = error as { code?: string };
     if (code === "charge_disputed") return { kind: "disputed" };
-    if (code === "charge_already_refunded") return refundedBefore(stripe, paymentIntentId);
+    if (code === "charge_already_refunded") return refundedByNow(stripe, paymentIntentId);
     return asUnknown(classifyError(error, "question"));
   }
 }
 
 /** It may be pending still, or have been made by somebody else. */
-async function refundedBefore(stripe: Stripe, paymentIntentId: string): Promise<RefundOutcome> {
+async function refundedByNow(stripe: Stripe, paymentIntentId: string): Promise<RefundOutcome> {
   const outcome = await retrievePayment(stripe, paymentIntentId);
   if (outcome.kind !== "paid") return asUnknown(outcome);
   if (outcome.refundPending) return { kind: "pending" };
   return { kind: outcome.refundedMinor >= outcome.amountMinor ? "refunded" : "failed" };
-}
-
-function refundState(status: string | null): "refunded" | "pending" | "failed" {
-  if (status === "succeeded") return "refunded";
-  return status === "failed" || status === "canceled" ? "failed" : "pending";
 }
 
 function asUnknown(outcome: PaymentOutcome): Unknown {

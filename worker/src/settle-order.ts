@@ -34,7 +34,14 @@ export async function settleOrder(db: Database, orderId: string, seen: Observati
     const item = await takeStep(trx, order, step, seen.unmatched?.id ?? null);
     // Somebody said meanwhile that there is something to look at, which this answer may be too old for.
     if (order.hints !== seen.hints) await update(trx, orderId, { payment_due_at: now });
-    if (seen.unmatched !== null) await heedHints(trx, seen.unmatched);
+    if (seen.unmatched !== null) {
+      // Noted while the order came to go by it.
+      const own = seen.outcome.kind === "paid" && seen.outcome.paymentIntentId === order.paymentIntentId;
+      if (own && (order.status === "confirmed" || order.status === "refunded")) {
+        await unmatchedMatches(trx, seen.outcome.paymentIntentId);
+      }
+      await heedHints(trx, seen.unmatched);
+    }
     const row = await trx.selectFrom("orders").select(orderColumns).where("id", "=", orderId).executeTakeFirstOrThrow();
     return { order: orderFromRow(row), item, step };
   });

@@ -7,6 +7,7 @@ import { createPaymentWorld, type PaymentWorld, requestCount } from "../../infra
 import { readPayment } from "../src/read-payment.ts";
 import { settleUnmatched } from "../src/refund-unmatched.ts";
 import { sweepOnce } from "../src/sweep.ts";
+import { noteUnmatched } from "../src/unmatched-payments.ts";
 import { watchAges } from "../src/watch-ages.ts";
 
 const minuteMs = 60_000;
@@ -186,6 +187,29 @@ describe("an order's money, in the rare cases", () => {
     await settleFor(orderId, hourMs);
     expect(await kept(orderId)).toEqual([1_999]);
     expect(await world.unmatched(orderId)).toMatchObject([{ outcome: "refunded" }]);
+  });
+
+  test("a payment is refunded when all of it has gone back, and not while somebody else's refund of a part is under way", async () => {
+    const orderId = await world.reserve(itemId);
+    await world.settle(orderId);
+    const stray = await payBehind(orderId);
+    const outside = await world.simulator.refundOutside({ payment_intent: stray.id, amount: 100, status: "pending" });
+    await world.hear(await eventAbout("payment_intent.succeeded", stray.id));
+    expect(await world.unmatched(orderId)).toMatchObject([{ outcome: null }]);
+    await world.simulator.settleRefund(outside.id, "failed");
+    await settleFor(orderId, 12 * hourMs);
+    expect(await kept(orderId)).toEqual([1_999]);
+    expect(await world.unmatched(orderId)).toMatchObject([{ outcome: "refunded" }]);
+  });
+
+  test("a payment that turns out to be the order's own while somebody tells of it is not left open", async () => {
+    const orderId = await world.reserve(itemId);
+    await world.settle(orderId);
+    const { payment_intent_id: id } = await world.order(orderId);
+    await world.db.transaction().execute((trx) => noteUnmatched(trx, orderId, id ?? "", "ask", { dueInMs: 0 }));
+    await settleFor(orderId, minuteMs);
+    expect(await world.unmatched(orderId)).toMatchObject([{ outcome: "matched" }]);
+    expect(await world.order(orderId)).toMatchObject({ status: "confirmed" });
   });
 
   test("a charge job that runs more than a day after its first sending charges nothing again", async () => {
