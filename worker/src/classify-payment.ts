@@ -157,7 +157,8 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
     kind: "unknown",
     cause: isRefusalOfUs(error) ? "refused" : "no_answer",
     why,
-    // Under a key that was used with other parameters, by an earlier version say, nothing can be asked any more.
+    // Under a key that was used with other parameters, by an earlier version say, nothing can be
+    // asked any more.
     keyExhausted: replayed || error instanceof Stripe.errors.StripeIdempotencyError,
     paymentIntentId: null,
   };

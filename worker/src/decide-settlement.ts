@@ -240,8 +240,8 @@ function settleNeverMade(order: OrderAtHand): Step {
 }
 
 /**
- * A payment that says of itself that it is the one whose answer is missing. Should the order end with it, the attempt may
- * have made another all the same: that one is searched for, and refunded.
+ * A payment that says of itself that it is the one whose answer is missing. Should the order end
+ * with it, the attempt may have made another all the same: that one is searched for, and refunded.
  */
 function settleClaimed(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
   const step = settleHeld(order, outcome);

@@ -44,8 +44,9 @@ interface Payment {
 
 /**
  * Compares Postgres with the provider's list, page by page, for a window of time: the payments made
- * in it, those refunded in it, however old they are, and the orders paid in it. Repairs nothing. Payments without an order in their metadata
- * are somebody else's on the same account and are left out.
+ * in it, those refunded in it, however old they are, and the orders paid in it. Repairs nothing.
+ * Payments without an order in their metadata are somebody else's on the same account and are left
+ * out.
  */
 export async function reconcile(
   db: Database,
@@ -54,8 +55,8 @@ export async function reconcile(
   closing?: AbortSignal,
 ): Promise<Reconciliation> {
   const differences: Difference[] = [];
-  const kept = new Set<string>(); // payments
-  const listed = new Set<string>(); // payments too, those that were refunded among them
+  const listed = new Set<string>(); // payments
+  const compared = new Set<string>(); // payments whose orders need no look of their own
   let payments = 0;
   for await (const page of listPayments(stripe, window, closing)) {
     payments += page.length;
@@ -69,13 +70,14 @@ export async function reconcile(
       const order = orders.get(payment.orderId);
       const problem = problemOf(payment, order);
       if (problem) differences.push(difference(problem, payment, order));
-      kept.add(payment.id);
+      compared.add(payment.id);
     }
   }
   for await (const page of listRefunded(stripe, window, closing)) {
     for (const id of page) {
       if (listed.has(id)) continue;
       listed.add(id);
+      compared.add(id);
       const payment = await retrievePayment(stripe, id, closing);
       if (!payment?.orderId) continue;
       payments += 1;
@@ -89,7 +91,7 @@ export async function reconcile(
     orders += paid.length;
     for (const order of paid) {
       if (order.status !== "confirmed" || order.payment_intent_id === null) continue;
-      if (kept.has(order.payment_intent_id) || isReported(differences, order)) continue;
+      if (compared.has(order.payment_intent_id)) continue;
       // Its payment may have been made before the window began, or refunded.
       const payment = await retrievePayment(stripe, order.payment_intent_id, closing);
       if (payment?.kept) continue;
@@ -113,10 +115,6 @@ function problemOf(payment: Payment, order: OrderRow | undefined): Difference["p
 /** Its money went back, and its order does not know. */
 function problemOfRefunded(payment: Payment, order: OrderRow | undefined): Difference["problem"] | null {
   return order?.status === "confirmed" && order.payment_intent_id === payment.id ? "confirmed, but refunded" : null;
-}
-
-function isReported(differences: readonly Difference[], { id }: OrderRow): boolean {
-  return differences.some(({ orderId, problem }) => orderId === id && problem === "confirmed, but refunded");
 }
 
 function difference(problem: Difference["problem"], payment: Payment | null, order: OrderRow | undefined): Difference {

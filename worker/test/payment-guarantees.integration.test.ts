@@ -212,6 +212,19 @@ describe("an order's money, in the rare cases", () => {
     expect(await world.order(orderId)).toMatchObject({ status: "confirmed" });
   });
 
+  test("a late event of the card before does not have the next card asked about while its answer is on its way", async () => {
+    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_chargeDeclined" });
+    await world.settle(orderId);
+    await sql`
+      update orders set payment_status = 'pending', payment_attempt = 2, payment_cards = 2,
+        payment_started_at = now(), payment_due_at = now() + interval '20 seconds'
+      where id = ${orderId}`.execute(world.db);
+    const before = await requestCount(world);
+    await world.hear(await eventAbout("payment_intent.payment_failed", orderId));
+    expect(await requestCount(world)).toBe(before);
+    expect((await world.order(orderId)).payment_attempt).toBe(2);
+  });
+
   test("a charge job that runs more than a day after its first sending charges nothing again", async () => {
     await world.simulator.script([{ ...create, fault: "reset_after", times: 1 }]);
     const orderId = await world.reserve(itemId);

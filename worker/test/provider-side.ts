@@ -44,7 +44,10 @@ const faults = faultKinds.filter((kind) => kind !== "never" && kind !== "latency
 export class ProviderSide {
   /** Whether its lists ever lagged by more than we take for granted: a payment may have been missed, and be refunded later. */
   laggedUnusually = false;
-  /** Orders with a payment of somebody else's that says it is our own attempt: which of the two counts nobody can tell before both are known. */
+  /**
+   * Orders with a payment of somebody else's that says it is our own attempt: which of the two
+   * counts nobody can tell before both are known.
+   */
   readonly impersonated = new Set<string>();
   readonly #paidByBrowser = new Set<string>();
   readonly #simulator: TestSimulator;
