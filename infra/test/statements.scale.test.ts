@@ -217,7 +217,7 @@ describe("with two million orders in Postgres", () => {
     const statements = await statementsOf("reconcile", async () => {
       const toMs = Date.now() - 30 * 24 * hourMs;
       const { orders, payments } = await reconcile(db, await providerOf(world.db), { fromMs: toMs - 6 * hourMs, toMs });
-      expect(payments).toBe(100);
+      expect(payments).toBe(101); // and one refunded in the window
       expect(orders).toBeGreaterThan(1_000); // two pages
       await reconcileNights({ ...parts(), stripe: await providerOf(world.db) });
     });
@@ -343,9 +343,11 @@ async function providerOf(db: Database): Promise<Stripe> {
   const { rows } = await sql<{ id: string; intent: string }>`
     select id, payment_intent_id as intent from orders where status = 'confirmed' limit 100`.execute(db);
   const page = rows.map((row) => intent(row.intent, row.id));
+  const refunded = "pi_before_the_window";
   const paymentIntents = {
     list: async () => ({ data: page, has_more: false }),
-    retrieve: async (id: string) => intent(id),
+    retrieve: async (id: string) => intent(id, id === refunded ? rows[0]?.id : undefined),
   };
-  return { paymentIntents } as unknown as Stripe;
+  const refunds = { list: async () => ({ data: [{ id: "re_old", payment_intent: refunded }], has_more: false }) };
+  return { paymentIntents, refunds } as unknown as Stripe;
 }
