@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,6 +10,11 @@ const sign = (claims: Record<string, unknown>, key = secret, alg = "HS256") =>
   new SignJWT(claims).setProtectedHeader({ alg }).sign(key);
 const inAnHour = () => Math.floor(Date.now() / 1000) + 3_600;
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+/** A token under the right secret, whatever it says: for what a well-made library would not sign. */
+const signByHand = (header: object, claims: unknown) => {
+  const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+  return `${input}.${createHmac("sha256", testJwtSecret).update(input).digest("base64url")}`;
+};
 /** Header and claims of a token that nobody signed. */
 const forged = (header: object, sub = "ann") => `${encode(header)}.${encode({ sub, exp: inAnHour() })}`;
 const withClaims = (authorization: string, sub: string) =>
@@ -60,6 +66,13 @@ describe("a shopper's token", () => {
       "signed with another secret",
       async () => shopperAuthorization("ann", "another secret and of the same length too"),
     ],
+    [
+      "a crit that nobody knows, signed with the right secret",
+      async () => `Bearer ${signByHand({ alg: "HS256", crit: ["x"], x: 1 }, { sub: "ann", exp: inAnHour() })}`,
+    ],
+    ["claims that are no object", () => `Bearer ${signByHand({ alg: "HS256" }, null)}`],
+    ["an exp that is no time", () => `Bearer ${signByHand({ alg: "HS256" }, { sub: "ann", exp: "tomorrow" })}`],
+    ["an exp beyond all dates", () => `Bearer ${signByHand({ alg: "HS256" }, { sub: "ann", exp: -1e300 })}`],
     ["no sub", async () => `Bearer ${await sign({ exp: inAnHour() })}`],
     ["a sub that is no text", async () => `Bearer ${await sign({ sub: 7, exp: inAnHour() })}`],
     ["an empty sub", async () => `Bearer ${await sign({ sub: "", exp: inAnHour() })}`],

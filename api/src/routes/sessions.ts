@@ -15,6 +15,6 @@ export function sessionRoute(app: App, limits: Limits, config: TokenConfig): voi
       },
       onRequest: limits.sessionsPerAddress,
     },
-    async (_request, reply) => reply.code(201).send(await createGuestSession(config, Date.now())),
+    async (_request, reply) => reply.code(201).send(createGuestSession(config, Date.now())),
   );
 }
