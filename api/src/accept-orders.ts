@@ -1,24 +1,28 @@
 import { laneOf } from "@holdfast/shared/lanes.ts";
-import { clearLine, returnPlaces, takePlaces } from "@holdfast/shared/line.ts";
+import { closeLines, readLineNumbers, returnPlaces } from "@holdfast/shared/line.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { claimViews } from "@holdfast/shared/order-view.ts";
 import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type { AcceptanceMarks } from "./acceptance-marks.ts";
+import { type Claimed, type ClaimParts, claimOrders } from "./claim-orders.ts";
 import { coalesce, TooManyWaiting } from "./coalesce.ts";
-import { Problem, unavailable } from "./problems.ts";
+import { Problem, slowDown, unavailable } from "./problems.ts";
 
-export interface AcceptParts {
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
+export interface AcceptParts extends ClaimParts {
   readonly lanes: readonly LaneQueue[];
   readonly marks: AcceptanceMarks;
-  readonly maxLine: number;
 }
 
-/** Puts an order in line; resolves when Redis has it, with the order as it stands. */
-export type AcceptOrder = (itemId: string, request: PurchaseRequest) => Promise<OrderRecord>;
+/**
+ * Puts an order in line; resolves when Redis has it, with the order as it stands.
+ * @param address of the client, for the limit per address
+ */
+export type AcceptOrder = (itemId: string, request: PurchaseRequest, address: string) => Promise<OrderRecord>;
+
+interface Call {
+  readonly request: PurchaseRequest;
+  readonly address: string;
+}
 
 /**
  * How many orders for one item may wait in this process for the enqueue under way. A healthy Redis takes a batch in milliseconds; so many
@@ -28,12 +32,12 @@ const maxWaiting = 20_000;
 
 /** Orders for one item that arrive while an enqueue for it is in flight leave together in one purchase job. */
 export function orderAcceptor(parts: AcceptParts): AcceptOrder {
-  const accept = coalesce<PurchaseRequest, OrderRecord | Problem>(
+  const accept = coalesce<Call, OrderRecord | Problem>(
     { maxBatch: maxOrdersPerJob, maxWaiting, maxUnderWay: parts.redis.isCluster ? 1 : 2 },
-    (itemId, requests) => acceptBatch(parts, itemId, requests),
+    (itemId, calls) => acceptBatch(parts, itemId, calls),
   );
-  return async (itemId, request) => {
-    const accepted = await accept(itemId, request).catch((error: unknown) => {
+  return async (itemId, request, address) => {
+    const accepted = await accept(itemId, { request, address }).catch((error: unknown) => {
       if (error instanceof EnqueueUncertain && error.orderIds.has(request.orderId)) throw maybeInLine(request.orderId);
       throw error instanceof TooManyWaiting ? busy() : error;
     });
@@ -43,45 +47,55 @@ export function orderAcceptor(parts: AcceptParts): AcceptOrder {
 }
 
 /**
- * Accepts a batch in three steps, each of which Redis has on disk before the next: places in the line, the live views, the
+ * Accepts a batch in two steps, each of which Redis has on disk before the next: places in the line with the live views, then the
  * purchase job. Whatever stops in between leaves at most a view of an order that was never promised; the shopper's repeat
  * finds it still queued and puts it in line again, and an order that is in line twice is decided once. A view is never taken back:
  * by then a repeat at another server may have found it, and have its 202.
  */
 async function acceptBatch(
-  { redis, keys, lanes, marks, maxLine }: AcceptParts,
+  parts: AcceptParts,
   itemId: string,
-  requests: readonly PurchaseRequest[],
+  calls: readonly Call[],
 ): Promise<readonly (OrderRecord | Problem)[]> {
+  const { redis, keys, lanes, marks } = parts;
   const lane = lanes[laneOf(itemId, lanes.length)] as LaneQueue;
-  const lastPlace = await placesFor(redis, keys, lane, requests.length, maxLine);
-  if (lastPlace === null) return requests.map(() => busy());
-
-  const queued = requests.map((request, i) => queuedOrder(itemId, request, lastPlace - requests.length + 1 + i));
-  const known = await claimViews(redis, keys, queued);
-  const answers = queued.map((order, i) => reuseProblem(order, known[i] ?? null) ?? known[i] ?? order);
+  const candidates = calls.map(({ request, address }) => ({ order: queuedOrder(itemId, request), address }));
+  const claimed = await claim(parts, lane, itemId, candidates);
+  const answers = claimed.map((one, i) => answerTo(one, calls[i]?.request.fingerprint ?? null));
 
   const inLine = new Map<string, PurchaseRequest>(); // by order id: repeats that came together are one
+  let lastPlace = 0;
   answers.forEach((answer, i) => {
-    const request = requests[i];
-    if (request && !(answer instanceof Problem) && answer.status === "queued") {
-      inLine.set(answer.id, requestOf(answer, request.paymentMethod));
-    }
+    const request = calls[i]?.request;
+    if (!request || answer instanceof Problem || answer.status !== "queued") return;
+    inLine.set(answer.id, requestOf(answer, request.paymentMethod));
+    lastPlace = Math.max(lastPlace, answer.place ?? 0);
   });
-  if (inLine.size === 0) {
-    await returnPlaces(redis, keys, lane.name, requests.length);
-    return answers;
-  }
+  if (inLine.size === 0) return answers;
   try {
     await lane.add("purchase", packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] }));
     marks.note(lane.name);
   } catch (error) {
     // After a timeout or a broken connection the orders may be in line all the same.
     if (!isRefusal(error)) throw new EnqueueUncertain(new Set(inLine.keys()), error);
-    await returnPlaces(redis, keys, lane.name, requests.length).catch(() => {});
+    const places = claimed.filter(({ kind }) => kind === "new").length;
+    await returnPlaces(redis, keys, lane.name, itemId, places).catch(() => {});
     throw error;
   }
   return answers;
+}
+
+function answerTo(claimed: Claimed, fingerprint: string | null): OrderRecord | Problem {
+  switch (claimed.kind) {
+    case "new":
+      return claimed.order;
+    case "known":
+      return claimed.order.fingerprint === fingerprint ? claimed.order : keyReused();
+    case "limited":
+      return slowDown(claimed.remainingMs);
+    case "line_full":
+      return busy();
+  }
 }
 
 /** Nothing was heard of an enqueue: these orders may be in line, those that waited behind them are not. */
@@ -108,26 +122,24 @@ function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
 }
 
-/** Places for so many orders, or null where the line is full. */
-async function placesFor(
-  redis: RedisClient,
-  keys: RedisKeys,
+/** Claims, and once more what found the line full, where it only looks so. */
+async function claim(
+  parts: AcceptParts,
   lane: LaneQueue,
-  count: number,
-  maxLine: number,
-): Promise<number | null> {
-  const lastPlace = await takePlaces(redis, keys, lane.name, count, maxLine);
-  if (lastPlace !== null) return lastPlace;
+  itemId: string,
+  candidates: Parameters<typeof claimOrders>[3],
+): Promise<Claimed[]> {
+  const claimed = await claimOrders(parts, lane.name, itemId, candidates);
+  const refused = candidates.filter((_, i) => claimed[i]?.kind === "line_full");
+  if (refused.length === 0) return claimed;
   // Places may be taken by servers that died before they used them. An empty queue shows it: nobody waits in this line.
+  const { accepted } = await readLineNumbers(parts.redis, parts.keys, lane.name);
   const waiting = await lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized");
-  if (waiting > 0) return null;
-  await clearLine(redis, keys, lane.name);
-  return takePlaces(redis, keys, lane.name, count, maxLine);
-}
-
-function reuseProblem(order: OrderRecord, known: OrderRecord | null): Problem | null {
-  if (known === null || known.fingerprint === order.fingerprint) return null;
-  return keyReused();
+  if (waiting > 0) return claimed;
+  await closeLines(parts.redis, parts.keys, lane.name, accepted);
+  const uncounted = { ...parts, limits: { ...parts.limits, perAddress: 0, perShopper: 0 } };
+  const again = await claimOrders(uncounted, lane.name, itemId, refused);
+  return claimed.map((one) => (one.kind === "line_full" ? (again.shift() as Claimed) : one));
 }
 
 export function keyReused(): Problem {
@@ -147,7 +159,8 @@ function requestOf(order: OrderRecord, paymentMethod: string): PurchaseRequest {
   return { orderId: id, shopperId, quantity, amountMinor, currency, paymentMethod, placedAtMs, fingerprint };
 }
 
-function queuedOrder(itemId: string, request: PurchaseRequest, place: number): OrderRecord {
+/** Its place is given out with its view. */
+function queuedOrder(itemId: string, request: PurchaseRequest): OrderRecord {
   return {
     id: request.orderId,
     shopperId: request.shopperId,
@@ -164,7 +177,7 @@ function queuedOrder(itemId: string, request: PurchaseRequest, place: number): O
     settledAtMs: null,
     holdExpiresAtMs: null,
     version: 0,
-    place,
+    place: null,
     clientSecret: null,
     fingerprint: request.fingerprint,
   };

@@ -23,7 +23,7 @@ import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnec
 import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
 import { noticeForwarded } from "./forwarded-notice.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
-import { registerLimits } from "./limits.ts";
+import { admitBuyer, registerLimits } from "./limits.ts";
 import { countAnswers, type Metrics } from "./metrics.ts";
 import { type LockoutLimits, lockoutLimits } from "./ops-lockout.ts";
 import { lineReader } from "./order-reader.ts";
@@ -128,10 +128,17 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const identify = shopperIdentifier(config, parts.log);
   const reader = { db, redis, keys, laneCount: lanes.length };
   const readLine = lineReader(reader);
-  const accept = orderAcceptor({ redis, keys, lanes, marks: parts.marks, maxLine: config.MAX_LINE });
+  const accept = orderAcceptor({
+    redis,
+    keys,
+    lanes,
+    marks: parts.marks,
+    maxLine: config.MAX_LINE,
+    limits: limits.purchases,
+  });
   await app.register(async (scope) => {
     sendHeaders(scope, apiHeaders);
-    purchaseRoute(scope, { items, accept, reader, readLine, watch, identify, limits });
+    purchaseRoute(scope, { items, accept, reader, readLine, watch, admit: admitBuyer(limits, identify) });
     orderRoutes(scope, { reader, readLine, watch, identify, limits });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items, limits);

@@ -1,4 +1,4 @@
-import type { RedisClient } from "@holdfast/shared/redis.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { coalesce } from "./coalesce.ts";
 
 // Counts a request for each key, and says how many there were in its window and how much of that is left.
@@ -19,28 +19,38 @@ interface CountCommands {
 const maxBatch = 500; // keys; a script of so many takes Redis well under a millisecond
 const maxWaiting = 50_000; // requests; past that counting fails, and the limits let them pass to where the crowd is turned away
 
-type Count = { current: number; ttl: number };
-type Callback = (error: Error | null, count?: Count) => void;
+/** How often a key was counted in its window by all servers, this time included, and what is left of the window in ms. */
+export interface Count {
+  readonly current: number;
+  readonly ttl: number;
+}
 
-/**
- * Where `@fastify/rate-limit` counts: in Redis, as its own store does, but all requests of a moment with one command. A crowd's requests
- * would otherwise cost a command each, as much as all the rest of accepting them.
- */
-export function countingStore(redis: RedisClient, prefix: string) {
+/** Counts one more request of a key. */
+export type CountRequest = (key: string, windowMs: number) => Promise<Count>;
+
+/** Counts in Redis, for all servers, all requests of a moment with one command: a crowd's requests would cost one each. */
+export function requestCounter(redis: RedisClient): CountRequest {
   if (!("countRequests" in redis)) redis.defineCommand("countRequests", { lua: countScript });
   const count = coalesce<{ key: string; windowMs: number }, Count>(
     { maxBatch, maxWaiting, maxUnderWay: 4 },
     async (_slot, calls) => {
-      const keys = calls.map(({ key }) => prefix + key);
+      const keys = calls.map(({ key }) => key);
       const windows = calls.map(({ windowMs }) => windowMs);
       const counted = await (redis as RedisClient & CountCommands).countRequests(keys.length, ...keys, ...windows);
       return calls.map((_, i) => ({ current: counted[i * 2] ?? 0, ttl: counted[i * 2 + 1] ?? 0 }));
     },
   );
+  // One script may touch one slot of a Cluster, and every key has its own; a single Redis takes all at once.
+  return (key, windowMs) => count(redis.isCluster ? key : "", { key, windowMs });
+}
+
+type Callback = (error: Error | null, count?: Count) => void;
+
+/** Where `@fastify/rate-limit` counts. */
+export function countingStore(count: CountRequest, keys: RedisKeys) {
   return class CountingStore {
     incr(key: string, callback: Callback, windowMs: number): void {
-      // One script may touch one slot of a Cluster, and every key has its own; a single Redis takes all at once.
-      count(redis.isCluster ? key : "", { key, windowMs }).then(
+      count(keys.rate(key), windowMs).then(
         (counted) => callback(null, counted),
         (error: Error) => callback(error),
       );

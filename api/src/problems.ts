@@ -74,6 +74,12 @@ export function unavailable(): Problem {
   });
 }
 
+/** Too many of them: told when the window of the limit is over. */
+export function slowDown(remainingMs: number): Problem {
+  const retryAfterSeconds = Math.max(1, Math.ceil(remainingMs / 1000));
+  return new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds });
+}
+
 /** Turns whatever was thrown into a problem answer. Only the unforeseen is logged as an error, and nothing of it is shown. */
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);

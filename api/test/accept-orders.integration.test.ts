@@ -3,10 +3,9 @@ import { isOutage } from "@holdfast/shared/outage.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { acceptor } from "../../infra/testing/accept.ts";
 import { purchaseRequest } from "../../infra/testing/purchases.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
-import { orderAcceptor } from "../src/accept-orders.ts";
-import { acceptanceMarks } from "../src/acceptance-marks.ts";
 import { Problem } from "../src/problems.ts";
 
 describe("an order that could not be put in line", () => {
@@ -25,13 +24,7 @@ describe("an order that could not be put in line", () => {
     const request = purchaseRequest();
     const { redis, keys } = world;
     vi.spyOn(lane, "add").mockRejectedValueOnce(failure);
-    const acceptOrder = orderAcceptor({
-      redis,
-      keys,
-      lanes: [lane],
-      marks: acceptanceMarks(redis, keys),
-      maxLine: 1_000,
-    });
+    const acceptOrder = acceptor({ redis, keys }, [lane]);
     const refused = await acceptOrder("item", request).catch((error: Error) => error);
     return {
       refused,
@@ -54,13 +47,7 @@ describe("an order that could not be put in line", () => {
   test("because Redis refused it never takes the view away from a repeat that was promised a place meanwhile", async () => {
     const { redis, keys } = world;
     const request = purchaseRequest({ shopperId: "repeating", fingerprint: "same" });
-    const elsewhere = orderAcceptor({
-      redis,
-      keys,
-      lanes: [lane],
-      marks: acceptanceMarks(redis, keys),
-      maxLine: 1_000,
-    });
+    const elsewhere = acceptor({ redis, keys }, [lane]);
     const refusal = await oom();
     const addJob = lane.add.bind(lane);
     const add = vi.spyOn(lane, "add").mockImplementationOnce(async () => {
@@ -68,7 +55,7 @@ describe("an order that could not be put in line", () => {
       expect((await elsewhere("item", request)).status).toBe("queued"); // the other server's 202
       throw refusal;
     });
-    const here = orderAcceptor({ redis, keys, lanes: [lane], marks: acceptanceMarks(redis, keys), maxLine: 1_000 });
+    const here = acceptor({ redis, keys }, [lane]);
     await expect(here("item", request)).rejects.toThrow("OOM");
     expect(await readView(redis, keys, request.shopperId, request.orderId)).toMatchObject({ status: "queued" });
   });
@@ -87,13 +74,7 @@ describe("an order that could not be put in line", () => {
       .spyOn(lane, "add")
       .mockImplementationOnce(() => held.promise)
       .mockImplementationOnce(() => held.promise);
-    const acceptOrder = orderAcceptor({
-      redis,
-      keys,
-      lanes: [lane],
-      marks: acceptanceMarks(redis, keys),
-      maxLine: 1_000,
-    });
+    const acceptOrder = acceptor({ redis, keys }, [lane]);
     const refusedOf = (order: Promise<unknown>) => order.catch((error: Error) => error);
     const underWay = refusedOf(acceptOrder("item", purchaseRequest()));
     await vi.waitFor(() => expect(add).toHaveBeenCalledTimes(1));
@@ -113,7 +94,7 @@ describe("a repeat after its item was changed", () => {
     const world = await createWorld();
     const [lane] = openLanes(world.redis, world.keys, 1) as [LaneQueue];
     const { redis, keys } = world;
-    const accept = orderAcceptor({ redis, keys, lanes: [lane], marks: acceptanceMarks(redis, keys), maxLine: 1_000 });
+    const accept = acceptor({ redis, keys }, [lane]);
     const placed = purchaseRequest({ fingerprint: "same", amountMinor: 500, currency: "eur", placedAtMs: 1_000_000 });
     await accept("item", placed);
     await lane.drain(); // its server died before it was in line, as far as the repeat can see

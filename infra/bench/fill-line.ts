@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { orderAcceptor } from "../../api/src/accept-orders.ts";
-import { acceptanceMarks } from "../../api/src/acceptance-marks.ts";
 import { newOrderId } from "../../api/src/order-id.ts";
+import { acceptor } from "../testing/accept.ts";
 import { purchaseRequest } from "../testing/purchases.ts";
 
 const atATime = 5_000; // a crowd's worth of promises
@@ -16,7 +15,7 @@ export async function fillLine(
   itemId: string,
   orders: number,
 ): Promise<void> {
-  const accept = orderAcceptor({ redis, keys, lanes, marks: acceptanceMarks(redis, keys), maxLine: 100_000_000 });
+  const accept = acceptor({ redis, keys }, lanes, { maxLine: 100_000_000 });
   for (let done = 0; done < orders; done += atATime) {
     const count = Math.min(atATime, orders - done);
     await Promise.all(

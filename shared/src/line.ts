@@ -2,50 +2,70 @@ import type { LineSight } from "./order.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 
 /**
- * The line of a lane, in two running numbers: how many places were given out, and the last place decided. A place is
- * only for telling shoppers where they stand and for bounding the line; who is served when is the queue's order.
+ * The line of an item: two running numbers, how many places were given out and the last one decided. A place is only for telling
+ * shoppers where they stand and for bounding the lines; who is served when is the queue's order. A lane's line is the lines of its
+ * items together: how many orders were accepted and decided in it. All are fields of one hash per lane.
  */
 
-// Gives out n places and returns the last, or -1 where the line would grow longer than allowed. In a Redis that was emptied the lane
-// has lost its rule of one active job, which keeps the order of arrival: nobody gets a place in a lane without it.
+// Gives out n places and returns the last, or -1 where the lane would hold more than allowed. In a Redis that was emptied the lane has
+// lost its rule of one active job, which keeps the order of arrival: nobody gets a place in a lane without it.
 const takePlacesScript = `
 redis.call("HSETNX", KEYS[2], "concurrency", 1)
-local accepted = tonumber(redis.call("HGET", KEYS[1], "accepted") or "0")
-local decided = tonumber(redis.call("HGET", KEYS[1], "decided") or "0")
-if accepted - decided + tonumber(ARGV[1]) > tonumber(ARGV[2]) then return -1 end
-return redis.call("HINCRBY", KEYS[1], "accepted", ARGV[1])`;
+local line = redis.call("HMGET", KEYS[1], "accepted", "decided")
+if (line[1] or 0) - (line[2] or 0) + ARGV[2] > tonumber(ARGV[3]) then return -1 end
+redis.call("HINCRBY", KEYS[1], "accepted", ARGV[2])
+return redis.call("HINCRBY", KEYS[1], "accepted:" .. ARGV[1], ARGV[2])`;
 
-// Moves the line on, never back: a job that runs twice changes nothing. A place from before Redis was emptied may be one that it has
-// not given out.
+// Moves an item's line on, never back: a job that runs twice changes nothing. A place from before Redis was emptied may be one that it
+// has not given out.
 const advanceScript = `
-local decided = tonumber(redis.call("HGET", KEYS[1], "decided") or "0")
-local accepted = tonumber(redis.call("HGET", KEYS[1], "accepted") or "0")
-if tonumber(ARGV[1]) > decided then redis.call("HSET", KEYS[1], "decided", ARGV[1]) end
-if tonumber(ARGV[1]) > accepted then redis.call("HSET", KEYS[1], "accepted", ARGV[1]) end
+local place = tonumber(ARGV[2])
+for _, number in ipairs({ "accepted", "decided" }) do
+  local field = number .. ":" .. ARGV[1]
+  local before = tonumber(redis.call("HGET", KEYS[1], field) or "0")
+  if place > before then
+    redis.call("HSET", KEYS[1], field, place)
+    redis.call("HINCRBY", KEYS[1], number, place - before)
+  end
+end
 return 0`;
 
+// Closes the lines of all items of a lane, unless somebody was accepted since they were looked at.
+const closeScript = `
+if redis.call("HGET", KEYS[1], "accepted") ~= ARGV[1] then return 0 end
+local fields = redis.call("HGETALL", KEYS[1])
+for i = 1, #fields, 2 do
+  local item = string.match(fields[i], "^accepted(.*)")
+  if item then redis.call("HSET", KEYS[1], "decided" .. item, fields[i + 1]) end
+end
+return 1`;
+
 interface LineCommands {
-  takePlaces(key: string, metaKey: string, count: number, maxLine: number): Promise<number>;
-  advanceLine(key: string, place: number): Promise<number>;
+  takePlaces(key: string, metaKey: string, itemId: string, count: number, maxLine: number): Promise<number>;
+  advanceLine(key: string, itemId: string, place: number): Promise<number>;
+  closeLines(key: string, accepted: number): Promise<number>;
 }
 
 function withCommands(redis: RedisClient): RedisClient & LineCommands {
   if (!("takePlaces" in redis)) {
     redis.defineCommand("takePlaces", { lua: takePlacesScript, numberOfKeys: 2 });
     redis.defineCommand("advanceLine", { lua: advanceScript, numberOfKeys: 1 });
+    redis.defineCommand("closeLines", { lua: closeScript, numberOfKeys: 1 });
   }
   return redis as RedisClient & LineCommands;
 }
 
-/** Takes the next `count` places of a lane; returns the last of them, or null where the line is full. */
+/** Takes the next `count` places of an item; returns the last of them, or null where its lane is full. */
 export async function takePlaces(
   redis: RedisClient,
   keys: RedisKeys,
   queueName: string,
+  itemId: string,
   count: number,
   maxLine: number,
 ): Promise<number | null> {
-  const last = await withCommands(redis).takePlaces(keys.line(queueName), keys.queueMeta(queueName), count, maxLine);
+  const [line, meta] = [keys.line(queueName), keys.queueMeta(queueName)];
+  const last = await withCommands(redis).takePlaces(line, meta, itemId, count, maxLine);
   return last < 0 ? null : last;
 }
 
@@ -54,38 +74,62 @@ export async function returnPlaces(
   redis: RedisClient,
   keys: RedisKeys,
   queueName: string,
+  itemId: string,
   count: number,
 ): Promise<void> {
-  await redis.hincrby(keys.line(queueName), "accepted", -count);
+  const line = keys.line(queueName);
+  await Promise.all([redis.hincrby(line, "accepted", -count), redis.hincrby(line, `accepted:${itemId}`, -count)]);
 }
 
-/** Notes that nobody is in a lane's line: all places given out so far are done with. */
-export async function clearLine(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<void> {
-  const accepted = await redis.hget(keys.line(queueName), "accepted");
-  if (accepted !== null) await advanceLine(redis, keys, queueName, Number(accepted));
+/**
+ * Notes that nobody is in any line of a lane: all places given out so far are done with.
+ * @param accepted of the lane, as it was when the lane was found empty; where it has gone on since, nothing is done
+ */
+export async function closeLines(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queueName: string,
+  accepted: number,
+): Promise<void> {
+  await withCommands(redis).closeLines(keys.line(queueName), accepted);
 }
 
-/** Notes that everything up to a place of the lane is decided. */
+/** Notes that everything up to a place of the item is decided. */
 export async function advanceLine(
   redis: RedisClient,
   keys: RedisKeys,
   queueName: string,
+  itemId: string,
   place: number,
 ): Promise<void> {
-  await withCommands(redis).advanceLine(keys.line(queueName), place);
+  await withCommands(redis).advanceLine(keys.line(queueName), itemId, place);
 }
 
-/** The running numbers of a lane. */
+/** The running numbers of a line. */
 export interface LineNumbers {
-  /** The last place that was given out. */
+  /** How many places were given out. */
   readonly accepted: number;
-  /** The last place that was decided. */
+  /** How many of them are decided. */
   readonly decided: number;
 }
 
+/** A lane's, all of its items together. */
 export async function readLineNumbers(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<LineNumbers> {
   const [accepted, decided] = await redis.hmget(keys.line(queueName), "accepted", "decided");
   return { accepted: Number(accepted ?? 0), decided: Number(decided ?? 0) };
+}
+
+/** The last decided place of each item of a lane. */
+export async function readDecidedPlaces(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queueName: string,
+): Promise<ReadonlyMap<string, number>> {
+  const fields = Object.entries(await redis.hgetall(keys.line(queueName)));
+  const prefix = "decided:";
+  return new Map(
+    fields.filter(([field]) => field.startsWith(prefix)).map(([field, place]) => [field.slice(prefix.length), +place]),
+  );
 }
 
 /** How many orders are in a lane's line. */
@@ -98,7 +142,7 @@ export async function lineLength(redis: RedisClient, keys: RedisKeys, queueName:
 export const enqueueMs = 10_000;
 
 /**
- * Notes that an order still waits though its lane has decided the places behind it. That may be a
+ * Notes that an order still waits though its item's places behind it are decided. That may be a
  * matter of moments, or its job is gone: a worker looks. Noted again only when that look is a minute old.
  */
 export async function reportPassedOver(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<void> {
@@ -125,7 +169,7 @@ export async function seeLine(
   itemId: string,
 ): Promise<LineSight> {
   const [decided, locked] = await Promise.all([
-    redis.hget(keys.line(queueName), "decided"),
+    redis.hget(keys.line(queueName), `decided:${itemId}`),
     redis.exists(keys.itemLock(itemId)),
   ]);
   return { decidedPlace: Number(decided ?? 0), itemLocked: locked === 1 };

@@ -27,7 +27,15 @@ const parseTime = (text: string) => Number.parseInt(text, 36);
 const orNull = <T>(text: string | undefined, parse: (text: string) => T) =>
   text === undefined || text === "" ? null : parse(text);
 
+// In hexadecimal, which the script that gives out places can write.
+const placeText = (place: number | null) => place?.toString(16) ?? "";
+const parsePlace = (text: string) => Number.parseInt(text, 16);
+
 export function encodeView(order: OrderRecord): string {
+  return fieldsOf(order, placeText(order.place));
+}
+
+function fieldsOf(order: OrderRecord, place: string): string {
   const fields = [
     order.version,
     order.status,
@@ -36,7 +44,7 @@ export function encodeView(order: OrderRecord): string {
     order.amountMinor,
     order.currency,
     time(order.placedAtMs),
-    time(order.place),
+    place,
     order.fingerprint ?? "",
     order.reason ?? "",
     order.paymentStatus ?? "",
@@ -82,22 +90,30 @@ export function decodeView(shopperId: string, orderId: string, text: string): Or
     settledAtMs: orNull(rest[1], parseTime),
     holdExpiresAtMs: orNull(rest[2], parseTime),
     version: Number(version),
-    place: orNull(place, parseTime),
+    place: orNull(place, parsePlace),
     fingerprint: orNull(fingerprint, String),
     clientSecret: orNull(rest[3], String),
   };
 }
 
 // An order is one argument, its short id and its view, so that a crowd's orders are half as many arguments to write and to read.
-const idLength = 22;
+export const shortIdLength = 22;
 const entryOf = (order: OrderRecord) => shortenId(order.id) + encodeView(order);
+
+/** Where an order's place goes that is given out only when its view is written; it is in no other field. */
+export const placeMark = "@";
+
+/** A queued order without a place, as one argument of a script that gives it one: its short id and its view. */
+export function viewEntry(order: OrderRecord): string {
+  return shortenId(order.id) + fieldsOf(order, placeMark);
+}
 
 // For each order: leaves a view that is there alone, otherwise writes this one. Returns those that were there, each with its number.
 const claimScript = `
 local known = {}
 for i, key in ipairs(KEYS) do
-  local id = string.sub(ARGV[i + 1], 1, ${idLength})
-  if redis.call("HSETNX", key, id, string.sub(ARGV[i + 1], ${idLength + 1})) == 1 then
+  local id = string.sub(ARGV[i + 1], 1, ${shortIdLength})
+  if redis.call("HSETNX", key, id, string.sub(ARGV[i + 1], ${shortIdLength + 1})) == 1 then
     redis.call("PEXPIRE", key, ARGV[1])
   else
     known[#known + 1] = i
@@ -113,7 +129,7 @@ return known`;
 const replaceScript = `
 local full = {}
 for i, key in ipairs(KEYS) do
-  local id, view = string.sub(ARGV[i + 2], 1, ${idLength}), string.sub(ARGV[i + 2], ${idLength + 1})
+  local id, view = string.sub(ARGV[i + 2], 1, ${shortIdLength}), string.sub(ARGV[i + 2], ${shortIdLength + 1})
   local known = redis.call("HGET", key, id)
   local known_version = known and tonumber(string.match(known, "^%d+")) or -1
   local version = tonumber(string.match(view, "^%d+"))

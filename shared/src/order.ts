@@ -103,7 +103,7 @@ export interface Order {
 
 /** What the line looked like when a queued order was read. */
 export interface LineSight {
-  /** The last place the lane has decided. */
+  /** The last place of the item that is decided. */
   readonly decidedPlace: number;
   /** Whether the item's lock is held for those further ahead. */
   readonly itemLocked: boolean;

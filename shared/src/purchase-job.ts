@@ -18,7 +18,7 @@ export interface PurchaseRequest {
 /** The orders for ONE item that reached one API server together, in their order of arrival. */
 export interface PurchaseJob {
   readonly itemId: string;
-  /** The lane's running number of the last of these orders: what is decided once this job is done. */
+  /** The item's place of the last of these orders: what is decided once this job is done. */
   readonly lastPlace: number;
   readonly requests: readonly PurchaseRequest[];
 }

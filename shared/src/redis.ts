@@ -119,6 +119,8 @@ export function redisKeys(prefix: string) {
     orderNews: { channel: `${prefix}holdfast:{orders}:news`, counter: `${prefix}holdfast:{orders}:number` },
     /** A hash that says which generation of Redis this is, its epoch: `token` and `beat`. */
     epoch: `${prefix}holdfast:epoch`,
+    /** How often somebody did something within a minute: `address:…`, `shopper:…`, `sessions:…`. */
+    rate: (who: string) => `${prefix}holdfast:rate:${who}`,
     /** When the next request to the payment provider may leave. */
     providerRate: `${prefix}holdfast:provider-rate`,
     /** A hash with the living processes and their number of lanes. */

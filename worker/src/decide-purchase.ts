@@ -37,7 +37,7 @@ export async function decidePurchase(
       publishItems(redis, keys, item ? [item] : []), // first: whoever comes now need not queue for what is gone
       publishOrders(redis, keys, orders),
       enqueueCharges(parts.charges, orders),
-      advanceLine(redis, keys, laneName, job.lastPlace),
+      advanceLine(redis, keys, laneName, job.itemId, job.lastPlace),
     ]);
     return "decided";
   } finally {

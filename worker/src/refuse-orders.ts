@@ -44,7 +44,7 @@ export async function refuseOrders(
     if (recorded === null) unrecorded.push(one);
     await publishOrders(redis, keys, [recorded ?? refusedOrder(job.itemId, one.request)]);
   }
-  await advanceLine(redis, keys, laneName, job.lastPlace);
+  await advanceLine(redis, keys, laneName, job.itemId, job.lastPlace);
   return unrecorded;
 }
 

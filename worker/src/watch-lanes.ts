@@ -1,7 +1,14 @@
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import { laneOf, laneQueueName } from "@holdfast/shared/lanes.ts";
-import { advanceLine, enqueueMs, type LineNumbers, readLineNumbers, takePassedOver } from "@holdfast/shared/line.ts";
+import {
+  closeLines,
+  enqueueMs,
+  type LineNumbers,
+  readDecidedPlaces,
+  readLineNumbers,
+  takePassedOver,
+} from "@holdfast/shared/line.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
@@ -15,7 +22,7 @@ import { findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.t
  * removed. Nobody else would ever notice, and their shoppers would be "in line" until their views
  * expire. Two signs tell that something is off, and only then all live views are read:
  * - a lane without any job whose line says that somebody waits, unchanged for some seconds;
- * - a shopper whose place the lane has passed asks for the order (`passed-over.ts` in the API): some
+ * - a shopper whose place the item has passed asks for the order (`passed-over.ts` in the API): some
  *   jobs were removed while others remain.
  */
 export interface LanesParts {
@@ -65,13 +72,12 @@ export async function lookAtLanes(parts: LanesParts, standing: StandingLines, qu
     const line = await standsStill(parts, lane, standing, quietMs);
     if (line !== null) {
       // Older than half of it: a place that was returned is taken again.
-      await cancelLostIn(parts, lane, line.accepted, quietMs / 2);
+      await cancelLostIn(parts, lane, null, quietMs / 2);
       // Places may be left over too, of an API server that died before it used them.
-      await advanceLine(redis, keys, lane.name, line.accepted);
+      await closeLines(redis, keys, lane.name, line.accepted);
       log.info({ lane: lane.name, ...line }, "a line without any job was closed");
     } else if (await takePassedOver(redis, keys, lane.name)) {
-      const { decided } = await readLineNumbers(redis, keys, lane.name);
-      await cancelLostIn(parts, lane, decided, quietMs);
+      await cancelLostIn(parts, lane, await readDecidedPlaces(redis, keys, lane.name), quietMs);
     }
   }
 }
@@ -97,13 +103,21 @@ async function standsStill(
   return null;
 }
 
-/** Reads all live views, and cancels those orders of the lane up to a place that wait for nothing. */
-async function cancelLostIn(parts: LanesParts, lane: LaneQueue, upToPlace: number, minAgeMs: number): Promise<void> {
+/**
+ * Reads all live views, and cancels those orders of the lane that wait for nothing.
+ * @param upToPlaces of each item; null for all places
+ */
+async function cancelLostIn(
+  parts: LanesParts,
+  lane: LaneQueue,
+  upToPlaces: ReadonlyMap<string, number> | null,
+  minAgeMs: number,
+): Promise<void> {
   const { redis, keys, lanes, signal } = parts;
   const placedBeforeMs = Date.now() - minAgeMs;
   const mayBeLost = (view: OrderRecord) =>
     view.status === "queued" &&
-    (view.place ?? 0) <= upToPlace &&
+    (upToPlaces === null || (view.place ?? 0) <= (upToPlaces.get(view.itemId) ?? 0)) &&
     view.placedAtMs <= placedBeforeMs &&
     laneQueueName(laneOf(view.itemId, lanes.length)) === lane.name;
   const inDoubt = new Map<string, OrderRecord>();

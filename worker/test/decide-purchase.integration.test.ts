@@ -1,4 +1,11 @@
-import { advanceLine, lineLength, takePlaces } from "@holdfast/shared/line.ts";
+import {
+  advanceLine,
+  closeLines,
+  lineLength,
+  readDecidedPlaces,
+  readLineNumbers,
+  takePlaces,
+} from "@holdfast/shared/line.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -24,7 +31,7 @@ describe("the reserve step", () => {
   test("tells the shoppers, enqueues a charge for each reserved order, moves the line on, and gives the lock back", async () => {
     await addItem(world.db, "told", 1);
     const requests = [purchaseRequest(), purchaseRequest()];
-    const place = await takePlaces(world.redis, world.keys, "{lane-0}", 2, 1_000);
+    const place = await takePlaces(world.redis, world.keys, "{lane-0}", "told", 2, 1_000);
     expect(await decidePurchase(parts, "{lane-0}", purchaseJob("told", requests, place ?? 0))).toBe("decided");
 
     const views = requests.map((r) => readView(world.redis, world.keys, r.shopperId, r.orderId));
@@ -70,9 +77,24 @@ describe("the reserve step", () => {
     expect(view?.status).toBe("confirmed");
   });
 
-  test("the line only ever moves on", async () => {
-    await advanceLine(world.redis, world.keys, "{lane-9}", 10);
-    await advanceLine(world.redis, world.keys, "{lane-9}", 4);
-    expect(await world.redis.hget(world.keys.line("{lane-9}"), "decided")).toBe("10");
+  test("an item's line only ever moves on, and the lane's is the sum of its items' lines", async () => {
+    const { redis, keys } = world;
+    await advanceLine(redis, keys, "{lane-9}", "one", 10);
+    await advanceLine(redis, keys, "{lane-9}", "one", 4);
+    await advanceLine(redis, keys, "{lane-9}", "other", 3);
+    expect(await redis.hget(keys.line("{lane-9}"), "decided:one")).toBe("10");
+    expect(await readLineNumbers(redis, keys, "{lane-9}")).toEqual({ accepted: 13, decided: 13 });
+  });
+
+  test("a lane's lines are closed only as they were seen: whoever was accepted since then stays in line", async () => {
+    const { redis, keys } = world;
+    await takePlaces(redis, keys, "{lane-8}", "one", 2, 100);
+    await takePlaces(redis, keys, "{lane-8}", "other", 1, 100);
+    await closeLines(redis, keys, "{lane-8}", 2);
+    expect(await readLineNumbers(redis, keys, "{lane-8}")).toEqual({ accepted: 3, decided: 0 });
+    await closeLines(redis, keys, "{lane-8}", 3);
+    expect(await readLineNumbers(redis, keys, "{lane-8}")).toEqual({ accepted: 3, decided: 3 });
+    const places = await readDecidedPlaces(redis, keys, "{lane-8}");
+    expect(Object.fromEntries(places)).toEqual({ one: 2, other: 1 });
   });
 });

@@ -31,7 +31,7 @@ describe("an order that can never be decided", () => {
   });
 
   const enqueue = async (requests: readonly PurchaseRequest[]) => {
-    const place = await takePlaces(world.redis, world.keys, lane.name, requests.length, 1_000_000);
+    const place = await takePlaces(world.redis, world.keys, lane.name, "item_1", requests.length, 1_000_000);
     return lane.add("purchase", packPurchaseJob(purchaseJob("item_1", requests, place ?? 0)));
   };
   const drained = () =>

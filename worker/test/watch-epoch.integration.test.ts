@@ -288,7 +288,7 @@ describe("the epoch of Redis", () => {
     await emptyRedis(world);
     const [lane] = lanes as [LaneQueue];
     expect(await lane.getGlobalConcurrency()).toBeNull();
-    await takePlaces(world.redis, world.keys, lane.name, 1, 10);
+    await takePlaces(world.redis, world.keys, lane.name, "item_1", 1, 10);
     expect(await lane.getGlobalConcurrency()).toBe(1);
   });
 

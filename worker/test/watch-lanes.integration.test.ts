@@ -163,7 +163,7 @@ describe("an accepted order whose purchase job is gone", () => {
     await lane.pause();
     await world.redis.set(world.keys.passedOver(lane.name), "reported");
     const { accepted } = await lineOf();
-    await world.redis.hset(world.keys.line(lane.name), "decided", accepted);
+    await world.redis.hset(world.keys.line(lane.name), "decided:item_1", accepted);
     await sleep(quietMs + 50);
     await lookAtLanes(parts, standing, quietMs);
     expect(await world.redis.get(world.keys.passedOver(lane.name))).toBe("looked");
@@ -180,7 +180,7 @@ describe("an accepted order whose purchase job is gone", () => {
     worker = null;
     await world.redis.del(world.keys.shopperOrders("ann"));
     if (stale) await publishOrders(world.redis, world.keys, [stale]); // as if what was decided had not been told
-    await takePlaces(world.redis, world.keys, lane.name, 1, 100); // of a server that died with them
+    await takePlaces(world.redis, world.keys, lane.name, "item_1", 1, 100); // of a server that died with them
     await lookTwice();
     expect((await poll(decided)).status).toBe("confirmed");
     expect((await rowOf(decided))?.status).toBe("confirmed");
@@ -205,7 +205,7 @@ describe("an accepted order whose purchase job is gone", () => {
   test("is left to another worker where this one ends in the middle of a look", async () => {
     const order = await buy("ann");
     await lane.drain();
-    await world.redis.hset(world.keys.line(lane.name), "decided", (await lineOf()).accepted);
+    await world.redis.hset(world.keys.line(lane.name), "decided:item_1", (await lineOf()).accepted);
     await world.redis.set(world.keys.passedOver(lane.name), "reported");
     ending.abort();
     await expect(lookAtLanes(parts, standing, 0)).rejects.toMatchObject({ name: "AbortError" });

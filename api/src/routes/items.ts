@@ -1,3 +1,4 @@
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { App } from "../app.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
@@ -8,7 +9,7 @@ import { showItem } from "../show-item.ts";
 
 /** `GET /items` and `GET /items/:itemId`: what is on sale, and what is left of it. */
 export function itemRoutes(app: App, items: ItemCatalog, limits: Limits): void {
-  const onRequest = limits.readsPerAddress;
+  const onRequest = async (request: FastifyRequest) => limits.readsPerAddress(request);
 
   app.get(
     "/items",

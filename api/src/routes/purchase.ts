@@ -2,18 +2,18 @@ import { type Item, saleStatus } from "@holdfast/shared/item.ts";
 import { type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+import type { onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
 import { type AcceptOrder, keyReused } from "../accept-orders.ts";
 import type { App } from "../app.ts";
+import { clientAddress } from "../client-address.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
-import { admitShopper, type Limits } from "../limits.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../order-id.ts";
 import type { OrderReaderParts, ReadLine } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
 import { waiterFor } from "../prefer.ts";
 import { Problem } from "../problems.ts";
 import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
-import type { IdentifyShopper } from "../shopper.ts";
 
 export interface PurchaseParts {
   readonly items: ItemCatalog;
@@ -21,13 +21,12 @@ export interface PurchaseParts {
   readonly reader: OrderReaderParts;
   readonly readLine: ReadLine;
   readonly watch: OrderWatch;
-  readonly identify: IdentifyShopper;
-  readonly limits: Limits;
+  readonly admit: onRequestHookHandler;
 }
 
 /** `POST /purchase/:itemId`: checks what can be checked without a queue, then puts the order in line. */
 export function purchaseRoute(app: App, parts: PurchaseParts): void {
-  const { items, accept, readLine, watch, identify, limits } = parts;
+  const { items, accept, readLine, watch } = parts;
   app.post(
     "/purchase/:itemId",
     {
@@ -40,7 +39,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
         body: purchaseBody,
         response: { 202: acceptedOrder, ...refusals(400, 401, 404, 409, 413, 415, 422), 503: maybeAccepted },
       },
-      onRequest: admitShopper(limits, identify),
+      onRequest: parts.admit,
     },
     async (request, reply) => {
       const placedAtMs = Date.now();
@@ -58,7 +57,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
         const waiter = waiterFor(request, reply, shopperId, purchase.orderId);
         return watch.answer(
           waiter,
-          () => accept(item.id, purchase),
+          () => accept(item.id, purchase, clientAddress(request)),
           ({ status }) => status !== "queued",
         );
       };
