@@ -21,23 +21,27 @@ export interface DecideParts {
  * The reserve step, from top to bottom: lock the item, decide all orders of the job in one transaction, tell the shoppers, send
  * the reserved ones to be charged, give the lock back. It may stop anywhere and run again: the transaction decides nothing
  * twice, and everything after it is told again.
+ * @param gathering the job with others of its item, if they are decided with it
  * @returns whether it was decided, or has to wait because someone else holds the item's lock
  */
 export async function decidePurchase(
   parts: DecideParts,
   laneName: string,
   job: PurchaseJob,
+  gathering: Promise<PurchaseJob> = Promise.resolve(job),
 ): Promise<"decided" | "item_locked"> {
   const { db, redis, keys } = parts;
+  gathering.catch(() => {}); // where the lock is not ours, nobody looks at it
   const lock = await takeItemLock(redis, keys.itemLock(job.itemId));
   if (lock === null) return "item_locked";
   try {
-    const { orders, item } = await reserveOrders(db, job, lock.signal);
+    const batch = await gathering;
+    const { orders, item } = await reserveOrders(db, batch, lock.signal);
     await Promise.all([
       publishItems(redis, keys, item ? [item] : []), // first: whoever comes now need not queue for what is gone
       publishOrders(redis, keys, orders),
       enqueueCharges(parts.charges, orders),
-      advanceLine(redis, keys, laneName, job.itemId, job.lastPlace),
+      advanceLine(redis, keys, laneName, batch.itemId, batch.lastPlace),
     ]);
     return "decided";
   } finally {

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@holdfast/shared/log.ts";
-import { isOutage } from "@holdfast/shared/outage.ts";
-import { type PackedPurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
+import { type PackedPurchaseJob, type PurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { type Job, RateLimitError, UnrecoverableError, Worker } from "bullmq";
 import { decideApart, ItemIsLocked, type Undecidable } from "./decide-apart.ts";
 import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
+import { gatherBatch } from "./gather-batch.ts";
 import { ItemLockLost } from "./item-lock.ts";
 import { type DeadPurchaseJob, refusedBefore, refuseOrders } from "./refuse-orders.ts";
 
@@ -49,7 +50,7 @@ export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly
       const { item, orders } = job.data;
       let undecidable: Undecidable[];
       try {
-        undecidable = await decideJob(lane.name, parts, job);
+        undecidable = await decideJob(lane, parts, job);
       } catch (error) {
         if (error instanceof ItemIsLocked) return waitAtTheHead(lockedRetryMs);
         if (error instanceof NotAPurchaseJob) throw error;
@@ -83,9 +84,11 @@ class NotAPurchaseJob extends UnrecoverableError {}
  * tries again to get it into the record.
  * @returns the orders that were refused in this run, or still are not in the record
  */
-async function decideJob(laneName: string, parts: DecideParts, job: Job<PackedPurchaseJob>): Promise<Undecidable[]> {
+async function decideJob(lane: LaneQueue, parts: DecideParts, job: Job<PackedPurchaseJob>): Promise<Undecidable[]> {
+  const laneName = lane.name;
   const purchase = readJob(job.data);
   const refused = refusedBefore(job.data);
+  if (refused.size === 0 && (await decideTogether(lane, parts, purchase))) return [];
   const open = purchase.requests.filter(({ orderId }) => !refused.has(orderId));
   const fresh =
     open.length === 0
@@ -104,6 +107,30 @@ async function decideJob(laneName: string, parts: DecideParts, job: Job<PackedPu
     .map((request) => ({ request, why: "refused in an earlier run" }));
   const unrecorded = await refuseOrders(parts, laneName, purchase, [...earlier, ...fresh]);
   return [...fresh, ...unrecorded.filter((one) => !fresh.includes(one))];
+}
+
+/**
+ * Decides a job together with those of its item that wait behind it, and takes those out of the lane afterwards.
+ * @returns false where one of the orders can never be decided: the job is then decided alone, and the others in their turn
+ */
+async function decideTogether(lane: LaneQueue, parts: DecideParts, purchase: PurchaseJob): Promise<boolean> {
+  const gathering = gatherBatch(lane, purchase);
+  try {
+    const outcome = await decidePurchase(
+      parts,
+      lane.name,
+      purchase,
+      gathering.then(({ job }) => job),
+    );
+    if (outcome === "item_locked") throw new ItemIsLocked(purchase.itemId);
+  } catch (error) {
+    if (isPermanent(error)) return false;
+    throw error;
+  }
+  const { along } = await gathering;
+  // One that stays there, or that another worker has taken meanwhile, runs again and changes nothing.
+  await Promise.all(along.map(({ id = "" }) => lane.remove(id).catch(() => 0)));
+  return true;
 }
 
 function readJob(data: unknown) {

@@ -137,6 +137,61 @@ describe("a lane", () => {
     expect(await decided()).toEqual(["locked", "second"]);
   });
 
+  const orderIds = async () =>
+    (await world.db.selectFrom("order_events").select("order_id").orderBy("id").execute()).map((row) => row.order_id);
+  /** The item of each transaction that wrote orders, and how many. */
+  const itemsOfTransactions = async () => {
+    const { rows } = await sql<{ item: string; orders: number }>`
+      select item_id as item, count(*) as orders from orders group by xmin::text, item_id order by min(placed_at)`.execute(
+      world.db,
+    );
+    return rows.map(({ item, orders }) => [item, orders]);
+  };
+
+  test("decides an item's waiting jobs in one transaction, in their order of arrival; other items' keep their turn", async () => {
+    for (const item of ["hot", "other"]) await addItem(world.db, item, 25);
+    const requests = Array.from({ length: 30 }, (_, i) => purchaseRequest({ placedAtMs: 1_000 + i }));
+    for (const request of requests.slice(0, 20)) {
+      await lane.add("purchase", packPurchaseJob(purchaseJob("hot", [request])));
+    }
+    await enqueue("other", 2);
+    for (const request of requests.slice(20)) {
+      await lane.add("purchase", packPurchaseJob(purchaseJob("hot", [request])));
+    }
+    await serve();
+    await drained();
+    expect(await itemsOfTransactions()).toEqual([
+      ["hot", 30],
+      ["other", 2],
+    ]);
+    expect((await orderIds()).slice(0, 30)).toEqual(requests.map(({ orderId }) => orderId));
+    expect(await booksOf(world.db, "hot")).toMatchObject({ inventory: 0, reserved: 25, balanced: true });
+    expect(await charges.getJobCountByTypes("waiting")).toBe(27);
+  });
+
+  test("jobs that stayed in the lane after they were decided with another run again and change nothing", async () => {
+    await addItem(world.db, "hot", 3);
+    vi.spyOn(lane, "remove").mockRejectedValue(new Error("the process died here"));
+    for (let i = 0; i < 5; i++) await enqueue("hot", 1);
+    await serve();
+    await drained();
+    expect(await lane.getFailedCount()).toBe(0);
+    expect(await decided()).toHaveLength(5);
+    expect(await booksOf(world.db, "hot")).toMatchObject({ inventory: 0, reserved: 3, balanced: true });
+    expect(await charges.getJobCountByTypes("waiting")).toBe(3);
+  });
+
+  test("an order to blame in a job that was taken along spoils nothing for the others, and is refused in its turn", async () => {
+    await addItem(world.db, "hot", 10);
+    const requests = Array.from({ length: 6 }, (_, i) => purchaseRequest(i === 3 ? { currency: "EURO" } : {}));
+    for (const request of requests) await lane.add("purchase", packPurchaseJob(purchaseJob("hot", [request])));
+    await serve();
+    await drained();
+    expect(await orderIds()).toEqual(requests.filter((_, i) => i !== 3).map(({ orderId }) => orderId));
+    expect(await lane.getFailedCount()).toBe(1);
+    expect(await booksOf(world.db, "hot")).toMatchObject({ inventory: 5, reserved: 5, balanced: true });
+  });
+
   test("a job that can never succeed goes to the failed ones with its reason, and the lane goes on", async () => {
     await addItem(world.db, "good", 1);
     await serve();
