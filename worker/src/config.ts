@@ -10,13 +10,26 @@ import {
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
 
+/** What a worker process does, all of it unless it is told; so that each part scales as a fleet of its own. */
+export const workerRoles = ["reserve", "charge", "webhook", "sweep"] as const;
+export type WorkerRole = (typeof workerRoles)[number];
+const role = `(${workerRoles.join("|")})`;
+
+const description = "Stripe's secret key, sk_…";
+const stripeSecretKey = Type.String({ minLength: 1, description });
+
 const variables = Type.Object({
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl,
   REDIS_PREFIX: redisPrefix,
   REQUIRE_DURABLE_REDIS: requireDurableRedis,
   PURCHASE_LANES: purchaseLanes,
-  STRIPE_SECRET_KEY: Type.String({ minLength: 1, description: "Stripe's secret key, sk_…" }),
+  WORKER_ROLES: Type.String({
+    default: workerRoles.join(","),
+    pattern: `^\\s*${role}\\s*(,\\s*${role}\\s*)*$`,
+    description: `what this worker does, any of ${workerRoles.join(", ")}, comma-separated`,
+  }),
+  STRIPE_SECRET_KEY: Type.Optional(stripeSecretKey),
   STRIPE_API_BASE: Type.Optional(
     Type.String({
       pattern: "^https?://[^/]+/?$",
@@ -38,7 +51,7 @@ export type WorkerConfig = ReturnType<typeof readWorkerConfig>;
 /** What `npm run reconcile` needs of it. */
 const reconcileVariables = Type.Object({
   DATABASE_URL: variables.properties.DATABASE_URL,
-  STRIPE_SECRET_KEY: variables.properties.STRIPE_SECRET_KEY,
+  STRIPE_SECRET_KEY: stripeSecretKey,
   STRIPE_API_BASE: variables.properties.STRIPE_API_BASE,
 });
 
@@ -61,5 +74,18 @@ export function readReconcileConfig(env: NodeJS.ProcessEnv) {
 
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readWorkerConfig(env: NodeJS.ProcessEnv) {
-  return readEnvironment(variables, env);
+  return readEnvironment(variables, env, ({ WORKER_ROLES, STRIPE_SECRET_KEY }) => {
+    const paying =
+      typeof WORKER_ROLES === "string" && [...rolesOf(WORKER_ROLES)].some((name) => asksProvider.has(name));
+    if (!paying || STRIPE_SECRET_KEY !== undefined) return [];
+    return [`STRIPE_SECRET_KEY is missing: ${description}`];
+  });
+}
+
+const asksProvider = new Set<WorkerRole>(["charge", "sweep"]);
+
+/** The roles that a setting of WORKER_ROLES names. */
+export function rolesOf(setting: string): ReadonlySet<WorkerRole> {
+  const named = setting.split(",").map((name) => name.trim());
+  return new Set(workerRoles.filter((known) => named.includes(known)));
 }

@@ -9,7 +9,7 @@ type HttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
  * @param awaitTurn what every request waits for before it leaves
  */
 export function connectStripe(
-  config: Pick<WorkerConfig, "STRIPE_SECRET_KEY" | "STRIPE_API_BASE">,
+  config: { readonly STRIPE_SECRET_KEY: string } & Pick<WorkerConfig, "STRIPE_API_BASE">,
   awaitTurn: AwaitTurn = async () => {},
 ): Stripe {
   const base = config.STRIPE_API_BASE ? new URL(config.STRIPE_API_BASE) : null;

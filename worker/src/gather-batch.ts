@@ -25,7 +25,7 @@ const maxJobsLookedAt = 64;
  * leaves jobs that run again and change nothing. Another item's jobs keep their places. A job that cannot be read, or whose orders were
  * refused before, is decided in its own turn, and nothing behind it earlier.
  */
-export async function gatherBatch(lane: Pick<LaneQueue, "getWaiting">, head: PurchaseJob): Promise<Batch> {
+export async function gatherBatch(lane: LaneQueue, head: PurchaseJob): Promise<Batch> {
   const requests = [...head.requests];
   const along: Job<PackedPurchaseJob>[] = [];
   let { lastPlace } = head;

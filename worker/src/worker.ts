@@ -12,7 +12,8 @@ import {
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
-import type { WorkerConfig } from "./config.ts";
+import type { Worker } from "bullmq";
+import { rolesOf, type WorkerConfig } from "./config.ts";
 import { connectStripe } from "./connect-stripe.ts";
 import { providerRate } from "./provider-rate.ts";
 import { epochRecovery } from "./recover-epoch.ts";
@@ -30,46 +31,56 @@ export interface RunningWorker {
   close(): Promise<void>;
 }
 
+const paymentConnections = 8; // a charge holds one only while it reads and settles; sweeps and events are short
+
 /** Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is away. */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
-  // One connection per lane and a few for the charges: a charge holds one only while it reads and settles.
-  const connections = config.PURCHASE_LANES + 8;
-  const db = openDatabase(config.DATABASE_URL, connections, (error) =>
-    log.warn({ err: error }, "Postgres connection lost"),
-  );
+  const roles = rolesOf(config.WORKER_ROLES);
+  const onPostgresError = (error: Error) => log.warn({ err: error }, "Postgres connection lost");
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
+  const db = openDatabase(config.DATABASE_URL, paymentConnections, onPostgresError);
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const failing = connectRedis(config.REDIS_URL, "failing", onRedisError);
+  // The lanes have connections of their own: however many charges wait for Postgres or Redis, reserving keeps its pace.
+  const lanesDb = openDatabase(config.DATABASE_URL, config.PURCHASE_LANES, onPostgresError);
+  const lanesRedis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
+  const disconnect = async () => {
+    for (const connection of [redis, failing, lanesRedis]) connection.disconnect();
+    await Promise.all([db.destroy(), lanesDb.destroy()]);
+  };
   const keys = redisKeys(config.REDIS_PREFIX);
   let fleet: FleetMember;
   try {
-    await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(failing)]);
+    await Promise.all([requirePostgres(db), ...[redis, failing, lanesRedis].map(requireRedis)]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
     fleet = await joinFleet({ redis: failing, keys, laneCount: config.PURCHASE_LANES, log });
   } catch (error) {
-    redis.disconnect();
-    failing.disconnect();
-    await db.destroy();
+    await disconnect();
     throw error;
   }
 
-  const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
+  const lanes = openLanes(lanesRedis, keys, config.PURCHASE_LANES);
   const charges = openChargeQueue(redis, keys);
   const webhooks = openWebhookQueue(redis, keys);
   const sweeps = openSweepQueue(redis, keys);
   const nightly = openNightlyQueue(redis, keys);
   const closing = new AbortController();
-  const rate = providerRate(redis, keys.providerRate, config.CHARGE_RATE_PER_SECOND, closing.signal);
-  const stripe = connectStripe(config, rate);
   const raiseAlarm = createAlarms(log);
-  const watchCards = watchUnknownCards(raiseAlarm);
-  const parts = { db, redis, keys, charges, stripe, raiseAlarm, watchCards, log, closing: closing.signal };
-  const workers = await Promise.all(lanes.map((lane) => serveLane(lane, parts)));
-  workers.push(
-    serveCharges(parts, config.CHARGE_CONCURRENCY),
-    serveWebhooks(webhooks, parts),
-    ...(await serveSweeps(sweeps, nightly, parts, config.CHARGE_RATE_PER_SECOND)),
-  );
+  const lanesCharges = openChargeQueue(lanesRedis, keys);
+  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, log };
+  const workers: Worker[] = [];
+  if (roles.has("reserve")) workers.push(...(await Promise.all(lanes.map((lane) => serveLane(lane, laneParts)))));
+  const STRIPE_SECRET_KEY = config.STRIPE_SECRET_KEY;
+  // Whoever charges or sweeps has the key: readWorkerConfig makes sure of it.
+  if (STRIPE_SECRET_KEY !== undefined) {
+    const rate = providerRate(redis, keys.providerRate, config.CHARGE_RATE_PER_SECOND, closing.signal);
+    const stripe = connectStripe({ ...config, STRIPE_SECRET_KEY }, rate);
+    const watchCards = watchUnknownCards(raiseAlarm);
+    const parts = { db, redis, keys, charges, stripe, raiseAlarm, watchCards, log, closing: closing.signal };
+    if (roles.has("charge"))
+      workers.push(serveCharges(parts, config.CHARGE_CONCURRENCY), serveWebhooks(webhooks, parts));
+    if (roles.has("sweep")) workers.push(...(await serveSweeps(sweeps, nightly, parts, config.CHARGE_RATE_PER_SECOND)));
+  }
   const setUpQueues = async () => {
     await Promise.all(lanes.map(setUpLane));
     await setUpSweeps(sweeps, nightly);
@@ -85,7 +96,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     alarm: raiseAlarm,
     signal: closing.signal,
   });
-  log.info({ lanes: config.PURCHASE_LANES, chargeRatePerSecond: config.CHARGE_RATE_PER_SECOND }, "worker is serving");
+  const { PURCHASE_LANES, CHARGE_RATE_PER_SECOND } = config;
+  const serving = { roles: [...roles], lanes: PURCHASE_LANES, chargeRatePerSecond: CHARGE_RATE_PER_SECOND };
+  log.info(serving, "worker is serving");
 
   return {
     expelled: fleet.expelled,
@@ -93,11 +106,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       const ended = Promise.all(workers.map((worker) => worker.close())); // no new job is taken from here on
       closing.abort(); // what may take minutes, such as a recovery, stops at its next page
       await Promise.all([ended, watch.close(), lanesWatch.close()]);
-      await Promise.all([...lanes, charges, webhooks, sweeps, nightly].map((queue) => queue.close()));
+      await Promise.all([...lanes, charges, lanesCharges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await fleet.leave(); // when its lanes are served no more
-      await db.destroy();
-      redis.disconnect();
-      failing.disconnect();
+      await disconnect();
     },
   };
 }

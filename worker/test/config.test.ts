@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readWorkerConfig } from "../src/config.ts";
+import { readWorkerConfig, rolesOf } from "../src/config.ts";
 
 const good = { DATABASE_URL: "postgres://h/d", REDIS_URL: "redis://h", STRIPE_SECRET_KEY: "sk_test_x" };
 
@@ -9,6 +9,7 @@ test("a worker's defaults are the documented ones, and without STRIPE_API_BASE i
     REDIS_PREFIX: "",
     REQUIRE_DURABLE_REDIS: "off",
     PURCHASE_LANES: 4,
+    WORKER_ROLES: "reserve,charge,webhook,sweep",
     CHARGE_CONCURRENCY: 50,
     CHARGE_RATE_PER_SECOND: 25,
     LOG_LEVEL: "info",
@@ -17,4 +18,24 @@ test("a worker's defaults are the documented ones, and without STRIPE_API_BASE i
 
 test("a worker without Stripe's key does not start", () => {
   expect(() => readWorkerConfig({ ...good, STRIPE_SECRET_KEY: "" })).toThrow(/^STRIPE_SECRET_KEY is missing/);
+});
+
+test("only a worker that charges or sweeps needs Stripe's key", () => {
+  const { STRIPE_SECRET_KEY: _, ...keyless } = good;
+  for (const roles of ["reserve", "webhook", "reserve, webhook"]) {
+    expect(readWorkerConfig({ ...keyless, WORKER_ROLES: roles }).STRIPE_SECRET_KEY).toBeUndefined();
+  }
+  for (const roles of ["charge", "sweep", "reserve,sweep"]) {
+    expect(() => readWorkerConfig({ ...keyless, WORKER_ROLES: roles })).toThrow(/^STRIPE_SECRET_KEY is missing/);
+  }
+});
+
+test("roles are named one by one, with or without blanks; what is none is refused", () => {
+  expect([...rolesOf(readWorkerConfig({ ...good, WORKER_ROLES: " charge ,reserve" }).WORKER_ROLES)]).toEqual([
+    "reserve",
+    "charge",
+  ]);
+  for (const roles of ["reserves", "reserve;charge", "reserve,", "all"]) {
+    expect(() => readWorkerConfig({ ...good, WORKER_ROLES: roles })).toThrow(/^WORKER_ROLES does not fit: .*reserve/);
+  }
 });

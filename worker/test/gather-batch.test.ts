@@ -4,6 +4,7 @@ import {
   type PurchaseRequest,
   packPurchaseJob,
 } from "@holdfast/shared/purchase-job.ts";
+import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { Job } from "bullmq";
 import { expect, test } from "vitest";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
@@ -12,9 +13,8 @@ import { gatherBatch } from "../src/gather-batch.ts";
 const some = (count: number) => Array.from({ length: count }, () => purchaseRequest());
 const job = (itemId: string, requests: readonly PurchaseRequest[], lastPlace = requests.length) =>
   ({ data: packPurchaseJob(purchaseJob(itemId, requests, lastPlace)) }) as Job<PackedPurchaseJob>;
-const behind = (...waiting: Job<PackedPurchaseJob>[]) => ({
-  getWaiting: async (start = 0, end = -1) => waiting.slice(start, end + 1),
-});
+const behind = (...waiting: Job<PackedPurchaseJob>[]) =>
+  ({ getWaiting: async (start = 0, end = -1) => waiting.slice(start, end + 1) }) as LaneQueue;
 const idsOf = (requests: readonly PurchaseRequest[]) => requests.map(({ orderId }) => orderId);
 
 test("takes along the item's jobs in their order of arrival, and leaves other items' where they are", async () => {
