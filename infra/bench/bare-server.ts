@@ -3,11 +3,11 @@ import { createLog } from "@holdfast/shared/log.ts";
 import { showOrder } from "@holdfast/shared/order.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
 import closeWithGrace from "close-with-grace";
-import Fastify from "fastify";
+import Fastify, { type onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
 import { orderBody, purchaseBody } from "../../api/src/schemas.ts";
 import { shopperIdentifier } from "../../api/src/shopper.ts";
-import { openOneStatement } from "./one-statement.ts";
+import { type Decide, openOpponents } from "./opponents.ts";
 import { queuedOrder } from "./orders.ts";
 
 /**
@@ -15,17 +15,22 @@ import { queuedOrder } from "./orders.ts";
  * token check, the same schemas, the same answers.
  * - `POST /bare`: a purchase that is checked and answered, and that is all.
  * - `GET /bare/:id`: an order read with one Redis GET.
- * - `POST /one-statement/:itemId`: a purchase decided by one statement in Postgres.
+ * - `POST /every-row/:itemId`, `/winners-only/:itemId`, `/batching/:itemId`: a purchase decided in Postgres without a queue (opponents.ts).
  */
 
 const { JWT_SECRET = "", REDIS_URL = "", DATABASE_URL = "" } = process.env;
 const identify = shopperIdentifier({ JWT_SECRET }, createLog("bare-server", "warn"));
 const redis = connectRedis(REDIS_URL, "failing", () => {});
 await requireRedis(redis);
-const { reserve } = await openOneStatement(DATABASE_URL);
+const opponents = await openOpponents(DATABASE_URL);
 
 const app = Fastify().withTypeProvider<TypeBoxTypeProvider>();
-const security = { onRequest: async (request: Parameters<typeof identify>[0]) => void (await identify(request)) };
+const security: { onRequest: onRequestHookHandler } = {
+  onRequest: (request, _reply, done) => {
+    void identify(request); // synchronous under a secret, and it throws at strangers
+    done();
+  },
+};
 const order = showOrder(queuedOrder("bare"), { decidedPlace: 0, itemLocked: false });
 const response = { 200: orderBody, 202: orderBody };
 await redis.set("bare:order", JSON.stringify(order));
@@ -40,15 +45,19 @@ app.get(
   async (request) => JSON.parse((await redis.get(`bare:${request.params.id}`)) ?? "null"),
 );
 
-app.post(
-  "/one-statement/:itemId",
-  { schema: { params: Type.Object({ itemId: Type.String() }), body: purchaseBody, response } },
-  async (request, reply) => {
-    const shopperId = await identify(request);
-    const decided = await reserve(request.params.itemId, shopperId, request.body.paymentMethod);
-    return reply.code(202).header("location", `/orders/${decided.id}`).send(showOrder(decided, null));
-  },
-);
+const decideBy = (route: string, decide: Decide) =>
+  app.post(
+    `/${route}/:itemId`,
+    { schema: { params: Type.Object({ itemId: Type.String() }), body: purchaseBody, response } },
+    async (request, reply) => {
+      const shopperId = await identify(request);
+      const decided = await decide(request.params.itemId, shopperId, request.body.paymentMethod);
+      return reply.code(202).header("location", `/orders/${decided.id}`).send(showOrder(decided, null));
+    },
+  );
+decideBy("every-row", opponents.everyRow);
+decideBy("winners-only", opponents.winnersOnly);
+decideBy("batching", opponents.batching);
 
 closeWithGrace({ delay: 5_000 }, () => app.close());
 const address = await app.listen({ host: "127.0.0.1", port: 0 });

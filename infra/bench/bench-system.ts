@@ -5,6 +5,7 @@ import { connectRedis, type RedisClient, requireRedis } from "@holdfast/shared/r
 import { openStorage, type Storage } from "../local/storage.ts";
 import { type Part, startPart } from "../local/system.ts";
 import { signedTokens } from "../rush/shopper-tokens.ts";
+import { type Shoppers, shoppers } from "./shoppers.ts";
 
 /** Where the comparisons run: a Postgres and a Redis of their own, and processes of the product as they are needed. */
 export interface BenchSystem {
@@ -14,11 +15,15 @@ export interface BenchSystem {
   readonly redis: RedisClient;
   readonly storage: Storage;
   readonly tokenOf: (shopper: number) => string;
+  readonly shoppers: Shoppers;
   readonly jwtSecret: string;
   /** Starts a process with what it needs to know; whoever starts it stops it. */
   start(program: "api" | "worker" | "simulator" | "bare", env?: Record<string, string>): Promise<Part>;
   close(): Promise<void>;
 }
+
+/** Limits are on unless a comparison says otherwise. */
+export const limitsOff = { ADDRESS_RATE_PER_MINUTE: "0", SHOPPER_RATE_PER_MINUTE: "0" };
 
 export async function openBenchSystem(directory: string, say: (text: string) => void): Promise<BenchSystem> {
   const storage = await openStorage(directory, {}, say);
@@ -36,7 +41,7 @@ export async function openBenchSystem(directory: string, say: (text: string) => 
     OPS_PASSWORD: jwtSecret,
     STRIPE_SECRET_KEY: "sk_test_simulator",
     STRIPE_API_BASE: "http://127.0.0.1:9",
-    ADDRESS_RATE_PER_MINUTE: "0", // all shoppers come from one address here; the limit per shopper is on, as it is in earnest
+    TRUST_PROXY: "loopback", // the load names a client address for each shopper, as a load balancer would
   };
   let started = 0;
   return {
@@ -47,6 +52,7 @@ export async function openBenchSystem(directory: string, say: (text: string) => 
     storage,
     jwtSecret,
     tokenOf: signedTokens(jwtSecret),
+    shoppers: shoppers(jwtSecret),
     start(program, env = {}) {
       started += 1;
       return startPart(program, `${program}-${started}`, { ...common, ...env }, directory);

@@ -1,7 +1,9 @@
-/** One way of doing a thing: how much of it gets done in a second. */
+import { type CpuPerPiece, cpuText } from "./cpu.ts";
+
+/** One way of doing a thing: how much of it gets done in a second, and the µs of CPU it takes each process. */
 export interface Way {
   readonly name: string;
-  readonly run: () => Promise<number>;
+  readonly run: () => Promise<{ readonly value: number; readonly cpuUs?: CpuPerPiece }>;
 }
 
 export interface Compared {
@@ -13,6 +15,8 @@ export interface Compared {
   readonly ratio: number;
   readonly ratioMin: number;
   readonly ratioMax: number;
+  /** Of the last round. */
+  readonly cpuUs: CpuPerPiece;
 }
 
 /**
@@ -21,10 +25,12 @@ export interface Compared {
  */
 export async function compare(rounds: number, ways: readonly Way[], say: (text: string) => void): Promise<Compared[]> {
   const values = ways.map((): number[] => []);
+  const cpu = ways.map((): CpuPerPiece => ({}));
   for (let round = 0; round <= rounds; round++) {
     for (const [i, way] of ways.entries()) {
-      const value = await way.run();
+      const { value, cpuUs = {} } = await way.run();
       if (round > 0) values[i]?.push(value);
+      cpu[i] = cpuUs;
     }
   }
   const compared = ways.map(({ name }, i) => {
@@ -38,12 +44,13 @@ export async function compare(rounds: number, ways: readonly Way[], say: (text: 
       ratio: median(ratios),
       ratioMin: Math.min(...ratios),
       ratioMax: Math.max(...ratios),
+      cpuUs: cpu[i] ?? {},
     };
   });
   for (const one of compared) {
     const spread = `(${figure(one.min)} … ${figure(one.max)})`;
     say(
-      `    ${one.name.padEnd(62)}${`${figure(one.median)}/s`.padStart(10)}  ${spread.padEnd(20)}${one.ratio.toFixed(2)}×`,
+      `    ${one.name.padEnd(62)}${`${figure(one.median)}/s`.padStart(10)}  ${spread.padEnd(20)}${one.ratio.toFixed(2)}×  ${cpuText(one.cpuUs)}`,
     );
   }
   return compared;

@@ -5,7 +5,7 @@ import { waitUntil } from "../local/processes.ts";
 import { addItem } from "../testing/items.ts";
 import type { BenchSystem } from "./bench-system.ts";
 import { fillLine } from "./fill-line.ts";
-import { loadOrders } from "./http-load.ts";
+import { runLoad } from "./load.ts";
 
 /** What an order costs while so many are in line before it. */
 export interface CostAtDepth {
@@ -56,7 +56,15 @@ async function costAtDepth(system: BenchSystem, queued: number): Promise<CostAtD
 
     const api = await system.start("api", { MAX_LINE: "100000000" });
     const accept = await cpuPerOrder(system, { api: pidOf(api) }, async () => {
-      await loadOrders(api.url ?? "", itemId, system.tokenOf, measuredOrders);
+      await runLoad({
+        url: api.url ?? "",
+        connections: 200,
+        request: (n) => system.shoppers.buy(n, { path: `/purchase/${itemId}` }),
+        check: ({ status, body }) => {
+          if (status !== 202) throw new Error(`A purchase was answered ${status} ${body}`);
+        },
+        until: { requests: measuredOrders },
+      });
       return measuredOrders;
     });
     await api.stop();

@@ -2,10 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 
 /** An order in line, as the API answers it. */
-export function queuedOrder(itemId: string): OrderRecord {
+export function queuedOrder(
+  itemId: string,
+  id: string = randomUUID(),
+  shopperId = `guest-${randomUUID()}`,
+): OrderRecord {
   return {
-    id: randomUUID(),
-    shopperId: `guest-${randomUUID()}`,
+    id,
+    shopperId,
     itemId,
     quantity: 1,
     amountMinor: 1_999,

@@ -14,7 +14,7 @@ import { plainArray, reserveOrders } from "../../worker/src/reserve-orders.ts";
 import { serveLane } from "../../worker/src/serve-lane.ts";
 import { addItem } from "../testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../testing/purchases.ts";
-import { openOneStatement } from "./one-statement.ts";
+import { openOpponents } from "./opponents.ts";
 
 export interface Bench {
   readonly databaseUrl: string;
@@ -101,13 +101,13 @@ export async function reserveInJobs(bench: Bench, orders: number): Promise<numbe
 /** One statement per purchase, as many at a time as a crowd would keep the pool busy with. */
 export async function reserveByStatement({ databaseUrl }: Bench, orders: number): Promise<number> {
   const db = openDatabase(databaseUrl, 1, () => {});
-  const statement = await openOneStatement(databaseUrl);
+  const statement = await openOpponents(databaseUrl);
   const itemId = await newItem(db, orders);
   try {
     return await measured(orders, async () => {
       let left = orders;
       const buyer = async () => {
-        while (left-- > 0) await statement.reserve(itemId, `guest-${randomUUID()}`, "pm_card_visa");
+        while (left-- > 0) await statement.everyRow(itemId, `guest-${randomUUID()}`, "pm_card_visa");
       };
       await Promise.all(Array.from({ length: 256 }, buyer));
     });

@@ -209,9 +209,11 @@ export async function publishOrders(
   orders: readonly OrderRecord[],
 ): Promise<void> {
   if (orders.length === 0) return;
-  await replaceViews(redis, keys, orders);
-  // After the views: whoever misses the message reads those.
-  await publishNews(redis, keys.orderNews, orders.map((order) => `${order.id} ${encodeView(order)}`).join("\n"));
+  const replaced = replaceViews(redis, keys, orders);
+  // The message behind the views: whoever misses it reads those. One Redis does both in that order, without being waited for.
+  if (redis.isCluster) await replaced;
+  const text = orders.map((order) => `${order.id} ${encodeView(order)}`).join("\n");
+  await Promise.all([replaced, publishNews(redis, keys.orderNews, text)]);
 }
 
 /** Reads news of orders, telling each one's id and view. */

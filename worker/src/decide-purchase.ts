@@ -8,13 +8,14 @@ import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { takeItemLock } from "./item-lock.ts";
-import { reserveOrders } from "./reserve-orders.ts";
+import { type KnownItems, reserveOrders } from "./reserve-orders.ts";
 
 export interface DecideParts {
   readonly db: Database;
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly charges: ChargeQueue;
+  readonly known: KnownItems;
 }
 
 /**
@@ -36,12 +37,13 @@ export async function decidePurchase(
   if (lock === null) return "item_locked";
   try {
     const batch = await gathering;
-    const { orders, item } = await reserveOrders(db, batch, lock.signal);
+    const { orders, item } = await reserveOrders(db, batch, lock.signal, parts.known);
     await Promise.all([
       publishItems(redis, keys, item ? [item] : []), // first: whoever comes now need not queue for what is gone
       publishOrders(redis, keys, orders),
       enqueueCharges(parts.charges, orders),
       advanceLine(redis, keys, laneName, batch.itemId, batch.lastPlace),
+      lock.release(), // behind the others on the same connection, and nobody has to wait for its answer
     ]);
     return "decided";
   } finally {

@@ -1,7 +1,6 @@
 import { itemFromRow, type Tables } from "@holdfast/shared/database.ts";
-import { invariant } from "@holdfast/shared/invariant.ts";
 import type { Item } from "@holdfast/shared/item.ts";
-import { sql, type Transaction } from "kysely";
+import { type RawBuilder, sql, type Transaction } from "kysely";
 
 /**
  * An item's units, moved in the transaction that moves an order. Each locks the item's row, and
@@ -10,18 +9,20 @@ import { sql, type Transaction } from "kysely";
  */
 
 /**
- * Takes units for orders that are being reserved.
- * @param item as its locked row says
+ * Takes units for orders that are being reserved, as the first part of the statement that writes them: a common table expression
+ * whose one row is the item afterwards. It has no row, and nothing is to be written, where the item has changed since it was looked
+ * at: the decision was made by what it was. Locks the item's row, also where no unit is taken, so that whoever decides next sees
+ * these orders.
+ * @param item as it was looked at
  */
-export async function takeUnits(trx: Transaction<Tables>, item: Item, units: number): Promise<Item> {
-  if (units === 0) return item;
+export function takeUnits(item: Item, units: number): RawBuilder<{ inventory: number; version: number }> {
+  const asLookedAt = sql`id = ${item.id} and version = ${item.version}`;
+  // `for no key update` as an update would lock it: foreign key checks go on.
+  if (units === 0) return sql`select inventory, version from items where ${asLookedAt} for no key update`;
   // The condition repeats what allocate decided: were it ever wrong, nothing would be taken.
-  const { rows } = await sql<{ inventory: number; version: number }>`
-    update items set inventory = inventory - ${units} where id = ${item.id} and inventory >= ${units}
-    returning inventory, version`.execute(trx);
-  const taken = rows[0];
-  invariant(taken, `allocate gave out ${units} units of ${item.id}, of which there were ${item.inventory}`);
-  return { ...item, ...taken };
+  return sql`
+    update items set inventory = inventory - ${units} where ${asLookedAt} and inventory >= ${units}
+    returning inventory, version`;
 }
 
 /** Puts the units of an order that is being cancelled on sale again. */

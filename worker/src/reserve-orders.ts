@@ -15,28 +15,70 @@ export interface ReservedBatch {
 }
 
 /**
- * Decides all orders of a purchase job in ONE transaction: locks the item, allocates, takes the units, writes the orders and
+ * Items as the last batch left them. Only a guess at what the next one will find: each carries its version, and what is decided by
+ * one is written only while that is still the item's version.
+ */
+export type KnownItems = Map<string, Item>;
+
+const maxKnownItems = 1_000; // a few hundred bytes each; past that all are forgotten, and looked at again
+
+/**
+ * Decides all orders of a purchase job in ONE transaction: looks at the item, allocates, takes the units, writes the orders and
  * their events. Orders that are there already, from an earlier run of the same job or a repeat, are left as they are.
  *
- * Nearly every job is new, so it is first taken for one, without looking: where one of its orders is there already, the record refuses to
- * write it twice, nothing of that try remains, and the next one looks.
+ * Mostly the item is as the last batch left it, and every order is new: so a job is first decided by what is known of the item, in a
+ * single statement that is a transaction by itself. Where the item has changed, the statement writes nothing; where one of the
+ * orders is there already, Postgres refuses to write it twice. Then the item's row is locked first, and what is there is looked up.
  * @param signal aborted when the item's lock is lost; then nothing is committed
  */
-export async function reserveOrders(db: Database, job: PurchaseJob, signal: AbortSignal): Promise<ReservedBatch> {
-  try {
-    return await decideInOneTransaction(db, job, signal, async () => []);
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== uniqueViolation) throw error;
-    return decideInOneTransaction(db, job, signal, (trx) => findOrders(trx, job.requests));
-  }
+export async function reserveOrders(
+  db: Database,
+  job: PurchaseJob,
+  signal: AbortSignal,
+  known: KnownItems = new Map(),
+): Promise<ReservedBatch> {
+  const item = known.get(job.itemId);
+  known.delete(job.itemId); // until it is known again: whatever stops in between, the next batch looks
+  // How many units a shopper has is not part of the item's version.
+  const atOnce =
+    item && item.maxPerShopper === null ? await unlessKnown(() => decideAtOnce(db, job, item, signal)) : null;
+  const reserved =
+    atOnce ??
+    (await unlessKnown(() => decideLocked(db, job, signal, async () => []))) ??
+    (await decideLocked(db, job, signal, (trx) => findOrders(trx, job.requests)));
+  if (known.size >= maxKnownItems) known.clear();
+  if (reserved.item) known.set(job.itemId, reserved.item);
+  return reserved;
 }
 
 const uniqueViolation = "23505";
 
+/** Null where one of the orders is there already: nothing of the try remains. */
+async function unlessKnown<T>(decide: () => Promise<T>): Promise<T | null> {
+  try {
+    return await decide();
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== uniqueViolation) throw error;
+    return null;
+  }
+}
+
 /** An order that has no charge attempt by then lost its job, or waits far back in the queue: the sweeper makes sure that it has one. */
 const firstChargeLateMs = 30_000;
 
-function decideInOneTransaction(
+/** Null where the item has changed. */
+async function decideAtOnce(
+  db: Database,
+  job: PurchaseJob,
+  item: Item,
+  signal: AbortSignal,
+): Promise<ReservedBatch | null> {
+  const decisions = allocate({ ...item, unitsOfShopper: new Map() }, withoutKnown(job.requests, []));
+  signal.throwIfAborted();
+  return writeDecisions(db, decisions, job.itemId, item);
+}
+
+function decideLocked(
   db: Database,
   job: PurchaseJob,
   signal: AbortSignal,
@@ -47,12 +89,10 @@ function decideInOneTransaction(
     const known = await findKnown(trx);
     const fresh = withoutKnown(job.requests, known);
     const supply = item && { ...item, unitsOfShopper: await countUnits(trx, item, fresh) };
-    const decisions = allocate(supply, fresh);
-
-    const remaining = item && (await takeUnits(trx, item, countReserved(decisions)));
-    const written = await writeOrders(trx, decisions, job.itemId);
+    const written = await writeDecisions(trx, allocate(supply, fresh), job.itemId, item);
+    invariant(written, `item ${job.itemId} stays as it is while its row is locked`);
     signal.throwIfAborted();
-    return { orders: [...known, ...written], item: remaining };
+    return { orders: [...known, ...written.orders], item: written.item };
   });
 }
 
@@ -101,16 +141,23 @@ function countReserved(decisions: readonly Decision[]): number {
   return decisions.reduce((sum, d) => sum + (d.status === "reserved" ? d.request.quantity : 0), 0);
 }
 
-/** All orders and their events in one statement: the cost per order is what decides how fast a hot item sells. */
-async function writeOrders(
-  trx: Transaction<Tables>,
+/**
+ * Takes the units, and writes all orders and their events, in one statement: the cost per order is what decides how fast a hot item
+ * sells.
+ * @returns null where the item is not any more what was decided by: then nothing was written
+ */
+async function writeDecisions(
+  db: Database,
   decisions: readonly Decision[],
   itemId: string,
-): Promise<OrderRecord[]> {
-  if (decisions.length === 0) return [];
+  item: Item | null,
+): Promise<ReservedBatch | null> {
+  if (decisions.length === 0) return { orders: [], item };
   const column = <T>(value: (decision: Decision) => T) => decisions.map(value);
-  const { rows } = await sql<{ written: number; decided_at: Date }>`
-    with decided as (
+  const { rows } = await sql<{ written: number; decided_at: Date; inventory: number | null; version: number | null }>`
+    with item as (
+      ${item ? takeUnits(item, countReserved(decisions)) : sql`select null::bigint as inventory, null::bigint as version`}
+    ), decided as (
       insert into orders (
         id, shopper_id, item_id, quantity, amount_minor, currency, payment_method, fingerprint, placed_at,
         status, reason, payment_status, reserved_at, settled_at, payment_due_at
@@ -136,6 +183,7 @@ async function writeOrders(
       ) as d (
         id, shopper_id, quantity, amount_minor, currency, payment_method, fingerprint, placed_at, status, reason
       )
+      where exists (select from item)
       returning id, status, reason, amount_minor, currency
     ), noted as (
       insert into order_events (order_id, event, from_status, to_status, detail)
@@ -148,11 +196,17 @@ async function writeOrders(
       from decided
       returning at
     )
-    select count(*) as written, min(at) as decided_at from noted`.execute(trx);
+    select count(*) as written, min(at) as decided_at, (select inventory from item), (select version from item)
+    from noted`.execute(db);
   const [row] = rows;
+  if (row?.written === 0) return null;
   invariant(row?.written === decisions.length, "every decision is written");
   const decidedAtMs = row.decided_at.getTime();
-  return decisions.map((decision) => decidedOrder(decision, itemId, decidedAtMs));
+  const { inventory, version } = row;
+  return {
+    orders: decisions.map((decision) => decidedOrder(decision, itemId, decidedAtMs)),
+    item: item && inventory !== null && version !== null ? { ...item, inventory, version } : null,
+  };
 }
 
 /**

@@ -33,8 +33,12 @@ export async function setUpLane(lane: LaneQueue): Promise<void> {
  * elsewhere, or Postgres is away) goes back to the head of the lane without using up a try, and the lane waits with it. A job with
  * orders that can never be decided ends among the failed ones, when all its orders have an end, and the lane goes on.
  */
-export async function serveLane(lane: LaneQueue, parts: DecideParts & { readonly log: Logger }): Promise<Worker> {
+export async function serveLane(
+  lane: LaneQueue,
+  lanesParts: Omit<DecideParts, "known"> & { readonly log: Logger },
+): Promise<Worker> {
   await setUpLane(lane);
+  const parts = { ...lanesParts, known: new Map() };
   const log = parts.log.child({ lane: lane.name });
 
   const waitAtTheHead = async (delayMs: number): Promise<never> => {

@@ -21,7 +21,7 @@ describe("the reserve step", () => {
   beforeAll(async () => {
     world = await createWorld();
     charges = openChargeQueue(world.redis, world.keys);
-    parts = { db: world.db, redis: world.redis, keys: world.keys, charges };
+    parts = { db: world.db, redis: world.redis, keys: world.keys, charges, known: new Map() };
   });
   afterAll(async () => {
     await charges.close();

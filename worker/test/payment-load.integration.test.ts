@@ -37,7 +37,7 @@ describe("payments by the thousand", () => {
     await addItem(world.db, "faulty", 1_000);
     await setFaults({ rate: 0.3, seed: 42 });
     const charges = openChargeQueue(world.redis, world.keys);
-    const parts = { db: world.db, redis: world.redis, keys: world.keys, charges };
+    const parts = { db: world.db, redis: world.redis, keys: world.keys, charges, known: new Map() };
     for (let i = 0; i < 2; i++) {
       const requests = Array.from({ length: 500 }, () => purchaseRequest());
       await decidePurchase(parts, "{lane-0}", purchaseJob("faulty", requests, (i + 1) * 500));

@@ -1,8 +1,10 @@
+import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { explainDatabase } from "../../infra/testing/explain-database.ts";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
-import { reserveOrders } from "../src/reserve-orders.ts";
+import { type KnownItems, reserveOrders } from "../src/reserve-orders.ts";
 
 const never = new AbortController().signal;
 
@@ -111,5 +113,87 @@ describe("reserving a purchase job", () => {
     );
     expect(await booksOf(world.db, "lost")).toMatchObject({ inventory: 5, reserved: 0 });
     expect(await storedStatuses("lost")).toEqual([]);
+  });
+
+  describe("by what is known of the item", () => {
+    const knownItem = async (id: string): Promise<KnownItems> => {
+      const row = await world.db.selectFrom("items").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+      return new Map([[id, itemFromRow(row)]]);
+    };
+    /** Statements that a call took. */
+    const counted = async (work: (db: Database) => Promise<unknown>) => {
+      const seen: string[] = [];
+      const db = explainDatabase(world.databaseUrl, ({ query }) => void seen.push(query.sql));
+      await work(db).finally(() => db.destroy());
+      return seen;
+    };
+
+    test("a job is decided in one statement, batch after batch, down to the last unit", async () => {
+      await addItem(world.db, "known", 3);
+      const known = await knownItem("known");
+      const seen = await counted(async (db) => {
+        for (const status of ["reserved", "reserved", "reserved", "out_of_stock", "out_of_stock"]) {
+          const { orders, item } = await reserveOrders(db, purchaseJob("known", [purchaseRequest()]), never, known);
+          expect(orders).toMatchObject([{ status }]);
+          expect(known.get("known")).toEqual(item);
+        }
+      });
+      expect(seen).toHaveLength(5);
+      expect(await booksOf(world.db, "known")).toMatchObject({ inventory: 0, reserved: 3, balanced: true });
+    });
+
+    test.each<
+      [string, Partial<{ inventory: number; stocked: number; closes_at: Date; max_per_shopper: number }>, string]
+    >([
+      ["its units are gone", { inventory: 0, stocked: 0 }, "out_of_stock"],
+      ["its sale has ended", { closes_at: new Date(0) }, "rejected"],
+      ["a limit per shopper was set", { max_per_shopper: 1 }, "rejected"],
+    ])("a change of the item since then counts: %s", async (_what, change, status) => {
+      const id = `changed-${status}-${Object.keys(change).length}-${Object.keys(change)[0]}`;
+      await addItem(world.db, id, 5);
+      const known = await knownItem(id);
+      await world.db.updateTable("items").set(change).where("id", "=", id).execute();
+      const request = purchaseRequest({ quantity: 2 });
+      const { orders } = await reserveOrders(world.db, purchaseJob(id, [request]), never, known);
+      expect(orders).toMatchObject([{ status }]);
+      expect(await booksOf(world.db, id)).toMatchObject({ reserved: 0, balanced: true });
+    });
+
+    test("two workers that know the same sell no unit twice, whatever the other one did", async () => {
+      await addItem(world.db, "contended", 10);
+      const known = await Promise.all([knownItem("contended"), knownItem("contended"), knownItem("contended")]);
+      const buy = (items: KnownItems) => async () => {
+        for (let i = 0; i < 8; i++) {
+          await reserveOrders(world.db, purchaseJob("contended", [purchaseRequest()]), never, items);
+        }
+      };
+      await Promise.all(known.map((items) => buy(items)()));
+      expect(await booksOf(world.db, "contended")).toMatchObject({ inventory: 0, reserved: 10, balanced: true });
+      const { n } = await world.db
+        .selectFrom("orders")
+        .select((eb) => eb.fn.countAll<number>().as("n"))
+        .where("item_id", "=", "contended")
+        .executeTakeFirstOrThrow();
+      expect(n).toBe(24);
+    });
+
+    test("an order that is there already is left as it is, and the others of the job are decided", async () => {
+      await addItem(world.db, "repeated", 5);
+      const known = await knownItem("repeated");
+      const [first, second] = [purchaseRequest(), purchaseRequest()];
+      await reserveOrders(world.db, purchaseJob("repeated", [first]), never, known);
+      const { orders } = await reserveOrders(world.db, purchaseJob("repeated", [first, second]), never, known);
+      expect(orders.map(({ id }) => id)).toEqual([first.orderId, second.orderId]);
+      expect(await booksOf(world.db, "repeated")).toMatchObject({ inventory: 3, reserved: 2, balanced: true });
+    });
+
+    test("a lock that was lost before leaves everything as it was", async () => {
+      await addItem(world.db, "lost-known", 5);
+      const lost = AbortSignal.abort(new Error("the lock was lost"));
+      const known = await knownItem("lost-known");
+      const job = purchaseJob("lost-known", [purchaseRequest()]);
+      await expect(reserveOrders(world.db, job, lost, known)).rejects.toThrow("the lock was lost");
+      expect(await booksOf(world.db, "lost-known")).toMatchObject({ inventory: 5, reserved: 0, balanced: true });
+    });
   });
 });

@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import { signedTokens } from "../rush/shopper-tokens.ts";
+
+const paymentMethod = "pm_card_visa";
+const addressesPerNetwork = 250;
+
+export interface RequestOptions {
+  readonly path: string;
+  /** Seconds the answer is held for, `Prefer: wait`. */
+  readonly wait?: number;
+  readonly idempotencyKey?: string;
+}
+
+/**
+ * Shoppers, each with a token and a client address of their own, as a trusted proxy forwards it. Their tokens are signed once:
+ * signing is not what is measured.
+ */
+export interface Shoppers {
+  /** A purchase as bytes on the wire. */
+  buy(shopper: number, options: RequestOptions): Buffer;
+  /** A request to read, as bytes on the wire. */
+  read(shopper: number, path: string): Buffer;
+}
+
+export function shoppers(jwtSecret: string): Shoppers {
+  const tokenOf = signedTokens(jwtSecret);
+  const heads: string[] = [];
+  const headOf = (shopper: number) => {
+    const known = heads[shopper];
+    if (known !== undefined) return known;
+    const [a, b] = [Math.floor(shopper / addressesPerNetwork), shopper % addressesPerNetwork];
+    const address = `10.${Math.floor(a / 250) % 250}.${a % 250}.${b + 1}`;
+    const head = `host: shop\r\nauthorization: Bearer ${tokenOf(shopper)}\r\nx-forwarded-for: ${address}\r\n`;
+    heads[shopper] = head;
+    return head;
+  };
+  const body = JSON.stringify({ paymentMethod });
+  const bodyHead = `content-type: application/json\r\ncontent-length: ${body.length}\r\n`;
+  return {
+    buy: (shopper, { path, wait, idempotencyKey }) => {
+      const more = `${wait === undefined ? "" : `prefer: wait=${wait}\r\n`}${idempotencyKey ? `idempotency-key: ${idempotencyKey}\r\n` : ""}`;
+      return Buffer.from(`POST ${path} HTTP/1.1\r\n${headOf(shopper)}${bodyHead}${more}\r\n${body}`, "latin1");
+    },
+    read: (shopper, path) => Buffer.from(`GET ${path} HTTP/1.1\r\n${headOf(shopper)}\r\n`, "latin1"),
+  };
+}
+
+export function newIdempotencyKey(): string {
+  return randomUUID();
+}
