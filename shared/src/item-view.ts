@@ -27,16 +27,24 @@ const checkItem = Compile(
  * server in the same step, so no server can miss what the view has without noticing it (news.ts).
  */
 
-const publishScript = `
-for i = 2, #ARGV, 3 do
-  local id, version, text = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local known = redis.call("HGET", KEYS[1], id)
-  if not known or tonumber(string.match(known, "^%d+")) < version then
-    redis.call("HSET", KEYS[1], id, version .. " " .. text)
-    redis.call("PUBLISH", ARGV[1], redis.call("INCR", KEYS[2]) .. " " .. version .. " " .. text)
+/** A Lua function that publishes one item, for scripts that do more than that. */
+export const publishItemLua = `
+local function publish_item(view_key, counter_key, channel, id, version, text)
+  local known = redis.call("HGET", view_key, id)
+  if not known or tonumber(string.match(known, "^%d+")) < tonumber(version) then
+    redis.call("HSET", view_key, id, version .. " " .. text)
+    redis.call("PUBLISH", channel, redis.call("INCR", counter_key) .. " " .. version .. " " .. text)
   end
-end
+end`;
+
+const publishScript = `${publishItemLua}
+for i = 2, #ARGV, 3 do publish_item(KEYS[1], KEYS[2], ARGV[1], ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 return 0`;
+
+/** An item as the arguments of `publish_item`: its id, version and text. */
+export function itemArguments(item: Item): (string | number)[] {
+  return [item.id, item.version, JSON.stringify(item)];
+}
 
 interface ItemCommands {
   publishItems(...keysAndArguments: (string | number)[]): Promise<number>;
@@ -50,7 +58,7 @@ export async function publishItems(redis: RedisClient, keys: RedisKeys, items: r
     keys.items,
     keys.itemNews.counter,
     keys.itemNews.channel,
-    ...items.flatMap((item) => [item.id, item.version, JSON.stringify(item)]),
+    ...items.flatMap(itemArguments),
   );
 }
 

@@ -18,16 +18,20 @@ return redis.call("HINCRBY", KEYS[1], "accepted:" .. ARGV[1], ARGV[2])`;
 
 // Moves an item's line on, never back: a job that runs twice changes nothing. A place from before Redis was emptied may be one that it
 // has not given out.
-const advanceScript = `
-local place = tonumber(ARGV[2])
-for _, number in ipairs({ "accepted", "decided" }) do
-  local field = number .. ":" .. ARGV[1]
-  local before = tonumber(redis.call("HGET", KEYS[1], field) or "0")
-  if place > before then
-    redis.call("HSET", KEYS[1], field, place)
-    redis.call("HINCRBY", KEYS[1], number, place - before)
+export const advanceLineLua = `
+local function advance_line(line_key, item, place)
+  for _, number in ipairs({ "accepted", "decided" }) do
+    local field = number .. ":" .. item
+    local before = tonumber(redis.call("HGET", line_key, field) or "0")
+    if place > before then
+      redis.call("HSET", line_key, field, place)
+      redis.call("HINCRBY", line_key, number, place - before)
+    end
   end
-end
+end`;
+
+const advanceScript = `${advanceLineLua}
+advance_line(KEYS[1], ARGV[1], tonumber(ARGV[2]))
 return 0`;
 
 // Closes the lines of all items of a lane, unless somebody was accepted since they were looked at.

@@ -15,10 +15,15 @@ export interface NewsChannel {
 }
 
 // Numbered and sent in one step, so that the numbers arrive in their order.
-const publishScript = `
-local number = redis.call("INCR", KEYS[1])
-redis.call("PUBLISH", ARGV[1], number .. " " .. ARGV[2])
-return number`;
+/** A Lua function that publishes a message, for scripts that do more than that. */
+export const publishNewsLua = `
+local function publish_news(counter_key, channel, text)
+  redis.call("PUBLISH", channel, redis.call("INCR", counter_key) .. " " .. text)
+end`;
+
+const publishScript = `${publishNewsLua}
+publish_news(KEYS[1], ARGV[1], ARGV[2])
+return 0`;
 
 interface NewsCommands {
   publishNews(counter: string, channel: string, text: string): Promise<number>;

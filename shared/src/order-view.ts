@@ -20,7 +20,7 @@ export const viewTtlMs = 24 * 3600 * 1000;
  * Views of decided orders kept per shopper; whoever has more finds the oldest of them in Postgres. Views of orders that are not decided
  * yet, or that have a client secret, are nowhere else, so they are never dropped: the line and the item's units bound how many there are.
  */
-const maxViewsPerShopper = 100;
+export const maxViewsPerShopper = 100;
 
 const time = (ms: number | null) => ms?.toString(36) ?? "";
 const parseTime = (text: string) => Number.parseInt(text, 36);
@@ -98,7 +98,8 @@ export function decodeView(shopperId: string, orderId: string, text: string): Or
 
 // An order is one argument, its short id and its view, so that a crowd's orders are half as many arguments to write and to read.
 export const shortIdLength = 22;
-const entryOf = (order: OrderRecord) => shortenId(order.id) + encodeView(order);
+/** An order's view as one argument of a script: its short id and its view. */
+export const entryOf = (order: OrderRecord) => shortenId(order.id) + encodeView(order);
 
 /** Where an order's place goes that is given out only when its view is written; it is in no other field. */
 export const placeMark = "@";
@@ -126,21 +127,18 @@ return known`;
 // client secret, and a message without it must not wipe it out. Then drops the oldest decided views of shoppers who have too many, once for
 // each of them, however many of their orders were written. In a view, the second field is the status, the seventh when the order was
 // placed (base 36, of one length until the year 2059), the sixteenth the client secret.
-const replaceScript = `
-local full = {}
-for i, key in ipairs(KEYS) do
-  local id, view = string.sub(ARGV[i + 2], 1, ${shortIdLength}), string.sub(ARGV[i + 2], ${shortIdLength + 1})
+export const replaceViewsLua = `
+local function replace_view(key, id, view, ttl)
   local known = redis.call("HGET", key, id)
   local known_version = known and tonumber(string.match(known, "^%d+")) or -1
   local version = tonumber(string.match(view, "^%d+"))
-  if known_version < version or (known_version == version and #known < #view) then
-    redis.call("HSET", key, id, view)
-    redis.call("PEXPIRE", key, ARGV[1])
-    if redis.call("HLEN", key) > tonumber(ARGV[2]) then full[key] = true end
-  end
+  if known_version > version or (known_version == version and #known >= #view) then return false end
+  redis.call("HSET", key, id, view)
+  redis.call("PEXPIRE", key, ttl)
+  return true
 end
-local live = { queued = true, waitlisted = true, reserved = true }
-for key in pairs(full) do
+local function drop_old_views(key, max)
+  local live = { queued = true, waitlisted = true, reserved = true }
   local views, old = redis.call("HGETALL", key), {}
   for i = 1, #views, 2 do
     local fields = {}
@@ -148,8 +146,20 @@ for key in pairs(full) do
     if not live[fields[2]] and (fields[16] or "") == "" then old[#old + 1] = { fields[7], views[i] } end
   end
   table.sort(old, function(a, b) return a[1] .. a[2] < b[1] .. b[2] end)
-  for i = 1, math.min(#old, #views / 2 - tonumber(ARGV[2])) do redis.call("HDEL", key, old[i][2]) end
+  for i = 1, math.min(#old, #views / 2 - max) do redis.call("HDEL", key, old[i][2]) end
 end
+local function replace_views(first_key, ttl, max, first_entry)
+  local full = {}
+  for i = first_entry, #ARGV do
+    local key, entry = KEYS[first_key + i - first_entry], ARGV[i]
+    local id, view = string.sub(entry, 1, ${shortIdLength}), string.sub(entry, ${shortIdLength + 1})
+    if replace_view(key, id, view, ttl) and redis.call("HLEN", key) > max then full[key] = true end
+  end
+  for key in pairs(full) do drop_old_views(key, max) end
+end`;
+
+const replaceScript = `${replaceViewsLua}
+replace_views(1, ARGV[1], tonumber(ARGV[2]), 3)
 return 0`;
 
 interface ViewCommands {
@@ -212,8 +222,12 @@ export async function publishOrders(
   const replaced = replaceViews(redis, keys, orders);
   // The message behind the views: whoever misses it reads those. One Redis does both in that order, without being waited for.
   if (redis.isCluster) await replaced;
-  const text = orders.map((order) => `${order.id} ${encodeView(order)}`).join("\n");
-  await Promise.all([replaced, publishNews(redis, keys.orderNews, text)]);
+  await Promise.all([replaced, publishNews(redis, keys.orderNews, orderNewsOf(orders))]);
+}
+
+/** Orders as one message. */
+export function orderNewsOf(orders: readonly OrderRecord[]): string {
+  return orders.map((order) => `${order.id} ${encodeView(order)}`).join("\n");
 }
 
 /** Reads news of orders, telling each one's id and view. */

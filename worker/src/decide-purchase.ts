@@ -1,13 +1,11 @@
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import type { Database } from "@holdfast/shared/database.ts";
-import { publishItems } from "@holdfast/shared/item-view.ts";
-import { advanceLine } from "@holdfast/shared/line.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { takeItemLock } from "./item-lock.ts";
+import { publishDecisions } from "./publish-decisions.ts";
 import { type KnownItems, reserveOrders } from "./reserve-orders.ts";
 
 export interface DecideParts {
@@ -39,10 +37,8 @@ export async function decidePurchase(
     const batch = await gathering;
     const { orders, item } = await reserveOrders(db, batch, lock.signal, parts.known);
     await Promise.all([
-      publishItems(redis, keys, item ? [item] : []), // first: whoever comes now need not queue for what is gone
-      publishOrders(redis, keys, orders),
+      publishDecisions(parts, laneName, batch, orders, item),
       enqueueCharges(parts.charges, orders),
-      advanceLine(redis, keys, laneName, batch.itemId, batch.lastPlace),
       lock.release(), // behind the others on the same connection, and nobody has to wait for its answer
     ]);
     return "decided";

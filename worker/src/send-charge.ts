@@ -1,4 +1,4 @@
-import { appendEvent, type Database } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
 import { sql } from "kysely";
 import type Stripe from "stripe";
@@ -16,30 +16,22 @@ const answerLateMs = 20_000; // a charge takes one to three seconds; one without
  *   sending came first
  */
 export async function startAttempt(db: Database, { orderId, attempt }: Payment): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
-    const started = await trx
-      .updateTable("orders")
-      .set({
-        payment_started_at: sql<Date>`now()`,
-        payment_sent_at: sql<Date>`now()`,
-        payment_due_at: sql<Date>`now() + ${answerLateMs} * interval '1 millisecond'`,
-        payment_looks: 0,
-      })
-      .where("id", "=", orderId)
-      .where("status", "=", "reserved")
-      .where("payment_attempt", "=", attempt)
-      .where("payment_status", "=", "pending")
-      .where("payment_started_at", "is", null)
-      .where("release_reason", "is", null)
-      .where(sql<boolean>`coalesce(hold_expires_at > now(), true)`)
-      .returning(["amount_minor", "currency", "payment_method"])
-      .executeTakeFirst();
-    if (!started) return false;
-    const { amount_minor: amount, currency, payment_method: paymentMethod } = started;
-    const detail = { attempt, amount, currency, paymentMethod };
-    await appendEvent(trx, orderId, "charge_started", { from: "reserved", to: "reserved" }, detail);
-    return true;
-  });
+  // One statement: each round trip of a charge is one that another could have used.
+  const { rows } = await sql`
+    with started as (
+      update orders set
+        payment_started_at = now(), payment_sent_at = now(), payment_looks = 0,
+        payment_due_at = now() + ${answerLateMs} * interval '1 millisecond'
+      where id = ${orderId} and status = 'reserved' and payment_attempt = ${attempt} and payment_status = 'pending'
+        and payment_started_at is null and release_reason is null and coalesce(hold_expires_at > now(), true)
+      returning id, amount_minor, currency, payment_method
+    )
+    insert into order_events (order_id, event, from_status, to_status, detail)
+    select id, 'charge_started', 'reserved', 'reserved', jsonb_strip_nulls(jsonb_build_object(
+      'attempt', ${attempt}::integer, 'amount', amount_minor, 'currency', currency, 'paymentMethod', payment_method))
+    from started
+    returning id`.execute(db);
+  return rows.length > 0;
 }
 
 /** Notes that the current attempt is sent again, before it is: what it makes may be that young. */

@@ -124,7 +124,8 @@ describe("reserving a purchase job", () => {
     const counted = async (work: (db: Database) => Promise<unknown>) => {
       const seen: string[] = [];
       const db = explainDatabase(world.databaseUrl, ({ query }) => void seen.push(query.sql));
-      await work(db).finally(() => db.destroy());
+      await work(db);
+      await db.destroy();
       return seen;
     };
 

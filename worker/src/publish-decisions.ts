@@ -1,0 +1,66 @@
+import type { Item } from "@holdfast/shared/item.ts";
+import { itemArguments, publishItemLua, publishItems } from "@holdfast/shared/item-view.ts";
+import { advanceLine, advanceLineLua } from "@holdfast/shared/line.ts";
+import { publishNewsLua } from "@holdfast/shared/news.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import {
+  entryOf,
+  maxViewsPerShopper,
+  orderNewsOf,
+  publishOrders,
+  replaceViewsLua,
+  viewTtlMs,
+} from "@holdfast/shared/order-view.ts";
+import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+
+// The item first: whoever comes now need not queue for what is gone. Then the views, and behind them the message: whoever misses it
+// reads those.
+const publishScript = `${publishItemLua}${replaceViewsLua}${publishNewsLua}${advanceLineLua}
+local item_channel, item, version, text, order_channel, news, place = unpack(ARGV, 1, 7)
+if text ~= "" then publish_item(KEYS[1], KEYS[2], item_channel, item, version, text) end
+replace_views(5, ARGV[8], tonumber(ARGV[9]), 10)
+publish_news(KEYS[3], order_channel, news)
+advance_line(KEYS[4], item, tonumber(place))
+return 0`;
+
+interface PublishCommands {
+  publishDecisions(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<number>;
+}
+
+/**
+ * Publishes what a batch has come to: what is left of the item, what became of each order, how far the line has moved. What is older
+ * than what is there changes nothing, so it may run any number of times. One script where Redis is one server; on a Cluster, where
+ * every key has a server of its own, one after the other.
+ */
+export async function publishDecisions(
+  { redis, keys }: { readonly redis: RedisClient; readonly keys: RedisKeys },
+  laneName: string,
+  { itemId, lastPlace }: PurchaseJob,
+  orders: readonly OrderRecord[],
+  item: Item | null,
+): Promise<void> {
+  if (redis.isCluster || orders.length === 0) {
+    await publishItems(redis, keys, item ? [item] : []);
+    await publishOrders(redis, keys, orders);
+    await advanceLine(redis, keys, laneName, itemId, lastPlace);
+    return;
+  }
+  if (!("publishDecisions" in redis)) redis.defineCommand("publishDecisions", { lua: publishScript });
+  const { itemNews, orderNews } = keys;
+  const names = [keys.items, itemNews.counter, orderNews.counter, keys.line(laneName)];
+  const views = orders.map(({ shopperId }) => keys.shopperOrders(shopperId));
+  await (redis as RedisClient & PublishCommands).publishDecisions(
+    names.length + views.length,
+    ...names,
+    ...views,
+    itemNews.channel,
+    ...(item ? itemArguments(item) : [itemId, 0, ""]),
+    orderNews.channel,
+    orderNewsOf(orders),
+    lastPlace,
+    viewTtlMs,
+    maxViewsPerShopper,
+    ...orders.map(entryOf),
+  );
+}
