@@ -9,6 +9,8 @@ import { coalesce } from "./coalesce.ts";
 
 /** The items as this API server knows them: a purchase of a known item asks nobody, and neither does its refusal when all is sold. */
 export interface ItemCatalog {
+  /** The item, where this server has seen it. */
+  known(itemId: string): Item | undefined;
   /** The item, or null where there is none. Asks Postgres only for ids it has not seen, for all of the moment with one query. */
   find(itemId: string): Promise<Item | null>;
   /** All items, by id. */
@@ -87,6 +89,7 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
   }, refreshEveryMs);
 
   return {
+    known: (itemId) => items.get(itemId),
     find: async (itemId) => items.get(itemId) ?? findUnseen(itemId),
     list: () => [...items.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
     note,

@@ -1,23 +1,8 @@
-import { createLog } from "@holdfast/shared/log.ts";
-import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
-import { unknownVariables } from "@holdfast/shared/unknown-variables.ts";
-import closeWithGrace from "close-with-grace";
-import { readApiConfig } from "./config.ts";
-import { startServer } from "./server.ts";
+import { enableCompileCache } from "node:module";
+import { fileURLToPath } from "node:url";
 
-try {
-  const config = readApiConfig(process.env);
-  const log = createLog("api", config.LOG_LEVEL);
-  for (const line of unknownVariables(process.env)) log.warn(line);
-  const server = await startServer(config, log);
-  // Less than the 10 s a platform waits before it kills; a second signal ends the process at once.
-  closeWithGrace({ delay: 9_000 }, async ({ signal, err }) => {
-    if (err) log.error({ err }, "api ends on an unforeseen error");
-    else log.info({ signal }, "api finishes what is in hand");
-    await server.close();
-  });
-  // An unhandled rejection is a graceful end with exit code 1.
-  void server.expelled.then((error) => Promise.reject(error));
-} catch (error) {
-  reportStartFailure("api", error);
-}
+// Before anything else is loaded: what was compiled at an earlier start is not compiled again. Beside the modules it is made of, since
+// anybody could write into a folder for temporary files; where it cannot be written, there is none.
+enableCompileCache(fileURLToPath(new URL("../../node_modules/.cache/compiled", import.meta.url)));
+const { run } = await import("./run.ts");
+await run();

@@ -55,7 +55,11 @@ export class Problem extends Error {
     detail: string,
     more: { fields?: readonly FieldError[]; retryAfterSeconds?: number; location?: string } = {},
   ) {
+    // Expected, and met by crowds: nobody looks at where it was thrown, and noting that is most of what it costs.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(detail);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "Problem";
     this.code = code;
     this.fields = more.fields ?? [];
@@ -80,6 +84,24 @@ export function slowDown(remainingMs: number): Problem {
   return new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds });
 }
 
+/** A refusal that crowds meet, made once. */
+export interface ReadyProblem {
+  readonly problem: Problem;
+  readonly body: string;
+}
+
+export function readyProblem(code: ProblemCode, detail: string): ReadyProblem {
+  const problem = new Problem(code, detail);
+  return { problem, body: JSON.stringify(problemDocument(problem)) };
+}
+
+/** Answers with a refusal as `answerProblem` would. */
+export function sendReadyProblem(reply: FastifyReply, { problem, body }: ReadyProblem): FastifyReply {
+  return reply.code(problem.statusCode).type(problemType).send(body);
+}
+
+const problemType = "application/problem+json; charset=utf-8";
+
 /** Turns whatever was thrown into a problem answer. Only the unforeseen is logged as an error, and nothing of it is shown. */
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
@@ -92,7 +114,7 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   if (!reply.hasHeader("x-content-type-options")) reply.headers(apiHeaders); // it was refused before it came to a route
   return reply
     .code(problem.statusCode)
-    .type("application/problem+json; charset=utf-8")
+    .type(problemType)
     .serializer(JSON.stringify) // not by the route's schemas: what refuses it need not be the route
     .send({ ...problemDocument(problem), ...(problem.code === "internal" && { requestId: request.id }) });
 }

@@ -14,6 +14,7 @@ import { openItemCatalog } from "./item-catalog.ts";
 import { createMetrics } from "./metrics.ts";
 import { openOrderWatch } from "./order-watch.ts";
 import { readinessCheck } from "./readiness.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface RunningServer {
   /** Where it listens, such as http://127.0.0.1:3000. */
@@ -77,6 +78,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     });
     const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
     servers.push(app, admin);
+    await warmUp({ config, db, redis, subscriber, log });
     const adminAddress =
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });

@@ -1,8 +1,9 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { type Item, saleStatus } from "@holdfast/shared/item.ts";
 import { type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
-import type { onRequestHookHandler } from "fastify";
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
 import { type AcceptOrder, keyReused } from "../accept-orders.ts";
 import type { App } from "../app.ts";
@@ -12,7 +13,7 @@ import { newOrderId, orderIdForKey, requestFingerprint } from "../order-id.ts";
 import type { OrderReaderParts, ReadLine } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
 import { waiterFor } from "../prefer.ts";
-import { Problem } from "../problems.ts";
+import { Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../problems.ts";
 import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
 
 export interface PurchaseParts {
@@ -41,49 +42,71 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
       },
       onRequest: parts.admit,
     },
-    async (request, reply) => {
-      const placedAtMs = Date.now();
-      const { shopperId, body } = request;
-      const item = await items.find(request.params.itemId);
-      if (item === null) throw new Problem("item_not_found", "There is no item with this id.");
-      const key = request.headers["idempotency-key"];
-      const refusal = saleRefusal(item, placedAtMs) ?? amountRefusal(item, body.quantity ?? 1);
-      // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have got lost.
-      const repeated =
-        refusal && key !== undefined ? await findRepeated(parts.reader, shopperId, key, item.id, body) : null;
-      if (refusal && !repeated) throw refusal;
-      const buy = async () => {
-        const purchase = newRequest(item, shopperId, body, key, placedAtMs);
-        const waiter = waiterFor(request, reply, shopperId, purchase.orderId);
-        return watch.answer(
-          waiter,
-          () => accept(item.id, purchase, clientAddress(request)),
-          ({ status }) => status !== "queued",
-        );
-      };
-      // One that is still queued goes through the line again: its server may have stopped before it put it there.
-      const order = repeated && repeated.status !== "queued" ? repeated : await buy();
-      const line = order.status === "queued" ? await readLine(order) : null;
-      return reply
-        .code(202)
-        .header("location", `/orders/${order.id}`)
-        .header("retry-after", 1)
-        .send(showOrder(order, line));
+    (request, reply) => {
+      const { itemId } = request.params;
+      const item = items.known(itemId);
+      if (item === undefined) return purchaseUnseen(request, reply, itemId);
+      const refusal = saleRefusal(item, Date.now());
+      // What most of a crowd is told: it takes nothing but this server's memory, and waits for nobody.
+      if (refusal === null || request.headers["idempotency-key"] !== undefined) return purchase(request, reply, item);
+      void sendReadyProblem(reply, refusal);
     },
   );
+
+  const purchaseUnseen = async (request: PurchaseCall, reply: FastifyReply, itemId: string) => {
+    const item = await items.find(itemId);
+    if (item === null) throw new Problem("item_not_found", "There is no item with this id.");
+    return purchase(request, reply, item);
+  };
+  const purchase = async (request: PurchaseCall, reply: FastifyReply, item: Item) => {
+    const placedAtMs = Date.now();
+    const { shopperId, body } = request;
+    const key = request.headers["idempotency-key"];
+    const refusal = saleRefusal(item, placedAtMs)?.problem ?? amountRefusal(item, body.quantity ?? 1);
+    // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have got lost.
+    const repeated =
+      refusal && key !== undefined ? await findRepeated(parts.reader, shopperId, key, item.id, body) : null;
+    if (refusal && !repeated) throw refusal;
+    const buy = async () => {
+      const placed = newRequest(item, shopperId, body, key, placedAtMs);
+      const waiter = waiterFor(request, reply, shopperId, placed.orderId);
+      return watch.answer(
+        waiter,
+        () => accept(item.id, placed, clientAddress(request)),
+        ({ status }) => status !== "queued",
+      );
+    };
+    // One that is still queued goes through the line again: its server may have stopped before it put it there.
+    const order = repeated && repeated.status !== "queued" ? repeated : await buy();
+    const line = order.status === "queued" ? await readLine(order) : null;
+    return reply
+      .code(202)
+      .header("location", `/orders/${order.id}`)
+      .header("retry-after", 1)
+      .send(showOrder(order, line));
+  };
 }
 
-function saleRefusal(item: Item, nowMs: number): Problem | null {
+/** A request whose token and schemas are checked. */
+type PurchaseCall = Pick<FastifyRequest, "ip" | "socket" | "shopperId"> & {
+  readonly headers: IncomingHttpHeaders & Type.Static<typeof purchaseHeaders>;
+  readonly body: Type.Static<typeof purchaseBody>;
+};
+
+const soldOut = readyProblem(
+  "out_of_stock",
+  "All units are sold or held for others. A unit may come back if a payment fails.",
+);
+const saleEnded = readyProblem("sale_ended", "The sale is over.");
+
+function saleRefusal(item: Item, nowMs: number): ReadyProblem | null {
   switch (saleStatus(item, nowMs)) {
     case "scheduled":
-      return new Problem("sale_not_open", `The sale opens at ${new Date(item.opensAtMs ?? 0).toISOString()}.`);
+      return readyProblem("sale_not_open", `The sale opens at ${new Date(item.opensAtMs ?? 0).toISOString()}.`);
     case "ended":
-      return new Problem("sale_ended", "The sale is over.");
+      return saleEnded;
     case "out_of_stock":
-      return new Problem(
-        "out_of_stock",
-        "All units are sold or held for others. A unit may come back if a payment fails.",
-      );
+      return soldOut;
     case "available":
       return null;
   }
