@@ -6,7 +6,9 @@ import type { FastifyRequest } from "fastify";
  * 2^64 tries. What a proxy forwards and is no address is not believed: the connection's own address counts then.
  */
 export function clientAddress(request: Pick<FastifyRequest, "ip" | "socket">): string {
-  const address = isIP(request.ip) ? request.ip : (request.socket.remoteAddress ?? "unknown");
+  const { ip } = request;
+  const address = isIP(ip) ? ip : (request.socket.remoteAddress ?? "unknown");
+  if (!address.includes(":")) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;
   return isIPv6(address) ? network64(address) : address;

@@ -41,7 +41,7 @@ export async function openBenchSystem(directory: string, say: (text: string) => 
     OPS_PASSWORD: jwtSecret,
     STRIPE_SECRET_KEY: "sk_test_simulator",
     STRIPE_API_BASE: "http://127.0.0.1:9",
-    TRUST_PROXY: "loopback", // the load names a client address for each shopper, as a load balancer would
+    TRUST_PROXY: "1", // the load names a client address for each shopper, as a load balancer would
   };
   let started = 0;
   return {

@@ -1,9 +1,8 @@
-import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import type { Database } from "@holdfast/shared/database.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { type ChargeRoom, enqueueCharges } from "./enqueue-charges.ts";
 import { takeItemLock } from "./item-lock.ts";
 import { publishDecisions } from "./publish-decisions.ts";
 import { type KnownItems, reserveOrders } from "./reserve-orders.ts";
@@ -13,6 +12,8 @@ export interface DecideParts {
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly charges: ChargeQueue;
+  /** Without it, every reserved order gets its charge job at once. */
+  readonly room?: ChargeRoom;
   readonly known: KnownItems;
 }
 
@@ -38,18 +39,11 @@ export async function decidePurchase(
     const { orders, item } = await reserveOrders(db, batch, lock.signal, parts.known);
     await Promise.all([
       publishDecisions(parts, laneName, batch, orders, item),
-      enqueueCharges(parts.charges, orders),
+      enqueueCharges(parts.charges, orders, parts.room ?? null),
       lock.release(), // behind the others on the same connection, and nobody has to wait for its answer
     ]);
     return "decided";
   } finally {
     await lock.release();
   }
-}
-
-/** A job for every order that waits for its first charge. One that is known already is not added again. */
-async function enqueueCharges(charges: ChargeQueue, orders: readonly OrderRecord[]): Promise<void> {
-  const unpaid = orders.filter((order) => order.status === "reserved" && order.paymentStatus === "pending");
-  if (unpaid.length === 0) return;
-  await charges.addBulk(unpaid.map(({ id }) => chargeQueueEntry("charge", id, 1)));
 }

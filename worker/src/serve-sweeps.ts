@@ -12,7 +12,7 @@ import { watchAges } from "./watch-ages.ts";
 const sweepEveryMs = 5_000; // a hold that is over is released well within 30 s of its deadline
 const booksEveryMs = 60_000;
 const nights = new Set(["recount", "reconcile"]);
-const unsentPerSweep = 500; // orders whose charge is put in line again: some ten milliseconds
+const leastUnsent = 500; // orders whose charge is put in line again in one pass: some ten milliseconds
 
 /** The schedules of the housekeeping. Redis forgets them when it is emptied. */
 export async function setUpSweeps(queue: SweepQueue, nightly: SweepQueue): Promise<void> {
@@ -40,9 +40,12 @@ export async function serveSweeps(
   // Two fifths of the rate until the next sweep, so that it never keeps new charges out.
   const asked = Math.max(1, Math.floor((chargeRatePerSecond * sweepEveryMs * 0.4) / 1_000));
 
+  // Twice what is charged until the next pass: in a large sale most orders come to the queue this way (enqueue-charges.ts).
+  const unsent = Math.max(leastUnsent, Math.ceil((2 * chargeRatePerSecond * sweepEveryMs) / 1_000));
+
   const tasks: Record<string, () => Promise<void>> = {
     sweep: async () => {
-      await sweepOnce(parts, { unsent: unsentPerSweep, asked });
+      await sweepOnce(parts, { unsent, asked });
       await watchAges(db, raiseAlarm);
     },
     books: async () => {

@@ -16,6 +16,7 @@ import type { Worker } from "bullmq";
 import { rolesOf, type WorkerConfig } from "./config.ts";
 import { connectStripe } from "./connect-stripe.ts";
 import { providerRate } from "./provider-rate.ts";
+import { chargeRoom } from "./enqueue-charges.ts";
 import { epochRecovery } from "./recover-epoch.ts";
 import { serveCharges } from "./serve-charges.ts";
 import { serveLane, setUpLane } from "./serve-lane.ts";
@@ -67,7 +68,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const closing = new AbortController();
   const raiseAlarm = createAlarms(log);
   const lanesCharges = openChargeQueue(lanesRedis, keys);
-  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, log };
+  const room = chargeRoom(config.CHARGE_RATE_PER_SECOND);
+  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, room, log };
   const workers: Worker[] = [];
   if (roles.has("reserve")) workers.push(...(await Promise.all(lanes.map((lane) => serveLane(lane, laneParts)))));
   const STRIPE_SECRET_KEY = config.STRIPE_SECRET_KEY;

@@ -6,13 +6,16 @@ import {
   readLineNumbers,
   takePlaces,
 } from "@holdfast/shared/line.ts";
+import { createLog } from "@holdfast/shared/log.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
+import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import { type DecideParts, decidePurchase } from "../src/decide-purchase.ts";
+import { sweepOnce } from "../src/sweep.ts";
 
 describe("the reserve step", () => {
   let world: World;
@@ -47,6 +50,27 @@ describe("the reserve step", () => {
     await world.redis.set(world.keys.itemLock("locked"), "somebody else");
     expect(await decidePurchase(parts, "{lane-0}", purchaseJob("locked", [purchaseRequest()]))).toBe("item_locked");
     expect(await booksOf(world.db, "locked")).toMatchObject({ inventory: 5, reserved: 0 });
+  });
+
+  test("adds charge jobs only as far as there is room: the others are due in Postgres, and the sweeper gives them out", async () => {
+    await addItem(world.db, "crowded", 10);
+    const room = { maxWaiting: (await charges.getWaitingCount()) + 3, waiting: await charges.getWaitingCount() };
+    const requests = Array.from({ length: 5 }, () => purchaseRequest());
+    await decidePurchase({ ...parts, room }, "{lane-0}", purchaseJob("crowded", requests));
+    await decidePurchase({ ...parts, room }, "{lane-0}", purchaseJob("crowded", [purchaseRequest()]));
+    const ours = async () => {
+      const jobs = await charges.getJobs(["waiting"]);
+      return jobs.filter((job) => requests.some(({ orderId }) => orderId === job.data.orderId)).length;
+    };
+    expect(room.waiting).toBe(room.maxWaiting);
+    expect(await ours()).toBe(3);
+    expect(await booksOf(world.db, "crowded")).toMatchObject({ reserved: 6, balanced: true });
+
+    const later = sql<Date>`payment_due_at - interval '1 minute'`;
+    await world.db.updateTable("orders").set({ payment_due_at: later }).where("item_id", "=", "crowded").execute();
+    const log = createLog("test", "silent");
+    await sweepOnce({ db: world.db, charges, raiseAlarm: () => {}, log }, { unsent: 100, asked: 1 });
+    expect(await ours()).toBe(5);
   });
 
   test("run again after a crash behind the commit, it still tells and still enqueues the missing charges", async () => {
