@@ -41,6 +41,7 @@ import { webhookRoute } from "./routes/webhooks.ts";
 import { apiHeaders, secureHeaders } from "./secure-headers.ts";
 import { type LoadLimits, loadLimits, registerLoadShedding } from "./shed-load.ts";
 import { shopperIdentifier } from "./shopper.ts";
+import { viewReader } from "./view-reader.ts";
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -138,7 +139,14 @@ export async function buildApp(parts: AppParts): Promise<App> {
   });
   await app.register(async (scope) => {
     sendHeaders(scope, apiHeaders);
-    purchaseRoute(scope, { items, accept, reader, readLine, watch, admit: admitBuyer(limits, identify) });
+    purchaseRoute(scope, {
+      items,
+      accept,
+      readView: viewReader(redis, keys),
+      readLine,
+      watch,
+      admit: admitBuyer(limits, identify),
+    });
     orderRoutes(scope, { reader, readLine, watch, identify, limits });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items, limits);

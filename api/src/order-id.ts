@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 
 /**
  * A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so it cannot be guessed. The random ones are those of a
@@ -15,16 +15,13 @@ export function newOrderId(nowMs: number): string {
  * construction. A UUIDv8 (RFC 9562, section 5.8) made of SHA-256; the length keeps ("a", "bc") and ("ab", "c") apart.
  */
 export function orderIdForKey(shopperId: string, idempotencyKey: string): string {
-  const hash = createHash("sha256").update(`${shopperId.length}:${shopperId}:${idempotencyKey}`).digest();
-  return formatUuid(hash.subarray(0, 16), 8);
+  const digest = hash("sha256", `${shopperId.length}:${shopperId}:${idempotencyKey}`, "buffer");
+  return formatUuid(digest.subarray(0, 16), 8);
 }
 
 /** Tells a repeat under the same key from a reuse of the key for something else. 48 bits do: it is compared per key only. */
 export function requestFingerprint(itemId: string, quantity: number, paymentMethod: string): string {
-  return createHash("sha256")
-    .update(JSON.stringify([itemId, quantity, paymentMethod]))
-    .digest("base64url")
-    .slice(0, 8);
+  return hash("sha256", JSON.stringify([itemId, quantity, paymentMethod]), "base64url").slice(0, 8);
 }
 
 function formatUuid(bytes: Buffer, version: number): string {

@@ -7,6 +7,7 @@ import { isOutage } from "@holdfast/shared/outage.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
 import { coalesce } from "./coalesce.ts";
+import { type ReadView, viewReader } from "./view-reader.ts";
 
 export interface OrderReaderParts {
   readonly db: Database;
@@ -38,6 +39,20 @@ export function lineReader({ redis, keys, laneCount }: OrderReaderParts): ReadLi
 /** An order out of Postgres, whosever it is. */
 type FindOrder = (orderId: string) => Promise<OrderRecord | null>;
 
+/** Where an order is read. */
+interface Sources {
+  readonly view: ReadView;
+  readonly find: FindOrder;
+}
+
+/** For a read that no others come with. */
+function alone({ db, redis, keys }: OrderReaderParts): Sources {
+  return {
+    view: (shopperId, orderId) => readView(redis, keys, shopperId, orderId),
+    find: async (id) => (await findOrders(db, [id])).get(id) ?? null,
+  };
+}
+
 /** One of a shopper's orders, or null where there is none; as `readOrder`, but all that Redis does not know with one query at a time. */
 export type ReadOrder = (shopperId: string, orderId: string) => Promise<OrderRecord | null>;
 
@@ -49,7 +64,8 @@ export function orderReader(parts: OrderReaderParts): ReadOrder {
     const orders = await findOrders(parts.db, [...new Set(ids)]);
     return ids.map((id) => orders.get(id) ?? null);
   });
-  return (shopperId, orderId) => readOrder(parts, shopperId, orderId, (id) => find("", id));
+  const view = viewReader(parts.redis, parts.keys);
+  return (shopperId, orderId) => readOrder(parts, shopperId, orderId, { view, find: (id) => find("", id) });
 }
 
 async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, OrderRecord>> {
@@ -69,11 +85,11 @@ export async function readOrder(
   parts: OrderReaderParts,
   shopperId: string,
   orderId: string,
-  find: FindOrder = async (id) => (await findOrders(parts.db, [id])).get(id) ?? null,
+  { view: readIt, find }: Sources = alone(parts),
 ): Promise<OrderRecord | null> {
   let outage: unknown = null;
   try {
-    const view = await readView(parts.redis, parts.keys, shopperId, orderId);
+    const view = await readIt(shopperId, orderId);
     if (view && !isOverdue(view)) return view;
   } catch (error) {
     if (!isOutage(error)) throw error;

@@ -16,6 +16,8 @@ export interface RequestOptions {
  * signing is not what is measured.
  */
 export interface Shoppers {
+  /** Of their own, for as many as sixteen million. */
+  addressOf(shopper: number): string;
   /** A purchase as bytes on the wire. */
   buy(shopper: number, options: RequestOptions): Buffer;
   /** A request to read, as bytes on the wire. */
@@ -28,21 +30,25 @@ export function shoppers(jwtSecret: string): Shoppers {
   const headOf = (shopper: number) => {
     const known = heads[shopper];
     if (known !== undefined) return known;
-    const [a, b] = [Math.floor(shopper / addressesPerNetwork), shopper % addressesPerNetwork];
-    const address = `10.${Math.floor(a / 250) % 250}.${a % 250}.${b + 1}`;
-    const head = `host: shop\r\nauthorization: Bearer ${tokenOf(shopper)}\r\nx-forwarded-for: ${address}\r\n`;
+    const head = `host: shop\r\nauthorization: Bearer ${tokenOf(shopper)}\r\nx-forwarded-for: ${addressOf(shopper)}\r\n`;
     heads[shopper] = head;
     return head;
   };
   const body = JSON.stringify({ paymentMethod });
   const bodyHead = `content-type: application/json\r\ncontent-length: ${body.length}\r\n`;
   return {
+    addressOf,
     buy: (shopper, { path, wait, idempotencyKey }) => {
       const more = `${wait === undefined ? "" : `prefer: wait=${wait}\r\n`}${idempotencyKey ? `idempotency-key: ${idempotencyKey}\r\n` : ""}`;
       return Buffer.from(`POST ${path} HTTP/1.1\r\n${headOf(shopper)}${bodyHead}${more}\r\n${body}`, "latin1");
     },
     read: (shopper, path) => Buffer.from(`GET ${path} HTTP/1.1\r\n${headOf(shopper)}\r\n`, "latin1"),
   };
+}
+
+function addressOf(shopper: number): string {
+  const [network, host] = [Math.floor(shopper / addressesPerNetwork), shopper % addressesPerNetwork];
+  return `10.${Math.floor(network / 250) % 250}.${network % 250}.${host + 1}`;
 }
 
 export function newIdempotencyKey(): string {

@@ -29,6 +29,7 @@ export async function measureWaiting(system: BenchSystem, say: (text: string) =>
     path: "/purchase/waited-for",
     headers: {
       authorization: `Bearer ${system.tokenOf(shopper)}`,
+      "x-forwarded-for": system.shoppers.addressOf(shopper),
       "content-type": "application/json",
       prefer: `wait=${wait}`,
     },

@@ -251,6 +251,37 @@ async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonl
   );
 }
 
+const readScript = `
+local views = {}
+for i, key in ipairs(KEYS) do views[i] = redis.call("HGET", key, ARGV[i]) end
+return views`;
+
+interface ReadCommands {
+  readViews(keyCount: number, ...keysAndIds: string[]): Promise<(string | null)[]>;
+}
+
+/**
+ * The live views of several orders, whosever they are, in their order; null where Redis has none. One
+ * command where Redis is one server, on a Cluster one for each.
+ */
+export async function readViews(
+  redis: RedisClient,
+  keys: RedisKeys,
+  orders: readonly { readonly shopperId: string; readonly orderId: string }[],
+): Promise<(OrderRecord | null)[]> {
+  if (redis.isCluster) return Promise.all(orders.map((one) => readView(redis, keys, one.shopperId, one.orderId)));
+  if (!("readViews" in redis)) redis.defineCommand("readViews", { lua: readScript });
+  const views = await (redis as RedisClient & ReadCommands).readViews(
+    orders.length,
+    ...orders.map(({ shopperId }) => keys.shopperOrders(shopperId)),
+    ...orders.map(({ orderId }) => shortenId(orderId)),
+  );
+  return orders.map(({ shopperId, orderId }, i) => {
+    const text = views[i] ?? null;
+    return text === null ? null : decodeView(shopperId, orderId, text);
+  });
+}
+
 /** The live view of one of a shopper's orders, or null where Redis has none. */
 export async function readView(
   redis: RedisClient,

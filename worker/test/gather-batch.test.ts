@@ -34,6 +34,15 @@ test("a repeat's job that waits behind later ones does not move the line back", 
   expect(batch.job.lastPlace).toBe(9);
 });
 
+test("looks at about as many jobs as fill the batch, since each that is read costs something", async () => {
+  const seen: number[] = [];
+  const lane = {
+    getWaiting: async (_start: number, end: number) => seen.splice(seen.length, 0, end + 1),
+  } as unknown as LaneQueue;
+  for (const size of [1, 7, 8, 100, 250, 400, 499]) await gatherBatch(lane, purchaseJob("item", some(size)));
+  expect(seen).toEqual([64, 64, 62, 4, 1, 1, 1]);
+});
+
 test("stops before the batch grows too large, so that nobody is passed by a smaller job behind them", async () => {
   const waiting = [job("item", some(300)), job("item", some(150)), job("item", some(1))];
   const batch = await gatherBatch(behind(...waiting), purchaseJob("item", some(100)));

@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type Item, saleStatus } from "@holdfast/shared/item.ts";
 import { type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
-import { readView } from "@holdfast/shared/order-view.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
@@ -10,16 +9,17 @@ import type { App } from "../app.ts";
 import { clientAddress } from "../client-address.ts";
 import type { ItemCatalog } from "../item-catalog.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../order-id.ts";
-import type { OrderReaderParts, ReadLine } from "../order-reader.ts";
+import type { ReadLine } from "../order-reader.ts";
 import type { OrderWatch } from "../order-watch.ts";
 import { waiterFor } from "../prefer.ts";
 import { Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../problems.ts";
 import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
+import type { ReadView } from "../view-reader.ts";
 
 export interface PurchaseParts {
   readonly items: ItemCatalog;
   readonly accept: AcceptOrder;
-  readonly reader: OrderReaderParts;
+  readonly readView: ReadView;
   readonly readLine: ReadLine;
   readonly watch: OrderWatch;
   readonly admit: onRequestHookHandler;
@@ -65,7 +65,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
     const refusal = saleRefusal(item, placedAtMs)?.problem ?? amountRefusal(item, body.quantity ?? 1);
     // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have got lost.
     const repeated =
-      refusal && key !== undefined ? await findRepeated(parts.reader, shopperId, key, item.id, body) : null;
+      refusal && key !== undefined ? await findRepeated(parts.readView, shopperId, key, item.id, body) : null;
     if (refusal && !repeated) throw refusal;
     const buy = async () => {
       const placed = newRequest(item, shopperId, body, key, placedAtMs);
@@ -119,14 +119,14 @@ function amountRefusal({ priceMinor }: Item, quantity: number): Problem | null {
 }
 
 async function findRepeated(
-  reader: OrderReaderParts,
+  readView: ReadView,
   shopperId: string,
   idempotencyKey: string,
   itemId: string,
   body: { quantity?: number; paymentMethod: string },
 ): Promise<OrderRecord | null> {
   // The view alone: it lives as long as a key is remembered, and the record shall not be asked by everyone who comes too late.
-  const order = await readView(reader.redis, reader.keys, shopperId, orderIdForKey(shopperId, idempotencyKey));
+  const order = await readView(shopperId, orderIdForKey(shopperId, idempotencyKey));
   if (order && order.fingerprint !== requestFingerprint(itemId, body.quantity ?? 1, body.paymentMethod))
     throw keyReused();
   return order;
