@@ -21,12 +21,12 @@ import { measureWaiting } from "./waiting.ts";
  */
 
 const usage = `npm run bench -- [options]
-  --only PART     crowds, hot, rates, charges, rushes, growth, waiting or reserve; several with commas
+  --only PART     rushes, crowds, hot, rates, charges, growth, waiting or reserve; several with commas
   --rounds 3      how often each way is measured
   --depths 1000,10000,100000,1000000   orders in line, for growth`;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
-const parts = ["crowds", "hot", "rates", "charges", "rushes", "growth", "waiting", "reserve"] as const;
+const parts = ["rushes", "crowds", "hot", "rates", "charges", "growth", "waiting", "reserve"] as const;
 
 try {
   const { values } = parseArgs({
@@ -59,14 +59,14 @@ async function bench(only: ReadonlySet<string>, rounds: number, depths: readonly
       say(`    (${name}: ${Math.round((performance.now() - beganAtMs) / 1_000)} s)`);
     };
     await part(
-      "crowds",
-      () => compareCrowds(system, rounds, say),
-      (result) => (results.crowds = result),
-    );
-    await part(
       "rushes",
       () => runRushes(system, directory, Math.min(3, rounds), say),
       (result) => (results.rushes = result),
+    );
+    await part(
+      "crowds",
+      () => compareCrowds(system, rounds, say),
+      (result) => (results.crowds = result),
     );
     await part(
       "growth",

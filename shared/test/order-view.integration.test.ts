@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import type { OrderRecord } from "../src/order.ts";
-import { publishOrders, readView } from "../src/order-view.ts";
+import { publishOrders, readView, readViews } from "../src/order-view.ts";
 
 describe("the live views of one shopper", () => {
   let world: World;
@@ -80,5 +80,15 @@ describe("the live views of one shopper", () => {
     for (const one of decided.slice(250)) await publish([one]);
     expect(await count("cem")).toBe(100);
     expect(await Promise.all(decided.slice(200).map(isThere))).not.toContain(false); // the newest
+  });
+
+  test("are read together with others', each asked for by its shopper and id", async () => {
+    const [ann, ben] = [order(`ann-${randomUUID()}`, nowMs), order(`ben-${randomUUID()}`, nowMs)];
+    await publish([ann, ben]);
+    const ask = ({ shopperId, id }: OrderRecord) => ({ shopperId, orderId: id });
+    const asked = [ask(ben), { shopperId: ann.shopperId, orderId: ben.id }, ask(order("nobody", nowMs)), ask(ann)];
+    for (const redis of [world.redis, Object.create(world.redis, { isCluster: { value: true } })]) {
+      expect(await readViews(redis, world.keys, asked)).toEqual([ben, null, null, ann]);
+    }
   });
 });
