@@ -1,8 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { laneOf } from "@holdfast/shared/lanes.ts";
 import { closeLines, readLineNumbers, returnPlaces } from "@holdfast/shared/line.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
+import { shortenId } from "@holdfast/shared/short-id.ts";
 import type { AcceptanceMarks } from "./acceptance-marks.ts";
 import { type Claimed, type ClaimParts, claimOrders } from "./claim-orders.ts";
 import { coalesce, TooManyWaiting } from "./coalesce.ts";
@@ -73,7 +75,8 @@ async function acceptBatch(
   });
   if (inLine.size === 0) return answers;
   try {
-    await lane.add("purchase", packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] }));
+    const job = packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] });
+    await lane.add("purchase", job, { jobId: newJobId() });
     marks.note(lane.name);
   } catch (error) {
     // After a timeout or a broken connection the orders may be in line all the same.
@@ -83,6 +86,14 @@ async function acceptBatch(
     throw error;
   }
   return answers;
+}
+
+/**
+ * BullMQ's own ids are counted by Redis, and counted again by one that lost the last of them in a
+ * failover: a worker that removes the job it has decided would then remove another's.
+ */
+function newJobId(): string {
+  return `job-${shortenId(randomUUID())}`;
 }
 
 function answerTo(claimed: Claimed, fingerprint: string | null): OrderRecord | Problem {

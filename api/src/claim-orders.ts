@@ -170,8 +170,8 @@ async function countPurchase(
   const { perAddress, perShopper, windowMs, count } = limits;
   const over = async (max: number, key: string) => {
     if (max === 0) return null;
-    const { current, ttl } = await count(key, windowMs);
-    return current > max ? ttl : null;
+    const counted = await count(key, windowMs).catch(() => null); // a master that is down limits nobody
+    return counted && counted.current > max ? counted.ttl : null;
   };
   const [byAddress, byShopper] = await Promise.all([
     over(perAddress, keys.rate(`address:${address}`)),

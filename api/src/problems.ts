@@ -90,13 +90,14 @@ export interface ReadyProblem {
   readonly body: string;
 }
 
-export function readyProblem(code: ProblemCode, detail: string): ReadyProblem {
-  const problem = new Problem(code, detail);
+export function readyProblem(code: ProblemCode, detail: string, more?: { retryAfterSeconds: number }): ReadyProblem {
+  const problem = new Problem(code, detail, more);
   return { problem, body: JSON.stringify(problemDocument(problem)) };
 }
 
 /** Answers with a refusal as `answerProblem` would. */
 export function sendReadyProblem(reply: FastifyReply, { problem, body }: ReadyProblem): FastifyReply {
+  if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
   return reply.code(problem.statusCode).type(problemType).send(body);
 }
 

@@ -1,5 +1,5 @@
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { readViews } from "@holdfast/shared/order-view.ts";
+import { decodeView, readView, readViewTexts } from "@holdfast/shared/order-view.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { coalesce } from "./coalesce.ts";
 
@@ -8,10 +8,17 @@ export type ReadView = (shopperId: string, orderId: string) => Promise<OrderReco
 
 const batched = { maxBatch: 500, maxWaiting: 50_000, maxUnderWay: 4 };
 
-/** Reads the views that are asked for at about the same time with one command: a crowd's would cost one each. */
+/**
+ * Reads the views that are asked for at about the same time with one command: a crowd's would cost one
+ * each. On a Cluster each is asked for alone, so that a master that is down fails its own shoppers only.
+ */
 export function viewReader(redis: RedisClient, keys: RedisKeys): ReadView {
-  const read = coalesce<{ shopperId: string; orderId: string }, OrderRecord | null>(batched, (_key, orders) =>
-    readViews(redis, keys, orders),
+  if (redis.isCluster) return (shopperId, orderId) => readView(redis, keys, shopperId, orderId);
+  const read = coalesce<{ shopperId: string; orderId: string }, string | null>(batched, (_key, orders) =>
+    readViewTexts(redis, keys, orders),
   );
-  return (shopperId, orderId) => read("", { shopperId, orderId });
+  return async (shopperId, orderId) => {
+    const text = await read("", { shopperId, orderId });
+    return text === null ? null : decodeView(shopperId, orderId, text); // one that cannot be read fails alone
+  };
 }

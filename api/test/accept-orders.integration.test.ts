@@ -89,6 +89,23 @@ describe("an order that could not be put in line", () => {
   });
 });
 
+describe("a purchase job", () => {
+  test("has an id that no other ever has, also after a Redis that lost its count of jobs", async () => {
+    const world = await createWorld();
+    const [lane] = openLanes(world.redis, world.keys, 1) as [LaneQueue];
+    const accept = acceptor(world, [lane]);
+    await accept("item", purchaseRequest());
+    const [before] = await lane.getWaiting();
+    await world.redis.del(lane.toKey("id"), lane.toKey("wait"), lane.toKey(before?.id ?? ""));
+    await accept("item", purchaseRequest());
+    const [after] = await lane.getWaiting();
+    expect(after?.id).not.toBe(before?.id);
+    expect(after?.id).toMatch(/^job-[\w-]{22}$/);
+    await lane.close();
+    await world.close();
+  });
+});
+
 describe("a repeat after its item was changed", () => {
   test("is the order as it was placed: amount, currency, quantity and time, all from one place", async () => {
     const world = await createWorld();

@@ -190,6 +190,8 @@ describe("POST /purchase/:itemId", () => {
     const response = await purchase(card, { itemId });
     expect(response.statusCode).toBe(status);
     expect(response.headers["content-type"]).toBe("application/problem+json; charset=utf-8");
+    expect(response.headers["cache-control"]).toBe("no-store");
+    if (code === "sale_not_open") expect(Number(response.headers["retry-after"])).toBeGreaterThan(0);
     expect(response.json()).toMatchObject({
       type: expect.any(String),
       title: expect.any(String),

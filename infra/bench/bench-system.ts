@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { migrate } from "@holdfast/migrations/migrate.ts";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
-import { connectRedis, type RedisClient, requireRedis } from "@holdfast/shared/redis.ts";
+import { openChargeQueue } from "@holdfast/shared/queues.ts";
+import { connectRedis, type RedisClient, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { openStorage, type Storage } from "../local/storage.ts";
 import { type Part, startPart } from "../local/system.ts";
 import { signedTokens } from "../rush/shopper-tokens.ts";
@@ -19,6 +20,8 @@ export interface BenchSystem {
   readonly jwtSecret: string;
   /** Starts a process with what it needs to know; whoever starts it stops it. */
   start(program: "api" | "worker" | "simulator" | "bare", env?: Record<string, string>): Promise<Part>;
+  /** Has nothing charged meanwhile: what Holdfast reserved before is not paid for in an opponent's time. */
+  withoutCharging<T>(run: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -32,6 +35,7 @@ export async function openBenchSystem(directory: string, say: (text: string) => 
   await migrate(storage.databaseUrl);
   const redis = connectRedis(redisUrl, "waiting", () => {});
   await requireRedis(redis);
+  const charges = openChargeQueue(redis, redisKeys(""));
   const jwtSecret = randomBytes(32).toString("hex");
   const common = {
     PORT: "0",
@@ -57,7 +61,16 @@ export async function openBenchSystem(directory: string, say: (text: string) => 
       started += 1;
       return startPart(program, `${program}-${started}`, { ...common, ...env }, directory);
     },
+    async withoutCharging(run) {
+      await charges.pause();
+      try {
+        return await run();
+      } finally {
+        await charges.resume();
+      }
+    },
     async close() {
+      await charges.close();
       redis.disconnect();
       await db.destroy();
       for (const server of storage.servers) await server.stop();

@@ -65,7 +65,6 @@ export async function compareBesideCharges(
       return { value: done.pieces / done.load.seconds, cpuUs: { ...done.cpuUs, "charges a second": charged } };
     } finally {
       await Promise.all(started.map((worker) => worker.stop()));
-      await system.redis.flushall();
     }
   };
   try {

@@ -94,6 +94,8 @@ function hotItemTargets({ hot, charges }: BenchResults, atLeast: AddTarget, atMo
   }
   atLeast("reserving with 200 charges a second in the same worker, to none", 0.7, charges?.[1]?.ratio);
   atLeast("the same, charges in a worker of their own", 0.7, charges?.[2]?.ratio);
+  const made = charges?.slice(1).map(({ cpuUs }) => cpuUs["charges a second"] ?? 0);
+  atLeast("charges a second that were made beside it", 160, made && Math.min(...made));
 }
 
 function rateTargets({ rates, reserve }: BenchResults, atLeast: AddTarget, atMost: AddTarget): void {

@@ -14,8 +14,10 @@ export interface NewsChannel {
   readonly counter: string;
 }
 
-// Numbered and sent in one step, so that the numbers arrive in their order.
-/** A Lua function that publishes a message, for scripts that do more than that. */
+/**
+ * A Lua function that publishes a message, for scripts that do more than that: numbered and sent in
+ * one step, so that the numbers arrive in their order.
+ */
 export const publishNewsLua = `
 local function publish_news(counter_key, channel, text)
   redis.call("PUBLISH", channel, redis.call("INCR", counter_key) .. " " .. text)

@@ -261,25 +261,20 @@ interface ReadCommands {
 }
 
 /**
- * The live views of several orders, whosever they are, in their order; null where Redis has none. One
- * command where Redis is one server, on a Cluster one for each.
+ * The live views of several orders as Redis has them, whosever they are, in their order; null where
+ * there is none. For one Redis: on a Cluster each may be on another server.
  */
-export async function readViews(
+export async function readViewTexts(
   redis: RedisClient,
   keys: RedisKeys,
   orders: readonly { readonly shopperId: string; readonly orderId: string }[],
-): Promise<(OrderRecord | null)[]> {
-  if (redis.isCluster) return Promise.all(orders.map((one) => readView(redis, keys, one.shopperId, one.orderId)));
+): Promise<(string | null)[]> {
   if (!("readViews" in redis)) redis.defineCommand("readViews", { lua: readScript });
-  const views = await (redis as RedisClient & ReadCommands).readViews(
+  return (redis as RedisClient & ReadCommands).readViews(
     orders.length,
     ...orders.map(({ shopperId }) => keys.shopperOrders(shopperId)),
     ...orders.map(({ orderId }) => shortenId(orderId)),
   );
-  return orders.map(({ shopperId, orderId }, i) => {
-    const text = views[i] ?? null;
-    return text === null ? null : decodeView(shopperId, orderId, text);
-  });
 }
 
 /** The live view of one of a shopper's orders, or null where Redis has none. */

@@ -109,7 +109,7 @@ export function redisKeys(prefix: string) {
     itemLock: (itemId: string) => `${prefix}purchase:${itemId}`,
     /** A hash with the live view of each of a shopper's orders, field: order id. */
     shopperOrders: (shopperId: string) => `${prefix}orders:${shopperId}`,
-    /** A hash with the running numbers of a lane: `accepted` and `decided`. */
+    /** A hash with the running numbers of a lane and of each of its items: `accepted:<item>`, `decided`, … */
     line: (queueName: string) => `${prefix}line:${queueName}`,
     /** A hash with every item as it is now, field: item id. */
     items: `${prefix}holdfast:{items}`,

@@ -32,6 +32,8 @@ export async function enqueueCharges(
 ): Promise<void> {
   const unpaid = orders.filter((order) => order.status === "reserved" && order.paymentStatus === "pending");
   if (unpaid.length === 0) return;
+  // What was counted at the last batch may be long ago.
+  if (room && room.maxWaiting - room.waiting < unpaid.length) room.waiting = await charges.getWaitingCount();
   const some = room ? unpaid.slice(0, Math.max(0, room.maxWaiting - room.waiting)) : unpaid;
   const added = some.length === 0 ? [] : charges.addBulk(some.map(({ id }) => chargeQueueEntry("charge", id, 1)));
   // Counted behind them on the same connection; others add and take meanwhile, so it is about that many.

@@ -5,6 +5,7 @@ import {
   unpackPurchaseJob,
 } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
+import type { RedisClient } from "@holdfast/shared/redis.ts";
 import type { Job } from "bullmq";
 import { refusedBefore } from "./refuse-orders.ts";
 
@@ -54,4 +55,27 @@ function readable(data: PackedPurchaseJob): PurchaseJob | null {
   } catch {
     return null;
   }
+}
+
+// From the end that is served first: the other way, a long lane would be gone through for each of them.
+const removeScript = `
+for i = 2, #KEYS do
+  if redis.call("LREM", KEYS[1], -1, ARGV[i - 1]) == 1 then redis.call("DEL", KEYS[i]) end
+end
+return 0`;
+
+interface RemoveCommands {
+  removeJobs(keyCount: number, ...keysAndIds: string[]): Promise<number>;
+}
+
+/**
+ * Removes jobs whose orders are decided from a lane, as far as they still wait there: one that another
+ * worker has taken meanwhile is left to it. One command, where the queue's own takes one for each.
+ */
+export async function removeJobs(redis: RedisClient, lane: LaneQueue, jobs: readonly Job[]): Promise<void> {
+  const ids = jobs.flatMap(({ id }) => (id === undefined ? [] : [id]));
+  if (ids.length === 0) return;
+  if (!("removeJobs" in redis)) redis.defineCommand("removeJobs", { lua: removeScript });
+  const keys = [lane.toKey("wait"), ...ids.map((id) => lane.toKey(id))];
+  await (redis as RedisClient & RemoveCommands).removeJobs(keys.length, ...keys, ...ids);
 }

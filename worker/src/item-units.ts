@@ -16,7 +16,7 @@ import { type RawBuilder, sql, type Transaction } from "kysely";
  * @param item as it was looked at
  */
 export function takeUnits(item: Item, units: number): RawBuilder<{ inventory: number; version: number }> {
-  const asLookedAt = sql`id = ${item.id} and version = ${item.version}`;
+  const asLookedAt = sql`id = ${item.id} and version = ${item.version} and inventory = ${item.inventory}`;
   // `for no key update` as an update would lock it: foreign key checks go on.
   if (units === 0) return sql`select inventory, version from items where ${asLookedAt} for no key update`;
   // The condition repeats what allocate decided: were it ever wrong, nothing would be taken.

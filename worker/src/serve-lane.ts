@@ -6,7 +6,7 @@ import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { type Job, RateLimitError, UnrecoverableError, Worker } from "bullmq";
 import { decideApart, ItemIsLocked, type Undecidable } from "./decide-apart.ts";
 import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
-import { gatherBatch } from "./gather-batch.ts";
+import { gatherBatch, removeJobs } from "./gather-batch.ts";
 import { ItemLockLost } from "./item-lock.ts";
 import { type DeadPurchaseJob, refusedBefore, refuseOrders } from "./refuse-orders.ts";
 
@@ -133,7 +133,7 @@ async function decideTogether(lane: LaneQueue, parts: DecideParts, purchase: Pur
   }
   const { along } = await gathering;
   // One that stays there, or that another worker has taken meanwhile, runs again and changes nothing.
-  await Promise.all(along.map(({ id = "" }) => lane.remove(id).catch(() => 0)));
+  await removeJobs(parts.redis, lane, along).catch(() => {});
   return true;
 }
 

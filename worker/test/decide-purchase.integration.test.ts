@@ -73,6 +73,14 @@ describe("the reserve step", () => {
     expect(await ours()).toBe(5);
   });
 
+  test("goes by how many charge jobs wait now, and not by a count of long ago", async () => {
+    await addItem(world.db, "much-later", 10);
+    const before = await charges.getWaitingCount();
+    const room = { maxWaiting: before + 100, waiting: before + 100 };
+    await decidePurchase({ ...parts, room }, "{lane-0}", purchaseJob("much-later", [purchaseRequest()]));
+    expect(await charges.getWaitingCount()).toBe(before + 1);
+  });
+
   test("run again after a crash behind the commit, it still tells and still enqueues the missing charges", async () => {
     await addItem(world.db, "crashed", 5);
     const request = purchaseRequest();

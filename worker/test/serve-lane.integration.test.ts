@@ -4,7 +4,7 @@ import { createLog } from "@holdfast/shared/log.ts";
 import { packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis, type RedisClient } from "@holdfast/shared/redis.ts";
-import type { Worker } from "bullmq";
+import type { Job, Worker } from "bullmq";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
@@ -12,6 +12,7 @@ import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { emptyRedis } from "../../infra/testing/redis-states.ts";
 import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+import { removeJobs } from "../src/gather-batch.ts";
 import { serveLane } from "../src/serve-lane.ts";
 
 describe("a lane", () => {
@@ -171,7 +172,9 @@ describe("a lane", () => {
 
   test("jobs that stayed in the lane after they were decided with another run again and change nothing", async () => {
     await addItem(world.db, "hot", 3);
-    vi.spyOn(lane, "remove").mockRejectedValue(new Error("the process died here"));
+    vi.spyOn(lane, "toKey").mockImplementation(() => {
+      throw new Error("the process died here");
+    });
     for (let i = 0; i < 5; i++) await enqueue("hot", 1);
     await serve();
     await drained();
@@ -179,6 +182,17 @@ describe("a lane", () => {
     expect(await decided()).toHaveLength(5);
     expect(await booksOf(world.db, "hot")).toMatchObject({ inventory: 0, reserved: 3, balanced: true });
     expect(await charges.getJobCountByTypes("waiting")).toBe(3);
+  });
+
+  test("removes decided jobs only where they still wait: one that another worker has taken is left to it", async () => {
+    const jobs = [];
+    for (let i = 0; i < 4; i++) jobs.push(await enqueue("hot", 1));
+    const [taken, first, second] = jobs as [Job, Job, Job];
+    await world.redis.lmove(lane.toKey("wait"), lane.toKey("active"), "RIGHT", "LEFT");
+    await removeJobs(world.redis, lane, [taken, first, second]);
+    expect(await lane.getJobCounts("wait", "active")).toEqual({ wait: 1, active: 1 });
+    const left = await Promise.all(jobs.map(({ id = "" }) => lane.getJob(id)));
+    expect(left.map((job) => job !== undefined)).toEqual([true, false, false, true]);
   });
 
   test("an order to blame in a job that was taken along spoils nothing for the others, and is refused in its turn", async () => {

@@ -102,7 +102,7 @@ const saleEnded = readyProblem("sale_ended", "The sale is over.");
 function saleRefusal(item: Item, nowMs: number): ReadyProblem | null {
   switch (saleStatus(item, nowMs)) {
     case "scheduled":
-      return readyProblem("sale_not_open", `The sale opens at ${new Date(item.opensAtMs ?? 0).toISOString()}.`);
+      return notOpenUntil(item.opensAtMs ?? nowMs, nowMs);
     case "ended":
       return saleEnded;
     case "out_of_stock":
@@ -110,6 +110,15 @@ function saleRefusal(item: Item, nowMs: number): ReadyProblem | null {
     case "available":
       return null;
   }
+}
+
+const longestRetrySeconds = 24 * 3600; // who is told to come back later than that comes back anyway
+
+function notOpenUntil(opensAtMs: number, nowMs: number): ReadyProblem {
+  const retryAfterSeconds = Math.min(longestRetrySeconds, Math.max(1, Math.ceil((opensAtMs - nowMs) / 1000)));
+  return readyProblem("sale_not_open", `The sale opens at ${new Date(opensAtMs).toISOString()}.`, {
+    retryAfterSeconds,
+  });
 }
 
 function amountRefusal({ priceMinor }: Item, quantity: number): Problem | null {
