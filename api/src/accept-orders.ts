@@ -27,12 +27,16 @@ interface Call {
 }
 
 /**
- * How many orders for one item may wait in this process for the enqueue under way. A healthy Redis takes a batch in milliseconds; so many
- * only gather where it hardly answers, and then they are better told.
+ * How many orders for one item may wait in this process for the enqueue under way. A healthy Redis
+ * takes a batch in milliseconds; so many only gather where it hardly answers, and then they are
+ * better told.
  */
 const maxWaiting = 20_000;
 
-/** Orders for one item that arrive while an enqueue for it is in flight leave together in one purchase job. */
+/**
+ * Orders for one item that arrive while an enqueue for it is in flight leave together in one
+ * purchase job.
+ */
 export function orderAcceptor(parts: AcceptParts): AcceptOrder {
   const accept = coalesce<Call, OrderRecord | Problem>(
     { maxBatch: maxOrdersPerJob, maxWaiting, maxUnderWay: parts.redis.isCluster ? 1 : 2 },
@@ -49,10 +53,11 @@ export function orderAcceptor(parts: AcceptParts): AcceptOrder {
 }
 
 /**
- * Accepts a batch in two steps, each of which Redis has on disk before the next: places in the line with the live views, then the
- * purchase job. Whatever stops in between leaves at most a view of an order that was never promised; the shopper's repeat
- * finds it still queued and puts it in line again, and an order that is in line twice is decided once. A view is never taken back:
- * by then a repeat at another server may have found it, and have its 202.
+ * Accepts a batch in two steps, each of which Redis has on disk before the next: places in the line
+ * with the live views, then the purchase job. Whatever stops in between leaves at most a view of an
+ * order that was never promised; the shopper's repeat finds it still queued and puts it in line
+ * again, and an order that is in line twice is decided once. A view is never taken back: by then a
+ * repeat at another server may have found it, and have its 202.
  */
 async function acceptBatch(
   parts: AcceptParts,
@@ -109,7 +114,10 @@ function answerTo(claimed: Claimed, fingerprint: string | null): OrderRecord | P
   }
 }
 
-/** Nothing was heard of an enqueue: these orders may be in line, those that waited behind them are not. */
+/**
+ * Nothing was heard of an enqueue: these orders may be in line, those that waited behind them are
+ * not.
+ */
 class EnqueueUncertain extends Error {
   readonly orderIds: ReadonlySet<string>;
   constructor(orderIds: ReadonlySet<string>, cause: unknown) {
@@ -143,7 +151,8 @@ async function claim(
   const claimed = await claimOrders(parts, lane.name, itemId, candidates);
   const refused = candidates.filter((_, i) => claimed[i]?.kind === "line_full");
   if (refused.length === 0) return claimed;
-  // Places may be taken by servers that died before they used them. An empty queue shows it: nobody waits in this line.
+  // Places may be taken by servers that died before they used them. An empty queue shows it: nobody
+  // waits in this line.
   const { accepted } = await readLineNumbers(parts.redis, parts.keys, lane.name);
   const waiting = await lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized");
   if (waiting > 0) return claimed;
@@ -162,8 +171,9 @@ function busy(): Problem {
 }
 
 /**
- * What goes in line for an order: its terms as they were when it was placed, all from its view, since price and currency of the item may
- * have changed before a repeat. The view does not hold the payment method; that a repeat has the same one, its fingerprint says.
+ * What goes in line for an order: its terms as they were when it was placed, all from its view,
+ * since price and currency of the item may have changed before a repeat. The view does not hold the
+ * payment method; that a repeat has the same one, its fingerprint says.
  */
 function requestOf(order: OrderRecord, paymentMethod: string): PurchaseRequest {
   const { id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = order;

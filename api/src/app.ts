@@ -88,7 +88,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const app: App = Fastify({
     ...connectionOptions(connections),
     loggerInstance: log,
-    // At thousands of requests a second a line each would cost more than the work; /metrics counts them.
+    // At thousands of requests a second a line each would cost more than the work; /metrics counts
+    // them.
     logController: new LogController({ disableRequestLogging: true }),
     // Nor a logger each: the one line that needs the request's id is given it.
     childLoggerFactory: (logger) => logger,

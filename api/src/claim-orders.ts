@@ -1,6 +1,7 @@
 import { returnPlaces, takePlaces } from "@holdfast/shared/line.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { claimViews, decodeView, placeMark, shortIdLength, viewEntry, viewTtlMs } from "@holdfast/shared/order-view.ts";
+import { claimViews, viewTtlMs } from "@holdfast/shared/order-view.ts";
+import { decodeView, placeMark, shortIdLength, viewEntry } from "@holdfast/shared/order-view-text.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type { CountRequest } from "./counting-store.ts";
 
@@ -34,9 +35,10 @@ export type Claimed =
   | { readonly kind: "limited"; readonly remainingMs: number }
   | { readonly kind: "line_full" };
 
-// For each order: counts it for its address and its shopper, and goes on only within the limits; leaves a view that is there alone;
-// otherwise gives it the item's next place, if the lane may hold one more, and writes its view. Returns the last place, and of each
-// order that is not new its number, what it is, and more about that.
+// For each order: counts it for its address and its shopper, and goes on only within the limits;
+// leaves a view that is there alone; otherwise gives it the item's next place, if the lane may hold
+// one more, and writes its view. Returns the last place, and of each order that is not new its
+// number, what it is, and more about that.
 const claimScript = `
 redis.call("HSETNX", KEYS[2], "concurrency", 1)
 local item, max_line, ttl, window = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -89,8 +91,9 @@ interface ClaimCommands {
 }
 
 /**
- * Gives orders of one item their places and writes their live views, which is all of accepting them but the purchase job: nobody is
- * promised anything yet. One script where Redis is one server; on a Cluster, where every key has a server of its own, step by step.
+ * Gives orders of one item their places and writes their live views, which is all of accepting them
+ * but the purchase job: nobody is promised anything yet. One script where Redis is one server; on a
+ * Cluster, where every key has a server of its own, step by step.
  * @param candidates in their order of arrival; two of one id are one order
  */
 export function claimOrders(

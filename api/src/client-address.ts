@@ -2,8 +2,9 @@ import { isIP, isIPv6 } from "node:net";
 import type { FastifyRequest } from "fastify";
 
 /**
- * Whom a limit per client address counts. An IPv6 subscriber has at least a /64 (RFC 6177), so all of one counts as one: nobody gets
- * 2^64 tries. What a proxy forwards and is no address is not believed: the connection's own address counts then.
+ * Whom a limit per client address counts. An IPv6 subscriber has at least a /64 (RFC 6177), so all
+ * of one counts as one: nobody gets 2^64 tries. What a proxy forwards and is no address is not
+ * believed: the connection's own address counts then.
  */
 export function clientAddress(request: Pick<FastifyRequest, "ip" | "socket">): string {
   const { ip } = request;

@@ -1,7 +1,8 @@
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { coalesce } from "./coalesce.ts";
 
-// Counts a request for each key, and says how many there were in its window and how much of that is left.
+// Counts a request for each key, and says how many there were in its window and how much of that is
+// left.
 const countScript = `
 local counted = {}
 for i, key in ipairs(KEYS) do
@@ -19,7 +20,10 @@ interface CountCommands {
 const maxBatch = 500; // keys; a script of so many takes Redis well under a millisecond
 const maxWaiting = 50_000; // requests; past that counting fails, and the limits let them pass to where the crowd is turned away
 
-/** How often a key was counted in its window by all servers, this time included, and what is left of the window in ms. */
+/**
+ * How often a key was counted in its window by all servers, this time included, and what is left of
+ * the window in ms.
+ */
 export interface Count {
   readonly current: number;
   readonly ttl: number;
@@ -28,7 +32,10 @@ export interface Count {
 /** Counts one more request of a key. */
 export type CountRequest = (key: string, windowMs: number) => Promise<Count>;
 
-/** Counts in Redis, for all servers, all requests of a moment with one command: a crowd's requests would cost one each. */
+/**
+ * Counts in Redis, for all servers, all requests of a moment with one command: a crowd's requests
+ * would cost one each.
+ */
 export function requestCounter(redis: RedisClient): CountRequest {
   if (!("countRequests" in redis)) redis.defineCommand("countRequests", { lua: countScript });
   const count = coalesce<{ key: string; windowMs: number }, Count>(
@@ -40,7 +47,8 @@ export function requestCounter(redis: RedisClient): CountRequest {
       return calls.map((_, i) => ({ current: counted[i * 2] ?? 0, ttl: counted[i * 2 + 1] ?? 0 }));
     },
   );
-  // One script may touch one slot of a Cluster, and every key has its own; a single Redis takes all at once.
+  // One script may touch one slot of a Cluster, and every key has its own; a single Redis takes all
+  // at once.
   return (key, windowMs) => count(redis.isCluster ? key : "", { key, windowMs });
 }
 

@@ -7,11 +7,17 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
 import { coalesce } from "./coalesce.ts";
 
-/** The items as this API server knows them: a purchase of a known item asks nobody, and neither does its refusal when all is sold. */
+/**
+ * The items as this API server knows them: a purchase of a known item asks nobody, and neither does
+ * its refusal when all is sold.
+ */
 export interface ItemCatalog {
   /** The item, where this server has seen it. */
   known(itemId: string): Item | undefined;
-  /** The item, or null where there is none. Asks Postgres only for ids it has not seen, for all of the moment with one query. */
+  /**
+   * The item, or null where there is none. Asks Postgres only for ids it has not seen, for all of
+   * the moment with one query.
+   */
   find(itemId: string): Promise<Item | null>;
   /** All items, by id. */
   list(): Item[];
@@ -36,9 +42,10 @@ const maxMisses = 10_000; // ids remembered as missing; past that all are forgot
 const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
 
 /**
- * Reads all items, then follows their news; where some were missed, it reads the view in Redis again. Behind that, the record is read
- * every few seconds, and what the view does not have yet is published: so view and servers heal by themselves. While Postgres or Redis
- * is away, the items stay as they were last seen.
+ * Reads all items, then follows their news; where some were missed, it reads the view in Redis
+ * again. Behind that, the record is read every few seconds, and what the view does not have yet is
+ * published: so view and servers heal by themselves. While Postgres or Redis is away, the items
+ * stay as they were last seen.
  */
 export async function openItemCatalog({ db, redis, subscriber, keys, log }: CatalogParts): Promise<ItemCatalog> {
   const items = new Map<string, Item>();

@@ -16,7 +16,9 @@ type InstantLimit = (request: FastifyRequest) => void;
 
 export interface Limits {
   readonly perAddress: Limit;
-  /** For new guest sessions, which are what an address would get round the limit per shopper with. */
+  /**
+   * For new guest sessions, which are what an address would get round the limit per shopper with.
+   */
   readonly sessionsPerAddress: Limit;
   /** Needs `request.shopperId`, so it comes after the token check. */
   readonly perShopper: Limit;
@@ -27,24 +29,35 @@ export interface Limits {
   readonly attemptsPerAddress: InstantLimit;
   /** Needs `request.shopperId`, too. */
   readonly attemptsPerShopper: InstantLimit;
-  /** For purchases that are going to be put in line: counted there, with no question to Redis of its own. */
+  /**
+   * For purchases that are going to be put in line: counted there, with no question to Redis of its
+   * own.
+   */
   readonly purchases: PurchaseLimits;
 }
 
-/** A session lasts a day and presses Buy many times: of all that an address may ask for, this part may be new sessions. */
+/**
+ * A session lasts a day and presses Buy many times: of all that an address may ask for, this part
+ * may be new sessions.
+ */
 const sessionShare = 1 / 10;
 
-/** Who follows an order looks every second or two, and has the item on another page; who is refused presses Buy again. */
+/**
+ * Who follows an order looks every second or two, and has the item on another page; who is refused
+ * presses Buy again.
+ */
 const readsPerPurchase = 10;
 
 const windowMs = 60_000;
 const unlimited: Limit = async () => {};
 
 /**
- * Limits per client address and per shopper. What puts an order in line, changes one or opens a session is counted in Redis and so
- * across all API servers. What a server answers out of its memory is counted in each server: reads, and purchases before it is known
- * whether they can be put in line at all. That limit protects this server and its connections: an item is read without Redis, and while
- * Redis is unavailable every read goes to Postgres, which is when the limit matters most.
+ * Limits per client address and per shopper. What puts an order in line, changes one or opens a
+ * session is counted in Redis and so across all API servers. What a server answers out of its
+ * memory is counted in each server: reads, and purchases before it is known whether they can be put
+ * in line at all. That limit protects this server and its connections: an item is read without
+ * Redis, and while Redis is unavailable every read goes to Postgres, which is when the limit
+ * matters most.
  */
 export async function registerLimits(
   app: App,
@@ -92,7 +105,10 @@ function instantLimit(max: number, keyOf: (request: FastifyRequest) => string): 
   };
 }
 
-/** Lets a shopper's request in: not too many from its address, a valid token, not too many of its shopper. One hook, one after the other. */
+/**
+ * Lets a shopper's request in: not too many from its address, a valid token, not too many of its
+ * shopper. One hook, one after the other.
+ */
 export function admitShopper(limits: Limits, identify: IdentifyShopper) {
   return async (request: FastifyRequest): Promise<void> => {
     if (limits.perAddress !== unlimited) await limits.perAddress(request);
@@ -106,7 +122,10 @@ export function admitReader({ readsPerAddress, readsPerShopper }: Limits, identi
   return admit(readsPerAddress, identify, readsPerShopper);
 }
 
-/** Lets a purchase in to where it is looked at; it is counted in all servers when it is going to be put in line. */
+/**
+ * Lets a purchase in to where it is looked at; it is counted in all servers when it is going to be
+ * put in line.
+ */
 export function admitBuyer({ attemptsPerAddress, attemptsPerShopper }: Limits, identify: IdentifyShopper) {
   return admit(attemptsPerAddress, identify, attemptsPerShopper);
 }

@@ -48,7 +48,10 @@ export function countAnswers(app: App, { countAnswer }: Metrics): void {
   });
 }
 
-/** Counts an answer. The series of a route and status is looked up by its labels once: doing it at every answer costs more than the rest. */
+/**
+ * Counts an answer. The series of a route and status is looked up by its labels once: doing it at
+ * every answer costs more than the rest.
+ */
 function answerCounter(answers: Counter<"method" | "route" | "status">, duration: Histogram<"method" | "route">) {
   type Series = { readonly answers: Counter.Internal; readonly duration: Histogram.Internal<"method" | "route"> };
   const known = new Map<string, Series>(); // as many as there are routes and statuses: unknown routes are all "none"

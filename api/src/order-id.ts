@@ -1,8 +1,9 @@
 import { hash, randomUUID } from "node:crypto";
 
 /**
- * A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so it cannot be guessed. The random ones are those of a
- * UUIDv4, which has them in the same places, and which Node makes out of entropy it fetches for many at a time.
+ * A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so it cannot be
+ * guessed. The random ones are those of a UUIDv4, which has them in the same places, and which Node
+ * makes out of entropy it fetches for many at a time.
  */
 export function newOrderId(nowMs: number): string {
   const time = nowMs.toString(16).padStart(12, "0");
@@ -11,15 +12,19 @@ export function newOrderId(nowMs: number): string {
 }
 
 /**
- * The id of the order a shopper places under an Idempotency-Key: the same every time, so that a repeat is the same order by
- * construction. A UUIDv8 (RFC 9562, section 5.8) made of SHA-256; the length keeps ("a", "bc") and ("ab", "c") apart.
+ * The id of the order a shopper places under an Idempotency-Key: the same every time, so that a
+ * repeat is the same order by construction. A UUIDv8 (RFC 9562, section 5.8) made of SHA-256; the
+ * length keeps ("a", "bc") and ("ab", "c") apart.
  */
 export function orderIdForKey(shopperId: string, idempotencyKey: string): string {
   const digest = hash("sha256", `${shopperId.length}:${shopperId}:${idempotencyKey}`, "buffer");
   return formatUuid(digest.subarray(0, 16), 8);
 }
 
-/** Tells a repeat under the same key from a reuse of the key for something else. 48 bits do: it is compared per key only. */
+/**
+ * Tells a repeat under the same key from a reuse of the key for something else. 48 bits do: it is
+ * compared per key only.
+ */
 export function requestFingerprint(itemId: string, quantity: number, paymentMethod: string): string {
   return hash("sha256", JSON.stringify([itemId, quantity, paymentMethod]), "base64url").slice(0, 8);
 }

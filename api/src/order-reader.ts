@@ -53,10 +53,14 @@ function alone({ db, redis, keys }: OrderReaderParts): Sources {
   };
 }
 
-/** One of a shopper's orders, or null where there is none; as `readOrder`, but all that Redis does not know with one query at a time. */
+/**
+ * One of a shopper's orders, or null where there is none; as `readOrder`, but all that Redis does
+ * not know with one query at a time.
+ */
 export type ReadOrder = (shopperId: string, orderId: string) => Promise<OrderRecord | null>;
 
-// One query at a time: so a flood of made-up ids, or a Redis that lost its views, takes one of our connections to Postgres and no more.
+// One query at a time: so a flood of made-up ids, or a Redis that lost its views, takes one of our
+// connections to Postgres and no more.
 const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
 
 export function orderReader(parts: OrderReaderParts): ReadOrder {
@@ -78,8 +82,9 @@ async function findOrders(db: Database, ids: readonly string[]): Promise<Map<str
 }
 
 /**
- * One of a shopper's orders: from the live view, or from the record where Redis has no view of it or is away. Null where neither
- * knows it. An order in line is only in Redis, so with Redis away the record's silence means nothing: that is an outage.
+ * One of a shopper's orders: from the live view, or from the record where Redis has no view of it
+ * or is away. Null where neither knows it. An order in line is only in Redis, so with Redis away
+ * the record's silence means nothing: that is an outage.
  */
 export async function readOrder(
   parts: OrderReaderParts,
@@ -108,7 +113,9 @@ function isOverdue(view: OrderRecord): boolean {
 
 const maxListedOrders = 100; // a page of one's own orders; nobody has bought more in one sale
 
-/** A shopper's own orders, newest first: those in line from Redis, the decided ones from the record. */
+/**
+ * A shopper's own orders, newest first: those in line from Redis, the decided ones from the record.
+ */
 export async function listOrders(parts: OrderReaderParts, shopperId: string): Promise<OrderRecord[]> {
   const [queued, rows] = await Promise.all([
     readQueuedViews(parts.redis, parts.keys, shopperId),

@@ -1,7 +1,8 @@
 import type { Logger } from "@holdfast/shared/log.ts";
 import { followNews } from "@holdfast/shared/news.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { decodeView, readOrderNews, readView } from "@holdfast/shared/order-view.ts";
+import { readOrderNews, readView } from "@holdfast/shared/order-view.ts";
+import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Problem } from "./problems.ts";
 

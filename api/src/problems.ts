@@ -4,8 +4,8 @@ import { TooManyWaiting } from "./coalesce.ts";
 import { apiHeaders } from "./secure-headers.ts";
 
 /**
- * Every refusal there is, in one catalogue: code → status and title. Answers are RFC 9457 problem details; `code` is what
- * programs go by and never changes.
+ * Every refusal there is, in one catalogue: code → status and title. Answers are RFC 9457 problem
+ * details; `code` is what programs go by and never changes.
  */
 export const problems = {
   unauthenticated: { status: 401, title: "Sign in first" },
@@ -55,7 +55,8 @@ export class Problem extends Error {
     detail: string,
     more: { fields?: readonly FieldError[]; retryAfterSeconds?: number; location?: string } = {},
   ) {
-    // Expected, and met by crowds: nobody looks at where it was thrown, and noting that is most of what it costs.
+    // Expected, and met by crowds: nobody looks at where it was thrown, and noting that is most of
+    // what it costs.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(detail);
@@ -103,7 +104,10 @@ export function sendReadyProblem(reply: FastifyReply, { problem, body }: ReadyPr
 
 const problemType = "application/problem+json; charset=utf-8";
 
-/** Turns whatever was thrown into a problem answer. Only the unforeseen is logged as an error, and nothing of it is shown. */
+/**
+ * Turns whatever was thrown into a problem answer. Only the unforeseen is logged as an error, and
+ * nothing of it is shown.
+ */
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
   if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");

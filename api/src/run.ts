@@ -12,7 +12,8 @@ export async function run(): Promise<void> {
     const log = createLog("api", config.LOG_LEVEL);
     for (const line of unknownVariables(process.env)) log.warn(line);
     const server = await startServer(config, log);
-    // Less than the 10 s a platform waits before it kills; a second signal ends the process at once.
+    // Less than the 10 s a platform waits before it kills; a second signal ends the process at
+    // once.
     closeWithGrace({ delay: 9_000 }, async ({ signal, err }) => {
       if (err) log.error({ err }, "api ends on an unforeseen error");
       else log.info({ signal }, "api finishes what is in hand");

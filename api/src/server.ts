@@ -29,7 +29,10 @@ export interface RunningServer {
 
 const databaseConnections = 10; // the API reads one row at a time, and only what Redis does not know
 
-/** Wires an API server out of its configuration and listens. Rejects where Postgres or Redis is away. */
+/**
+ * Wires an API server out of its configuration and listens. Rejects where Postgres or Redis is
+ * away.
+ */
 export async function startServer(config: ApiConfig, log: Logger): Promise<RunningServer> {
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
   const db = openDatabase(config.DATABASE_URL, databaseConnections, (error) => {

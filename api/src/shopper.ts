@@ -8,14 +8,16 @@ import { Problem, unavailable } from "./problems.ts";
 import { KeysUnavailable, publishedKeys } from "./published-keys.ts";
 
 /**
- * Says whose request it is: the `sub` of a valid token. At once under a secret of ours, later under published keys.
+ * Says whose request it is: the `sub` of a valid token. At once under a secret of ours, later under
+ * published keys.
  * @throws Problem `unauthenticated` for every other request
  */
 export type IdentifyShopper = (request: FastifyRequest) => string | Promise<string>;
 
 const guestSessionSeconds = 24 * 3600; // as long as an Idempotency-Key is remembered, and longer than any sale
 
-// The id goes into Redis keys and the record: no control characters (Postgres takes no NUL), nothing half of a pair.
+// The id goes into Redis keys and the record: no control characters (Postgres takes no NUL),
+// nothing half of a pair.
 function isShopperId(sub: unknown): sub is string {
   return typeof sub === "string" && sub.length >= 1 && sub.length <= 255 && sub.isWellFormed() && !/\p{Cc}/u.test(sub);
 }
@@ -23,9 +25,10 @@ function isShopperId(sub: unknown): sub is string {
 export type TokenConfig = Pick<ApiConfig, "JWT_SECRET" | "JWKS_URL" | "JWT_ISSUER" | "JWT_AUDIENCE">;
 
 /**
- * Tokens are verified with exactly one kind of key: HS256 under JWT_SECRET, or the published keys of JWKS_URL with their
- * asymmetric algorithms. So a token cannot choose how it is checked (RFC 8725, section 3.1), and `alg: none` never passes.
- * Issuer and audience must be ours where they are set (sections 3.8 and 3.9).
+ * Tokens are verified with exactly one kind of key: HS256 under JWT_SECRET, or the published keys
+ * of JWKS_URL with their asymmetric algorithms. So a token cannot choose how it is checked (RFC
+ * 8725, section 3.1), and `alg: none` never passes. Issuer and audience must be ours where they are
+ * set (sections 3.8 and 3.9).
  */
 export function shopperIdentifier(config: TokenConfig, log: Logger): IdentifyShopper {
   const verify =
@@ -67,8 +70,9 @@ function publishedKeyVerifier({ JWT_ISSUER, JWT_AUDIENCE }: TokenConfig, url: st
 }
 
 /**
- * Under the secret that signs, or under the one it replaces. Checked on this thread: a hash of so few bytes takes a few microseconds,
- * and WebCrypto's way through the thread pool takes ten times as much of the processor.
+ * Under the secret that signs, or under the one it replaces. Checked on this thread: a hash of so
+ * few bytes takes a few microseconds, and WebCrypto's way through the thread pool takes ten times
+ * as much of the processor.
  */
 function secretVerifier({ JWT_SECRET = "", JWT_ISSUER, JWT_AUDIENCE }: TokenConfig): VerifyToken {
   const options = {

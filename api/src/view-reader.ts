@@ -1,5 +1,6 @@
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { decodeView, readView, readViewTexts } from "@holdfast/shared/order-view.ts";
+import { readView, readViewTexts } from "@holdfast/shared/order-view.ts";
+import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { coalesce } from "./coalesce.ts";
 
@@ -9,8 +10,9 @@ export type ReadView = (shopperId: string, orderId: string) => Promise<OrderReco
 const batched = { maxBatch: 500, maxWaiting: 50_000, maxUnderWay: 4 };
 
 /**
- * Reads the views that are asked for at about the same time with one command: a crowd's would cost one
- * each. On a Cluster each is asked for alone, so that a master that is down fails its own shoppers only.
+ * Reads the views that are asked for at about the same time with one command: a crowd's would cost
+ * one each. On a Cluster each is asked for alone, so that a master that is down fails its own
+ * shoppers only.
  */
 export function viewReader(redis: RedisClient, keys: RedisKeys): ReadView {
   if (redis.isCluster) return (shopperId, orderId) => readView(redis, keys, shopperId, orderId);

@@ -26,10 +26,11 @@ const shopperCount = 40; // at a time, each with a request of every kind
 const decideAfterMs = 5; // until what is held is decided
 
 /**
- * Sells to made-up shoppers before the server says that it is ready: over HTTP, on a port of its own, with the very code that serves
- * the sale, so that the first crowd finds it compiled, its scripts loaded and its connections open. Nothing of it is left: Postgres is
- * not asked, Redis has it under keys of its own, which are removed, and neither metrics nor logs know of it. Where it fails, the server
- * is only colder.
+ * Sells to made-up shoppers before the server says that it is ready: over HTTP, on a port of its
+ * own, with the very code that serves the sale, so that the first crowd finds it compiled, its
+ * scripts loaded and its connections open. Nothing of it is left: Postgres is not asked, Redis has
+ * it under keys of its own, which are removed, and neither metrics nor logs know of it. Where it
+ * fails, the server is only colder.
  */
 export async function warmUp(parts: WarmUpParts): Promise<void> {
   await rehearseSale(parts).catch((error: unknown) => {
@@ -167,7 +168,10 @@ function decidedOrder(shopperId: string, key: string): Rehearsed {
 
 type Ask = (method: string, path: string, headers: Record<string, string>) => Promise<string>;
 
-/** One shopper's purchases: one that waits for its decision, one that is followed, and one that comes too late. */
+/**
+ * One shopper's purchases: one that waits for its decision, one that is followed, and one that
+ * comes too late.
+ */
 async function rehearse(ask: Ask, token: string, { key }: Rehearsed): Promise<void> {
   const headers = { authorization: `Bearer ${token}` };
   await Promise.all([

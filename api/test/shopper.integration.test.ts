@@ -10,7 +10,9 @@ const sign = (claims: Record<string, unknown>, key = secret, alg = "HS256") =>
   new SignJWT(claims).setProtectedHeader({ alg }).sign(key);
 const inAnHour = () => Math.floor(Date.now() / 1000) + 3_600;
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
-/** A token under the right secret, whatever it says: for what a well-made library would not sign. */
+/**
+ * A token under the right secret, whatever it says: for what a well-made library would not sign.
+ */
 const signByHand = (header: object, claims: unknown) => {
   const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
   return `${input}.${createHmac("sha256", testJwtSecret).update(input).digest("base64url")}`;

@@ -11,11 +11,12 @@ import { type Decide, openOpponents } from "./opponents.ts";
 import { queuedOrder } from "./orders.ts";
 
 /**
- * What the pipeline is measured against, as a process of its own: Fastify with nothing behind its routes but what is named. The same
- * token check, the same schemas, the same answers.
+ * What the pipeline is measured against, as a process of its own: Fastify with nothing behind its
+ * routes but what is named. The same token check, the same schemas, the same answers.
  * - `POST /bare`: a purchase that is checked and answered, and that is all.
  * - `GET /bare/:id`: an order read with one Redis GET.
- * - `POST /every-row/:itemId`, `/winners-only/:itemId`, `/batching/:itemId`: a purchase decided in Postgres without a queue (opponents.ts).
+ * - `POST /every-row/:itemId`, `/winners-only/:itemId`, `/batching/:itemId`: a purchase decided in
+ *   Postgres without a queue (opponents.ts).
  */
 
 const { JWT_SECRET = "", REDIS_URL = "", DATABASE_URL = "" } = process.env;

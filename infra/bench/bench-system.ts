@@ -8,7 +8,10 @@ import { type Part, startPart } from "../local/system.ts";
 import { signedTokens } from "../rush/shopper-tokens.ts";
 import { type Shoppers, shoppers } from "./shoppers.ts";
 
-/** Where the comparisons run: a Postgres and a Redis of their own, and processes of the product as they are needed. */
+/**
+ * Where the comparisons run: a Postgres and a Redis of their own, and processes of the product as
+ * they are needed.
+ */
 export interface BenchSystem {
   readonly databaseUrl: string;
   readonly redisUrl: string;
@@ -20,7 +23,10 @@ export interface BenchSystem {
   readonly jwtSecret: string;
   /** Starts a process with what it needs to know; whoever starts it stops it. */
   start(program: "api" | "worker" | "simulator" | "bare", env?: Record<string, string>): Promise<Part>;
-  /** Has nothing charged meanwhile: what Holdfast reserved before is not paid for in an opponent's time. */
+  /**
+   * Has nothing charged meanwhile: what Holdfast reserved before is not paid for in an opponent's
+   * time.
+   */
   withoutCharging<T>(run: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

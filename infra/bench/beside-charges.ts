@@ -11,8 +11,9 @@ const chargesPerSecond = 200;
 const backlog = 3_000; // more than are charged in all rounds, so that charging never rests
 
 /**
- * Reserving one hot item, the answer held, while 200 charges a second are made beside it, and while none are. Charging has an item
- * and a worker of its own role, or shares the worker with the lanes, as by default.
+ * Reserving one hot item, the answer held, while 200 charges a second are made beside it, and while
+ * none are. Charging has an item and a worker of its own role, or shares the worker with the lanes,
+ * as by default.
  */
 export async function compareBesideCharges(
   system: BenchSystem,

@@ -1,6 +1,9 @@
 import { type CpuPerPiece, cpuText } from "./cpu.ts";
 
-/** One way of doing a thing: how much of it gets done in a second, and the µs of CPU it takes each process. */
+/**
+ * One way of doing a thing: how much of it gets done in a second, and the µs of CPU it takes each
+ * process.
+ */
 export interface Way {
   readonly name: string;
   readonly run: () => Promise<{ readonly value: number; readonly cpuUs?: CpuPerPiece }>;
@@ -20,8 +23,9 @@ export interface Compared {
 }
 
 /**
- * Runs the ways in turn, round after round, so that a machine that is slow for a while is slow for all of them. The first round warms up
- * and does not count. Ratios are taken within a round, and the median is told: figures of a shared machine mean little by themselves.
+ * Runs the ways in turn, round after round, so that a machine that is slow for a while is slow for
+ * all of them. The first round warms up and does not count. Ratios are taken within a round, and
+ * the median is told: figures of a shared machine mean little by themselves.
  */
 export async function compare(rounds: number, ways: readonly Way[], say: (text: string) => void): Promise<Compared[]> {
   const values = ways.map((): number[] => []);

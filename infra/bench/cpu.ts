@@ -15,7 +15,10 @@ export function watched(
 /** Microseconds of CPU for each of `count` things done, by process. */
 export type CpuPerPiece = Readonly<Record<string, number>>;
 
-/** Runs `work`, which says how many pieces it was, and tells what each cost every process, its children included. */
+/**
+ * Runs `work`, which says how many pieces it was, and tells what each cost every process, its
+ * children included.
+ */
 export async function cpuPerPiece<T extends { readonly pieces: number }>(
   processes: readonly Watched[],
   work: () => Promise<T>,

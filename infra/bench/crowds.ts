@@ -12,8 +12,9 @@ const connections = 200;
 const crowdsUntilWarm = 10;
 
 /**
- * 5,000 shoppers and 100 units: how long until the last of them knows whether they get one. One API server and one worker, against one
- * Fastify server that decides in Postgres. Payments come after that and are the same for both.
+ * 5,000 shoppers and 100 units: how long until the last of them knows whether they get one. One API
+ * server and one worker, against one Fastify server that decides in Postgres. Payments come after
+ * that and are the same for both.
  */
 export interface Crowds {
   /** Servers that have served ten crowds: crowds a second. */

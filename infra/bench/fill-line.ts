@@ -7,7 +7,10 @@ import { purchaseRequest } from "../testing/purchases.ts";
 
 const atATime = 5_000; // a crowd's worth of promises
 
-/** Puts orders in line by the API's own code, without HTTP: by shoppers with the 42-letter ids of guest sessions. */
+/**
+ * Puts orders in line by the API's own code, without HTTP: by shoppers with the 42-letter ids of
+ * guest sessions.
+ */
 export async function fillLine(
   redis: RedisClient,
   keys: RedisKeys,

@@ -20,7 +20,10 @@ export interface CostAtDepth {
 const measuredOrders = 20_000; // a few seconds of work: /proc counts CPU time in hundredths of one
 const units = 100;
 
-/** For each length of the line: fill it, then measure what 20,000 more cost to accept, and 20,000 from its head to decide. */
+/**
+ * For each length of the line: fill it, then measure what 20,000 more cost to accept, and 20,000
+ * from its head to decide.
+ */
 export async function measureGrowth(
   system: BenchSystem,
   depths: readonly number[],
@@ -94,7 +97,10 @@ async function costAtDepth(system: BenchSystem, queued: number): Promise<CostAtD
   }
 }
 
-/** Runs `work`, which says how many orders it was, and tells the microseconds of CPU per order of each process. */
+/**
+ * Runs `work`, which says how many orders it was, and tells the microseconds of CPU per order of
+ * each process.
+ */
 async function cpuPerOrder(
   { storage }: BenchSystem,
   own: Record<string, number>,

@@ -24,7 +24,10 @@ export interface Decided {
   readonly cpuUs: CpuPerPiece;
 }
 
-/** ONE hot item with units for everybody, the answer held until the order is decided; and 202 only, counting decisions. */
+/**
+ * ONE hot item with units for everybody, the answer held until the order is decided; and 202 only,
+ * counting decisions.
+ */
 export interface HotItem {
   readonly held: Decided[];
   readonly accepted: Decided[];

@@ -8,9 +8,10 @@ export interface Answer {
 }
 
 /**
- * A keep-alive connection with one request at a time, written as bytes that were made before: a client library would cost the load
- * generator, on the machine that is measured, as much as an answer costs the server. It understands what our servers send: a
- * `content-length` on every answer.
+ * A keep-alive connection with one request at a time, written as bytes that were made before: a
+ * client library would cost the load generator, on the machine that is measured, as much as an
+ * answer costs the server. It understands what our servers send: a `content-length` on every
+ * answer.
  */
 export class Connection {
   readonly #socket: Socket;

@@ -16,8 +16,9 @@ import { runRushes } from "./rushes.ts";
 import { measureWaiting } from "./waiting.ts";
 
 /**
- * `npm run bench`: the comparisons, side by side in one run. Whole, it takes under ten minutes and writes docs/performance.json and
- * the table in docs/performance.md; with --only it takes one part and writes nothing.
+ * `npm run bench`: the comparisons, side by side in one run. Whole, it takes under ten minutes and
+ * writes docs/performance.json and the table in docs/performance.md; with --only it takes one part
+ * and writes nothing.
  */
 
 const usage = `npm run bench -- [options]
@@ -51,7 +52,8 @@ async function bench(only: ReadonlySet<string>, rounds: number, depths: readonly
     say(
       `${results.machine}; medians of ${rounds} rounds that alternate, the spread in brackets, the ratio to the first way\n`,
     );
-    // What leaves nothing behind comes first: the sweeper has reserved orders that nobody charged looked after, and would do so in the others' time.
+    // What leaves nothing behind comes first: the sweeper has reserved orders that nobody charged
+    // looked after, and would do so in the others' time.
     const part = async <R>(name: (typeof parts)[number], run: () => Promise<R>, keep: (result: R) => void) => {
       if (!only.has(name)) return;
       const beganAtMs = performance.now();

@@ -5,8 +5,9 @@ import { newOrderId } from "../../api/src/order-id.ts";
 import { queuedOrder } from "./orders.ts";
 
 /**
- * What one would pick instead of a queue: each purchase is decided by ONE statement, a conditional update and an insert, in a table of its
- * own that has nothing but a primary key: no events, no triggers, no other index. Statements are prepared, the pool is tuned.
+ * What one would pick instead of a queue: each purchase is decided by ONE statement, a conditional
+ * update and an insert, in a table of its own that has nothing but a primary key: no events, no
+ * triggers, no other index. Statements are prepared, the pool is tuned.
  */
 const table = `
 create table if not exists one_statement_orders (
@@ -36,7 +37,10 @@ insert into one_statement_orders ${columns}
 select $2, $3, $1, 1, 1999, 'eur', $4, 'reserved' from taken
 returning status`;
 
-/** All purchases of a turn of the event loop in one statement: batching, without a queue. What was not committed is lost. */
+/**
+ * All purchases of a turn of the event loop in one statement: batching, without a queue. What was
+ * not committed is lost.
+ */
 const batch = `
 with item as (select inventory from items where id = $1 for no key update),
   wanted as (select *, row_number() over (order by n) as place

@@ -10,7 +10,10 @@ const seconds = 1.5;
 const crowd = 50_000; // shoppers: in a run of so many seconds nobody comes to a limit
 const readers = 2_000;
 
-/** What one API server does at most, against bare routes of one other Fastify server with the same token check and schemas. */
+/**
+ * What one API server does at most, against bare routes of one other Fastify server with the same
+ * token check and schemas.
+ */
 export interface Rates {
   readonly accept: Compared[];
   readonly soldOut: Compared[];

@@ -5,7 +5,9 @@ import { type Compared, compare } from "./compare.ts";
 import { runLoad } from "./load.ts";
 import { insertRaw, reserveByStatement, reserveByTheBook, reserveInJobs, serveOneLane } from "./reserve.ts";
 
-/** Reserving units of ONE hot item, every order a row in Postgres and every order finding a unit. */
+/**
+ * Reserving units of ONE hot item, every order a row in Postgres and every order finding a unit.
+ */
 export async function compareReserving(
   system: BenchSystem,
   rounds: number,

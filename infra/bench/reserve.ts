@@ -22,9 +22,11 @@ export interface Bench {
 }
 
 /**
- * The textbook way, one order after the other on one item: take the Redis lock, `SELECT … FOR UPDATE`, take the unit, insert order and
- * event, commit, unlock. A second worker would only wait for the same lock.
- * @param told whether the shopper's live view is written and the charge enqueued as well, as Holdfast's whole step does
+ * The textbook way, one order after the other on one item: take the Redis lock, `SELECT … FOR
+ * UPDATE`, take the unit, insert order and event, commit, unlock. A second worker would only wait
+ * for the same lock.
+ * @param told whether the shopper's live view is written and the charge enqueued as well, as
+ *   Holdfast's whole step does
  */
 export async function reserveByTheBook(bench: Bench, orders: number, told: boolean): Promise<number> {
   const parts = openParts(bench);
@@ -79,7 +81,10 @@ async function reserveOne(db: Database, itemId: string): Promise<OrderRecord> {
   };
 }
 
-/** Holdfast's reserving alone: lock, one transaction per job of 500, unlock. Every order finds a unit. */
+/**
+ * Holdfast's reserving alone: lock, one transaction per job of 500, unlock. Every order finds a
+ * unit.
+ */
 export async function reserveInJobs(bench: Bench, orders: number): Promise<number> {
   const parts = openParts(bench);
   const { db, redis, keys } = parts;
@@ -117,7 +122,10 @@ export async function reserveByStatement({ databaseUrl }: Bench, orders: number)
   }
 }
 
-/** The raw limit: the same rows, orders and events, by nothing but multi-row inserts on one connection, 500 to a transaction. */
+/**
+ * The raw limit: the same rows, orders and events, by nothing but multi-row inserts on one
+ * connection, 500 to a transaction.
+ */
 export async function insertRaw({ databaseUrl }: Bench, orders: number): Promise<number> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
@@ -151,8 +159,9 @@ insert into order_events (order_id, event, from_status, to_status, detail)
 select id, 'reserved', 'queued', 'reserved', '{"amount": 1999, "currency": "eur"}' from unnest($1::uuid[]) as o (id)`;
 
 /**
- * Holdfast's whole reserve step, from the lane on: BullMQ job, item lock, one transaction, live views, charge jobs. `share` of the orders
- * finds a unit; in a flash sale that is a few in a hundred.
+ * Holdfast's whole reserve step, from the lane on: BullMQ job, item lock, one transaction, live
+ * views, charge jobs. `share` of the orders finds a unit; in a flash sale that is a few in a
+ * hundred.
  */
 export async function serveOneLane(bench: Bench, orders: number, share: number): Promise<number> {
   const parts = openParts(bench);

@@ -136,7 +136,10 @@ export function printTargets(results: BenchResults): string {
 const docs = fileURLToPath(new URL("../../docs/", import.meta.url));
 const [begin, end] = ["<!-- npm run bench writes from here -->", "<!-- to here -->"];
 
-/** Writes the results as JSON, and as tables between the marks in docs/performance.md. @returns where */
+/**
+ * Writes the results as JSON, and as tables between the marks in docs/performance.md. @returns
+ * where
+ */
 export async function writeResults(results: BenchResults): Promise<string> {
   await writeFile(`${docs}performance.json`, `${JSON.stringify(results, null, 1)}\n`);
   const page = await readFile(`${docs}performance.md`, "utf8");

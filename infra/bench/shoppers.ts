@@ -12,8 +12,8 @@ export interface RequestOptions {
 }
 
 /**
- * Shoppers, each with a token and a client address of their own, as a trusted proxy forwards it. Their tokens are signed once:
- * signing is not what is measured.
+ * Shoppers, each with a token and a client address of their own, as a trusted proxy forwards it.
+ * Their tokens are signed once: signing is not what is measured.
  */
 export interface Shoppers {
   /** Of their own, for as many as sixteen million. */

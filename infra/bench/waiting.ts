@@ -18,7 +18,10 @@ export interface CostOfWaiting {
 const shoppers = 10_000;
 const watchedSeconds = 10;
 
-/** Ten thousand shoppers, each with the answer to their purchase held (`Prefer: wait`), on a connection each; nobody decides anything. */
+/**
+ * Ten thousand shoppers, each with the answer to their purchase held (`Prefer: wait`), on a
+ * connection each; nobody decides anything.
+ */
 export async function measureWaiting(system: BenchSystem, say: (text: string) => void): Promise<CostOfWaiting> {
   await addItem(system.db, "waited-for", 1_000_000);
   const api = await system.start("api");
@@ -42,7 +45,8 @@ export async function measureWaiting(system: BenchSystem, say: (text: string) =>
     return client;
   };
   try {
-    // What a server needs once is there before it counts: a small crowd has been served, and has gone.
+    // What a server needs once is there before it counts: a small crowd has been served, and has
+    // gone.
     const warming = Array.from({ length: 100 }, connect);
     for (let round = 0; round < 200; round++) {
       await Promise.all(warming.map((client, i) => exchange(client, purchase(shoppers + round * 100 + i, 0)))); // others each time

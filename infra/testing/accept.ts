@@ -7,7 +7,9 @@ import { requestCounter } from "../../api/src/counting-store.ts";
 
 const address = "192.0.2.1"; // of the documentation's network; nothing is limited by it
 
-/** Puts purchases in line as an API server does, without HTTP and, unless asked for, without limits. */
+/**
+ * Puts purchases in line as an API server does, without HTTP and, unless asked for, without limits.
+ */
 export function acceptor(
   { redis, keys }: { readonly redis: RedisClient; readonly keys: RedisKeys },
   lanes: readonly LaneQueue[],

@@ -22,9 +22,10 @@ const checkItem = Compile(
 );
 
 /**
- * The view of the items in Redis: what is left of each, so that "Out of stock" costs neither a job nor a question to Postgres. It
- * carries the item's version: older news never overwrite newer ones, whatever order they come in. What is new is told to every API
- * server in the same step, so no server can miss what the view has without noticing it (news.ts).
+ * The view of the items in Redis: what is left of each, so that "Out of stock" costs neither a job
+ * nor a question to Postgres. It carries the item's version: older news never overwrite newer ones,
+ * whatever order they come in. What is new is told to every API server in the same step, so no
+ * server can miss what the view has without noticing it (news.ts).
  */
 
 /** A Lua function that publishes one item, for scripts that do more than that. */

@@ -2,13 +2,15 @@ import type { LineSight } from "./order.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 
 /**
- * The line of an item: two running numbers, how many places were given out and the last one decided. A place is only for telling
- * shoppers where they stand and for bounding the lines; who is served when is the queue's order. A lane's line is the lines of its
- * items together: how many orders were accepted and decided in it. All are fields of one hash per lane.
+ * The line of an item: two running numbers, how many places were given out and the last one
+ * decided. A place is only for telling shoppers where they stand and for bounding the lines; who is
+ * served when is the queue's order. A lane's line is the lines of its items together: how many
+ * orders were accepted and decided in it. All are fields of one hash per lane.
  */
 
-// Gives out n places and returns the last, or -1 where the lane would hold more than allowed. In a Redis that was emptied the lane has
-// lost its rule of one active job, which keeps the order of arrival: nobody gets a place in a lane without it.
+// Gives out n places and returns the last, or -1 where the lane would hold more than allowed. In a
+// Redis that was emptied the lane has lost its rule of one active job, which keeps the order of
+// arrival: nobody gets a place in a lane without it.
 const takePlacesScript = `
 redis.call("HSETNX", KEYS[2], "concurrency", 1)
 local line = redis.call("HMGET", KEYS[1], "accepted", "decided")
@@ -16,8 +18,8 @@ if (line[1] or 0) - (line[2] or 0) + ARGV[2] > tonumber(ARGV[3]) then return -1 
 redis.call("HINCRBY", KEYS[1], "accepted", ARGV[2])
 return redis.call("HINCRBY", KEYS[1], "accepted:" .. ARGV[1], ARGV[2])`;
 
-// Moves an item's line on, never back: a job that runs twice changes nothing. A place from before Redis was emptied may be one that it
-// has not given out.
+// Moves an item's line on, never back: a job that runs twice changes nothing. A place from before
+// Redis was emptied may be one that it has not given out.
 export const advanceLineLua = `
 local function advance_line(line_key, item, place)
   for _, number in ipairs({ "accepted", "decided" }) do
@@ -59,7 +61,10 @@ function withCommands(redis: RedisClient): RedisClient & LineCommands {
   return redis as RedisClient & LineCommands;
 }
 
-/** Takes the next `count` places of an item; returns the last of them, or null where its lane is full. */
+/**
+ * Takes the next `count` places of an item; returns the last of them, or null where its lane is
+ * full.
+ */
 export async function takePlaces(
   redis: RedisClient,
   keys: RedisKeys,
@@ -87,7 +92,8 @@ export async function returnPlaces(
 
 /**
  * Notes that nobody is in any line of a lane: all places given out so far are done with.
- * @param accepted of the lane, as it was when the lane was found empty; where it has gone on since, nothing is done
+ * @param accepted of the lane, as it was when the lane was found empty; where it has gone on since,
+ *   nothing is done
  */
 export async function closeLines(
   redis: RedisClient,
@@ -142,12 +148,16 @@ export async function lineLength(redis: RedisClient, keys: RedisKeys, queueName:
   return Math.max(0, accepted - decided);
 }
 
-/** How long an order may be on its way into the line: more than three commands that run into their timeout. */
+/**
+ * How long an order may be on its way into the line: more than three commands that run into their
+ * timeout.
+ */
 export const enqueueMs = 10_000;
 
 /**
  * Notes that an order still waits though its item's places behind it are decided. That may be a
- * matter of moments, or its job is gone: a worker looks. Noted again only when that look is a minute old.
+ * matter of moments, or its job is gone: a worker looks. Noted again only when that look is a
+ * minute old.
  */
 export async function reportPassedOver(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<void> {
   await redis.set(keys.passedOver(queueName), "reported", "PX", passedOverMs, "NX");

@@ -3,9 +3,10 @@ import type { Logger } from "./log.ts";
 import type { RedisClient } from "./redis.ts";
 
 /**
- * News that every API server hears. Redis forgets a message nobody was connected for, so each carries a running number: whoever
- * follows the news notices a gap, and then reads again what it needs. That is what lets ten thousand shoppers wait without anyone
- * polling Redis for each of them.
+ * News that every API server hears. Redis forgets a message nobody was connected for, so each
+ * carries a running number: whoever follows the news notices a gap, and then reads again what it
+ * needs. That is what lets ten thousand shoppers wait without anyone polling Redis for each of
+ * them.
  */
 export interface NewsChannel {
   /** The channel of Redis' publish and subscribe. */
@@ -43,7 +44,10 @@ export async function publishNews(redis: RedisClient, news: NewsChannel, text: s
 
 export interface NewsFollower {
   onNews(text: string): void;
-  /** Something was missed, or may have been: what the news are about is to be read again. Called again where it rejects. */
+  /**
+   * Something was missed, or may have been: what the news are about is to be read again. Called
+   * again where it rejects.
+   */
   onMissed(): Promise<void>;
 }
 
@@ -51,8 +55,8 @@ const checkEveryMs = 2_000; // how long a lost message may go unnoticed where no
 const graceMs = 500; // a message that is counted already may still be on its way
 
 /**
- * Follows the news on a connection given over to subscriptions, and asks on the other one every two seconds, with one command however
- * many wait, whether any were missed.
+ * Follows the news on a connection given over to subscriptions, and asks on the other one every two
+ * seconds, with one command however many wait, whether any were missed.
  * @returns a function that ends it
  */
 export async function followNews(
@@ -109,7 +113,8 @@ export async function followNews(
     const counted = await latest();
     if (counted === seen) return;
     await sleep(graceMs, undefined, { ref: false });
-    // Some were counted and never came; or fewer were counted than had come, by a Redis that was emptied or is of an older state.
+    // Some were counted and never came; or fewer were counted than had come, by a Redis that was
+    // emptied or is of an older state.
     if (counted <= seen && counted >= seenBefore) return;
     // Where nothing comes at all, the subscription may hang on a server that is the master no more.
     if (counted > seen && seen === seenBefore) subscriber.disconnect(true);

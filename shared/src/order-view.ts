@@ -1,115 +1,35 @@
 import { Cluster } from "ioredis";
 import { invariant } from "./invariant.ts";
 import { publishNews } from "./news.ts";
-import type { OrderReason, OrderRecord, OrderStatus, PaymentStatus } from "./order.ts";
+import type { OrderRecord } from "./order.ts";
+import { decodeView, encodeView, entryOf, shortIdLength } from "./order-view-text.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 import { restoreId, shortenId } from "./short-id.ts";
 
 /**
- * The live view of orders in Redis: one hash per shopper, one field per order. It answers the shoppers' polls; the record
- * is Postgres. A view is replaced only by a newer version of the same order.
+ * The live view of orders in Redis: one hash per shopper, one field per order. It answers the
+ * shoppers' polls; the record is Postgres. A view is replaced only by a newer version of the same
+ * order.
  *
- * One line of text per view, not JSON: a queued order's fits the 64 bytes up to which Redis keeps a small hash in one
- * compact block, which halves what a million queued orders cost.
+ * One line of text per view, not JSON: a queued order's fits the 64 bytes up to which Redis keeps a
+ * small hash in one compact block, which halves what a million queued orders cost.
  */
 
-/** How long the views of a shopper outlive their last change: as long as an Idempotency-Key is remembered. */
+/**
+ * How long the views of a shopper outlive their last change: as long as an Idempotency-Key is
+ * remembered.
+ */
 export const viewTtlMs = 24 * 3600 * 1000;
 
 /**
- * Views of decided orders kept per shopper; whoever has more finds the oldest of them in Postgres. Views of orders that are not decided
- * yet, or that have a client secret, are nowhere else, so they are never dropped: the line and the item's units bound how many there are.
+ * Views of decided orders kept per shopper; whoever has more finds the oldest of them in Postgres.
+ * Views of orders that are not decided yet, or that have a client secret, are nowhere else, so they
+ * are never dropped: the line and the item's units bound how many there are.
  */
 export const maxViewsPerShopper = 100;
 
-const time = (ms: number | null) => ms?.toString(36) ?? "";
-const parseTime = (text: string) => Number.parseInt(text, 36);
-const orNull = <T>(text: string | undefined, parse: (text: string) => T) =>
-  text === undefined || text === "" ? null : parse(text);
-
-// In hexadecimal, which the script that gives out places can write.
-const placeText = (place: number | null) => place?.toString(16) ?? "";
-const parsePlace = (text: string) => Number.parseInt(text, 16);
-
-export function encodeView(order: OrderRecord): string {
-  return fieldsOf(order, placeText(order.place));
-}
-
-function fieldsOf(order: OrderRecord, place: string): string {
-  const fields = [
-    order.version,
-    order.status,
-    order.itemId,
-    order.quantity,
-    order.amountMinor,
-    order.currency,
-    time(order.placedAtMs),
-    place,
-    order.fingerprint ?? "",
-    order.reason ?? "",
-    order.paymentStatus ?? "",
-    order.declineCode ?? "",
-    time(order.reservedAtMs),
-    time(order.settledAtMs),
-    time(order.holdExpiresAtMs),
-    order.clientSecret ?? "",
-  ];
-  return fields.join("|").replace(/\|+$/, "");
-}
-
-export function decodeView(shopperId: string, orderId: string, text: string): OrderRecord {
-  const [
-    version,
-    status,
-    itemId,
-    quantity,
-    amount,
-    currency,
-    placed,
-    place,
-    fingerprint,
-    reason,
-    payment,
-    decline,
-    ...rest
-  ] = text.split("|");
-  invariant(itemId !== undefined && placed !== undefined, "a view has at least the fields of a queued order");
-  return {
-    id: orderId,
-    shopperId,
-    itemId,
-    quantity: Number(quantity),
-    amountMinor: Number(amount),
-    currency: currency ?? "",
-    status: status as OrderStatus,
-    reason: orNull(reason, (text) => text as OrderReason),
-    paymentStatus: orNull(payment, (text) => text as PaymentStatus),
-    declineCode: orNull(decline, String),
-    placedAtMs: parseTime(placed),
-    reservedAtMs: orNull(rest[0], parseTime),
-    settledAtMs: orNull(rest[1], parseTime),
-    holdExpiresAtMs: orNull(rest[2], parseTime),
-    version: Number(version),
-    place: orNull(place, parsePlace),
-    fingerprint: orNull(fingerprint, String),
-    clientSecret: orNull(rest[3], String),
-  };
-}
-
-// An order is one argument, its short id and its view, so that a crowd's orders are half as many arguments to write and to read.
-export const shortIdLength = 22;
-/** An order's view as one argument of a script: its short id and its view. */
-export const entryOf = (order: OrderRecord) => shortenId(order.id) + encodeView(order);
-
-/** Where an order's place goes that is given out only when its view is written; it is in no other field. */
-export const placeMark = "@";
-
-/** A queued order without a place, as one argument of a script that gives it one: its short id and its view. */
-export function viewEntry(order: OrderRecord): string {
-  return shortenId(order.id) + fieldsOf(order, placeMark);
-}
-
-// For each order: leaves a view that is there alone, otherwise writes this one. Returns those that were there, each with its number.
+// For each order: leaves a view that is there alone, otherwise writes this one. Returns those that
+// were there, each with its number.
 const claimScript = `
 local known = {}
 for i, key in ipairs(KEYS) do
@@ -123,10 +43,12 @@ for i, key in ipairs(KEYS) do
 end
 return known`;
 
-// For each order: writes the view unless the one that is there is newer, or of the same version and fuller: only the live view has a
-// client secret, and a message without it must not wipe it out. Then drops the oldest decided views of shoppers who have too many, once for
-// each of them, however many of their orders were written. In a view, the second field is the status, the seventh when the order was
-// placed (base 36, of one length until the year 2059), the sixteenth the client secret.
+// For each order: writes the view unless the one that is there is newer, or of the same version and
+// fuller: only the live view has a client secret, and a message without it must not wipe it out.
+// Then drops the oldest decided views of shoppers who have too many, once for each of them, however
+// many of their orders were written. In a view, the second field is the status, the seventh when
+// the order was placed (base 36, of one length until the year 2059), the sixteenth the client
+// secret.
 export const replaceViewsLua = `
 local function replace_view(key, id, view, ttl)
   local known = redis.call("HGET", key, id)
@@ -175,7 +97,10 @@ function withCommands(redis: RedisClient): RedisClient & ViewCommands {
   return redis as RedisClient & ViewCommands;
 }
 
-/** A script may touch one slot of a Cluster, and every shopper has their own; a single Redis takes all at once. */
+/**
+ * A script may touch one slot of a Cluster, and every shopper has their own; a single Redis takes
+ * all at once.
+ */
 function perCall(redis: RedisClient, orders: readonly OrderRecord[]): readonly (readonly OrderRecord[])[] {
   return redis instanceof Cluster ? orders.map((order) => [order]) : [orders];
 }
@@ -210,8 +135,9 @@ export async function claimViews(
 }
 
 /**
- * Publishes what has become of orders: their views, and then one message for all of them, for those who
- * wait. What is older than the view that is there changes nothing, so it may run any number of times.
+ * Publishes what has become of orders: their views, and then one message for all of them, for those
+ * who wait. What is older than the view that is there changes nothing, so it may run any number of
+ * times.
  */
 export async function publishOrders(
   redis: RedisClient,
@@ -220,7 +146,8 @@ export async function publishOrders(
 ): Promise<void> {
   if (orders.length === 0) return;
   const replaced = replaceViews(redis, keys, orders);
-  // The message behind the views: whoever misses it reads those. One Redis does both in that order, without being waited for.
+  // The message behind the views: whoever misses it reads those. One Redis does both in that order,
+  // without being waited for.
   if (redis.isCluster) await replaced;
   await Promise.all([replaced, publishNews(redis, keys.orderNews, orderNewsOf(orders))]);
 }

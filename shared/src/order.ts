@@ -1,8 +1,9 @@
 /**
  * The order: its states, the legal transitions between them, and what a shopper is shown of it.
  *
- * This file is the one place in TypeScript that knows the transitions. The table `legal_transitions` holds
- * the same set for the database, which refuses every other one; a test compares the two.
+ * This file is the one place in TypeScript that knows the transitions. The table
+ * `legal_transitions` holds the same set for the database, which refuses every other one; a test
+ * compares the two.
  */
 
 export const orderStatuses = [
@@ -48,7 +49,10 @@ export const legalTransitions: Readonly<Record<OrderStatus, readonly OrderStatus
   rejected: [],
 };
 
-/** Whether its shopper has nothing to wait for any more: it is decided, and settled where it was held. */
+/**
+ * Whether its shopper has nothing to wait for any more: it is decided, and settled where it was
+ * held.
+ */
 export function isFinal(status: OrderStatus): boolean {
   return status !== "queued" && status !== "waitlisted" && status !== "reserved";
 }
@@ -71,13 +75,18 @@ export interface OrderRecord {
   readonly placedAtMs: number;
   readonly reservedAtMs: number | null;
   readonly settledAtMs: number | null;
-  /** When the hold ends; null until the provider's first answer about the payment starts its clock. */
+  /**
+   * When the hold ends; null until the provider's first answer about the payment starts its clock.
+   */
   readonly holdExpiresAtMs: number | null;
   /** 0 while queued, then counted up by the database at every change: a higher one is newer. */
   readonly version: number;
   /** The lane's running number the order got when it was accepted; null once it is decided. */
   readonly place: number | null;
-  /** What the shopper's browser needs to carry out 3-D Secure; only in the live view, never in the record. */
+  /**
+   * What the shopper's browser needs to carry out 3-D Secure; only in the live view, never in the
+   * record.
+   */
   readonly clientSecret: string | null;
   /** What was asked under an Idempotency-Key, to tell a repeat from a reuse; null without a key. */
   readonly fingerprint: string | null;
@@ -173,7 +182,8 @@ function messageFor(record: OrderRecord, itemLocked: boolean): string {
       return "Out of stock";
     case "cancelled":
     case "rejected": {
-      // Nobody's hold can expire who never had one: its purchase job was lost (worker/src/cancel-lost-orders.ts).
+      // Nobody's hold can expire who never had one: its purchase job was lost
+      // (worker/src/cancel-lost-orders.ts).
       if (record.reason === "hold_expired" && record.reservedAtMs === null) return lostMessage;
       const why = record.reason === null ? "Cancelled" : reasonMessages[record.reason];
       return record.paymentStatus === "refunded" ? `${why}: the payment came too late and was refunded` : why;

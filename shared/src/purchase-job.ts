@@ -24,12 +24,13 @@ export interface PurchaseJob {
 }
 
 /**
- * At most so many orders in one purchase job: by then the transaction's cost per order has stopped falling, and a batch is
- * decided in tens of milliseconds, far inside the item lock's 5 s.
+ * At most so many orders in one purchase job: by then the transaction's cost per order has stopped
+ * falling, and a batch is decided in tens of milliseconds, far inside the item lock's 5 s.
  */
 export const maxOrdersPerJob = 500;
 
-// Rows instead of objects, and what most shoppers have in common written once: a million orders wait in Redis like this.
+// Rows instead of objects, and what most shoppers have in common written once: a million orders
+// wait in Redis like this.
 const packedTerms = Type.Tuple([
   Type.Integer({ minimum: 1 }), // quantity
   Type.Integer({ minimum: 1 }), // amountMinor

@@ -5,7 +5,8 @@ export type RedisClient = Redis | Cluster;
 /**
  * How a connection meets an outage of Redis.
  * - `failing`: a command fails within two seconds, so that a request can be refused (the API).
- * - `waiting`: a command waits until Redis is back, so that work in hand is not lost (the workers; BullMQ wants it so).
+ * - `waiting`: a command waits until Redis is back, so that work in hand is not lost (the workers;
+ *   BullMQ wants it so).
  */
 export type RedisPatience = "failing" | "waiting";
 
@@ -55,7 +56,10 @@ function reconnecting(patience: RedisPatience) {
   };
 }
 
-/** Connects to Redis, or to a Redis Cluster where the URL names several addresses. Starts connecting at once. */
+/**
+ * Connects to Redis, or to a Redis Cluster where the URL names several addresses. Starts connecting
+ * at once.
+ */
 export function connectRedis(url: string, patience: RedisPatience, onError: (error: Error) => void): RedisClient {
   const waiting = patience === "waiting";
   const reconnect = reconnecting(patience);
@@ -84,7 +88,10 @@ export function connectRedis(url: string, patience: RedisPatience, onError: (err
   return client;
 }
 
-/** Makes sure at start that Redis answers. @throws one clear line where it does not within five seconds */
+/**
+ * Makes sure at start that Redis answers. @throws one clear line where it does not within five
+ * seconds
+ */
 export async function requireRedis(client: RedisClient): Promise<void> {
   if (client.status === "ready") return;
   const ready = Promise.withResolvers<void>();
@@ -109,7 +116,10 @@ export function redisKeys(prefix: string) {
     itemLock: (itemId: string) => `${prefix}purchase:${itemId}`,
     /** A hash with the live view of each of a shopper's orders, field: order id. */
     shopperOrders: (shopperId: string) => `${prefix}orders:${shopperId}`,
-    /** A hash with the running numbers of a lane and of each of its items: `accepted:<item>`, `decided`, … */
+    /**
+     * A hash with the running numbers of a lane and of each of its items: `accepted:<item>`,
+     * `decided`, …
+     */
     line: (queueName: string) => `${prefix}line:${queueName}`,
     /** A hash with every item as it is now, field: item id. */
     items: `${prefix}holdfast:{items}`,
@@ -119,7 +129,7 @@ export function redisKeys(prefix: string) {
     orderNews: { channel: `${prefix}holdfast:{orders}:news`, counter: `${prefix}holdfast:{orders}:number` },
     /** A hash that says which generation of Redis this is, its epoch: `token` and `beat`. */
     epoch: `${prefix}holdfast:epoch`,
-    /** How often somebody did something within a minute: `address:…`, `shopper:…`, `sessions:…`. */
+    /** How often somebody did something in a minute: `address:…`, `shopper:…`, `sessions:…`. */
     rate: (who: string) => `${prefix}holdfast:rate:${who}`,
     /** When the next request to the payment provider may leave. */
     providerRate: `${prefix}holdfast:provider-rate`,
@@ -127,7 +137,9 @@ export function redisKeys(prefix: string) {
     fleet: `${prefix}holdfast:fleet`,
     /** What `/readyz` writes, beside a lane's own keys. */
     writeProbe: (queueName: string) => `${prefix}holdfast:${queueName}:write-probe`,
-    /** Set where a shopper's order was passed over by its lane; a worker then looks for lost ones. */
+    /**
+     * Set where a shopper's order was passed over by its lane; a worker then looks for lost ones.
+     */
     passedOver: (queueName: string) => `${prefix}holdfast:${queueName}:passed-over`,
     /** How many jobs an API server has put into a lane. */
     acceptanceMark: (queueName: string, mark: string) => `${prefix}holdfast:${queueName}:mark:${mark}`,

@@ -35,8 +35,9 @@ const maxTypos = 2;
 const shortestWithTypos = 8; // letters: two typos away from PORT is half the dictionary
 
 /**
- * The variables that look like ours and are none, which are typing errors for all we know: one line each, without its value, naming the
- * nearest one that exists. The rest of the environment is none of our business.
+ * The variables that look like ours and are none, which are typing errors for all we know: one line
+ * each, without its value, naming the nearest one that exists. The rest of the environment is none
+ * of our business.
  */
 export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
   const names = Object.keys(env).filter((name) => env[name] && !(ourVariables as readonly string[]).includes(name));
@@ -56,7 +57,9 @@ function nearestVariable(name: string, prefix: string): readonly [string, number
   return distances.reduce((best, next) => (next[1] < best[1] ? next : best));
 }
 
-/** How many letters must be put in, left out or changed to make one text the other (Levenshtein). */
+/**
+ * How many letters must be put in, left out or changed to make one text the other (Levenshtein).
+ */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (const [i, letter] of from.split("").entries()) {

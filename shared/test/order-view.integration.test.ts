@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { createWorld, type World } from "../../infra/testing/world.ts";
 import type { OrderRecord } from "../src/order.ts";
-import { encodeView, publishOrders, readView, readViewTexts } from "../src/order-view.ts";
+import { publishOrders, readView, readViewTexts } from "../src/order-view.ts";
+import { encodeView } from "../src/order-view-text.ts";
 
 describe("the live views of one shopper", () => {
   let world: World;

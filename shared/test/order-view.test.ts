@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { cancelReasons, type OrderRecord, orderStatuses, paymentStatuses } from "../src/order.ts";
-import { decodeView, encodeView } from "../src/order-view.ts";
+import { decodeView, encodeView } from "../src/order-view-text.ts";
 
 const time = fc.option(fc.integer({ min: 0, max: Date.UTC(2100, 0, 1) }));
 const order: fc.Arbitrary<OrderRecord> = fc.record({

@@ -10,7 +10,10 @@ import {
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
 
-/** What a worker process does, all of it unless it is told; so that each part scales as a fleet of its own. */
+/**
+ * What a worker process does, all of it unless it is told; so that each part scales as a fleet of
+ * its own.
+ */
 export const workerRoles = ["reserve", "charge", "webhook", "sweep"] as const;
 export type WorkerRole = (typeof workerRoles)[number];
 const role = `(${workerRoles.join("|")})`;

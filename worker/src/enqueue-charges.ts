@@ -3,10 +3,10 @@ import type { OrderRecord } from "@holdfast/shared/order.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 
 /**
- * How many charge jobs may wait, and how many do, as last counted. Adding one costs Redis as much as
- * deciding several orders, and jobs that would wait for minutes serve nobody: where so many wait
- * already, an order is only in Postgres, which says when its charge is due, and the sweeper puts it in
- * line then.
+ * How many charge jobs may wait, and how many do, as last counted. Adding one costs Redis as much
+ * as deciding several orders, and jobs that would wait for minutes serve nobody: where so many wait
+ * already, an order is only in Postgres, which says when its charge is due, and the sweeper puts it
+ * in line then.
  */
 export interface ChargeRoom {
   readonly maxWaiting: number;
@@ -21,8 +21,8 @@ export function chargeRoom(chargesPerSecond: number): ChargeRoom {
 }
 
 /**
- * Adds a job for every order that waits for its first charge. One that is known already is not added
- * again.
+ * Adds a job for every order that waits for its first charge. One that is known already is not
+ * added again.
  * @param room null for as much as there is
  */
 export async function enqueueCharges(
@@ -36,7 +36,8 @@ export async function enqueueCharges(
   if (room && room.maxWaiting - room.waiting < unpaid.length) room.waiting = await charges.getWaitingCount();
   const some = room ? unpaid.slice(0, Math.max(0, room.maxWaiting - room.waiting)) : unpaid;
   const added = some.length === 0 ? [] : charges.addBulk(some.map(({ id }) => chargeQueueEntry("charge", id, 1)));
-  // Counted behind them on the same connection; others add and take meanwhile, so it is about that many.
+  // Counted behind them on the same connection; others add and take meanwhile, so it is about that
+  // many.
   const counted = room ? charges.getWaitingCount() : 0;
   const [waiting] = await Promise.all([counted, added]);
   if (room) room.waiting = waiting;

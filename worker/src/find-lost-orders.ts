@@ -1,6 +1,6 @@
 import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { decodeView } from "@holdfast/shared/order-view.ts";
+import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { restoreId } from "@holdfast/shared/short-id.ts";

@@ -9,7 +9,10 @@ import type { RedisClient } from "@holdfast/shared/redis.ts";
 import type { Job } from "bullmq";
 import { refusedBefore } from "./refuse-orders.ts";
 
-/** What is decided in one transaction: a purchase job, and those of the same item that wait behind it. */
+/**
+ * What is decided in one transaction: a purchase job, and those of the same item that wait behind
+ * it.
+ */
 export interface Batch {
   /** The orders of all of them, in their order of arrival. */
   readonly job: PurchaseJob;
@@ -26,10 +29,11 @@ function jobsToLookAt(head: PurchaseJob): number {
 }
 
 /**
- * Looks behind a purchase job for others of its item, so that orders that came one by one are decided together. Nothing is changed:
- * the jobs stay in the lane until their orders are committed, and whoever dies before that leaves them there; whoever dies after it
- * leaves jobs that run again and change nothing. Another item's jobs keep their places. A job that cannot be read, or whose orders were
- * refused before, is decided in its own turn, and nothing behind it earlier.
+ * Looks behind a purchase job for others of its item, so that orders that came one by one are
+ * decided together. Nothing is changed: the jobs stay in the lane until their orders are committed,
+ * and whoever dies before that leaves them there; whoever dies after it leaves jobs that run again
+ * and change nothing. Another item's jobs keep their places. A job that cannot be read, or whose
+ * orders were refused before, is decided in its own turn, and nothing behind it earlier.
  */
 export async function gatherBatch(lane: LaneQueue, head: PurchaseJob): Promise<Batch> {
   const requests = [...head.requests];
@@ -57,7 +61,8 @@ function readable(data: PackedPurchaseJob): PurchaseJob | null {
   }
 }
 
-// From the end that is served first: the other way, a long lane would be gone through for each of them.
+// From the end that is served first: the other way, a long lane would be gone through for each of
+// them.
 const removeScript = `
 for i = 2, #KEYS do
   if redis.call("LREM", KEYS[1], -1, ARGV[i - 1]) == 1 then redis.call("DEL", KEYS[i]) end
@@ -69,8 +74,9 @@ interface RemoveCommands {
 }
 
 /**
- * Removes jobs whose orders are decided from a lane, as far as they still wait there: one that another
- * worker has taken meanwhile is left to it. One command, where the queue's own takes one for each.
+ * Removes jobs whose orders are decided from a lane, as far as they still wait there: one that
+ * another worker has taken meanwhile is left to it. One command, where the queue's own takes one
+ * for each.
  */
 export async function removeJobs(redis: RedisClient, lane: LaneQueue, jobs: readonly Job[]): Promise<void> {
   const ids = jobs.flatMap(({ id }) => (id === undefined ? [] : [id]));

@@ -9,9 +9,10 @@ import { type RawBuilder, sql, type Transaction } from "kysely";
  */
 
 /**
- * Takes units for orders that are being reserved, as the first part of the statement that writes them: a common table expression
- * whose one row is the item afterwards. It has no row, and nothing is to be written, where the item has changed since it was looked
- * at: the decision was made by what it was. Locks the item's row, also where no unit is taken, so that whoever decides next sees
+ * Takes units for orders that are being reserved, as the first part of the statement that writes
+ * them: a common table expression whose one row is the item afterwards. It has no row, and nothing
+ * is to be written, where the item has changed since it was looked at: the decision was made by
+ * what it was. Locks the item's row, also where no unit is taken, so that whoever decides next sees
  * these orders.
  * @param item as it was looked at
  */

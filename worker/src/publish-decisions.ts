@@ -4,18 +4,18 @@ import { advanceLine, advanceLineLua } from "@holdfast/shared/line.ts";
 import { publishNewsLua } from "@holdfast/shared/news.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 import {
-  entryOf,
   maxViewsPerShopper,
   orderNewsOf,
   publishOrders,
   replaceViewsLua,
   viewTtlMs,
 } from "@holdfast/shared/order-view.ts";
+import { entryOf } from "@holdfast/shared/order-view-text.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 
-// The item first: whoever comes now need not queue for what is gone. Then the views, and behind them the message: whoever misses it
-// reads those.
+// The item first: whoever comes now need not queue for what is gone. Then the views, and behind
+// them the message: whoever misses it reads those.
 const publishScript = `${publishItemLua}${replaceViewsLua}${publishNewsLua}${advanceLineLua}
 local item_channel, item, version, text, order_channel, news, place = unpack(ARGV, 1, 7)
 if text ~= "" then publish_item(KEYS[1], KEYS[2], item_channel, item, version, text) end
@@ -29,9 +29,10 @@ interface PublishCommands {
 }
 
 /**
- * Publishes what a batch has come to: what is left of the item, what became of each order, how far the line has moved. What is older
- * than what is there changes nothing, so it may run any number of times. One script where Redis is one server; on a Cluster, where
- * every key has a server of its own, one after the other.
+ * Publishes what a batch has come to: what is left of the item, what became of each order, how far
+ * the line has moved. What is older than what is there changes nothing, so it may run any number of
+ * times. One script where Redis is one server; on a Cluster, where every key has a server of its
+ * own, one after the other.
  */
 export async function publishDecisions(
   { redis, keys }: { readonly redis: RedisClient; readonly keys: RedisKeys },

@@ -8,8 +8,9 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type { Undecidable } from "./decide-apart.ts";
 
 /**
- * Orders that can never be decided are refused, and stay so. The reason closest to the truth is `limit_exceeded`: what the record refuses
- * is beyond one of its limits. It says nothing of the card, the item or its stock, and no unit is taken.
+ * Orders that can never be decided are refused, and stay so. The reason closest to the truth is
+ * `limit_exceeded`: what the record refuses is beyond one of its limits. It says nothing of the
+ * card, the item or its stock, and no unit is taken.
  */
 
 export interface RefuseParts {
@@ -18,18 +19,25 @@ export interface RefuseParts {
   readonly keys: RedisKeys;
 }
 
-/** A purchase job as it lies among the failed ones: with the orders whose shoppers were told that they are refused. */
+/**
+ * A purchase job as it lies among the failed ones: with the orders whose shoppers were told that
+ * they are refused.
+ */
 export type DeadPurchaseJob = PackedPurchaseJob & { readonly refused?: readonly string[] };
 
-/** The orders of a job that were refused in an earlier run: whatever could be decided now, that is what was said. */
+/**
+ * The orders of a job that were refused in an earlier run: whatever could be decided now, that is
+ * what was said.
+ */
 export function refusedBefore(data: unknown): ReadonlySet<string> {
   const { refused } = data as { refused?: unknown };
   return new Set(Array.isArray(refused) ? refused.filter((id) => typeof id === "string") : []);
 }
 
 /**
- * Gives each of these orders its end: in the record where that takes it, in the live view in any case. What the record knows of an order
- * already comes first. Moves the line on, since nobody of this job waits any more.
+ * Gives each of these orders its end: in the record where that takes it, in the live view in any
+ * case. What the record knows of an order already comes first. Moves the line on, since nobody of
+ * this job waits any more.
  * @returns those that are not in the record
  */
 export async function refuseOrders(
@@ -48,7 +56,10 @@ export async function refuseOrders(
   return unrecorded;
 }
 
-/** The row with as little in it as an order needs; what is there already stays. Null where the record refuses even that. */
+/**
+ * The row with as little in it as an order needs; what is there already stays. Null where the
+ * record refuses even that.
+ */
 async function recordRefusal(db: Database, itemId: string, { request, why }: Undecidable): Promise<OrderRecord | null> {
   try {
     return await db.transaction().execute(async (trx) => {
@@ -85,7 +96,10 @@ async function recordRefusal(db: Database, itemId: string, { request, why }: Und
   }
 }
 
-/** What the shopper is shown of an order that has no row. Its version is that of a first row, which would say the same. */
+/**
+ * What the shopper is shown of an order that has no row. Its version is that of a first row, which
+ * would say the same.
+ */
 function refusedOrder(itemId: string, request: PurchaseRequest): OrderRecord {
   const { orderId: id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = request;
   return {

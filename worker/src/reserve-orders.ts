@@ -15,20 +15,23 @@ export interface ReservedBatch {
 }
 
 /**
- * Items as the last batch left them. Only a guess at what the next one will find: each carries its version, and what is decided by
- * one is written only while that is still the item's version.
+ * Items as the last batch left them. Only a guess at what the next one will find: each carries its
+ * version, and what is decided by one is written only while that is still the item's version.
  */
 export type KnownItems = Map<string, Item>;
 
 const maxKnownItems = 1_000; // a few hundred bytes each; past that all are forgotten, and looked at again
 
 /**
- * Decides all orders of a purchase job in ONE transaction: looks at the item, allocates, takes the units, writes the orders and
- * their events. Orders that are there already, from an earlier run of the same job or a repeat, are left as they are.
+ * Decides all orders of a purchase job in ONE transaction: looks at the item, allocates, takes the
+ * units, writes the orders and their events. Orders that are there already, from an earlier run of
+ * the same job or a repeat, are left as they are.
  *
- * Mostly the item is as the last batch left it, and every order is new: so a job is first decided by what is known of the item, in a
- * single statement that is a transaction by itself. Where the item has changed, the statement writes nothing; where one of the
- * orders is there already, Postgres refuses to write it twice. Then the item's row is locked first, and what is there is looked up.
+ * Mostly the item is as the last batch left it, and every order is new: so a job is first decided
+ * by what is known of the item, in a single statement that is a transaction by itself. Where the
+ * item has changed, the statement writes nothing; where one of the orders is there already,
+ * Postgres refuses to write it twice. Then the item's row is locked first, and what is there is
+ * looked up.
  * @param signal aborted when the item's lock is lost; then nothing is committed
  */
 export async function reserveOrders(
@@ -63,7 +66,10 @@ async function unlessKnown<T>(decide: () => Promise<T>): Promise<T | null> {
   }
 }
 
-/** An order that has no charge attempt by then lost its job, or waits far back in the queue: the sweeper makes sure that it has one. */
+/**
+ * An order that has no charge attempt by then lost its job, or waits far back in the queue: the
+ * sweeper makes sure that it has one.
+ */
 const firstChargeLateMs = 30_000;
 
 /** Null where the item has changed. */
@@ -142,8 +148,8 @@ function countReserved(decisions: readonly Decision[]): number {
 }
 
 /**
- * Takes the units, and writes all orders and their events, in one statement: the cost per order is what decides how fast a hot item
- * sells.
+ * Takes the units, and writes all orders and their events, in one statement: the cost per order is
+ * what decides how fast a hot item sells.
  * @returns null where the item is not any more what was decided by: then nothing was written
  */
 async function writeDecisions(
@@ -210,8 +216,9 @@ async function writeDecisions(
 }
 
 /**
- * An array as Postgres reads it, of values that need no quotes: ids, numbers, times, states. The driver's own way looks at every letter of
- * every value, which for hundreds of orders takes as long as writing some of them.
+ * An array as Postgres reads it, of values that need no quotes: ids, numbers, times, states. The
+ * driver's own way looks at every letter of every value, which for hundreds of orders takes as long
+ * as writing some of them.
  */
 export function plainArray(values: readonly (string | number)[]): string {
   return `{${values.join(",")}}`;

@@ -11,27 +11,35 @@ import { ItemLockLost } from "./item-lock.ts";
 import { type DeadPurchaseJob, refusedBefore, refuseOrders } from "./refuse-orders.ts";
 
 /**
- * A dead worker's job runs again on any other worker once its lock is over and two checks have seen it so: within 7 s. The same goes for a
- * job that Redis gave out in the moment it died, so that nobody knows of it.
+ * A dead worker's job runs again on any other worker once its lock is over and two checks have seen
+ * it so: within 7 s. The same goes for a job that Redis gave out in the moment it died, so that
+ * nobody knows of it.
  */
 export const jobLockMs = 5_000;
 export const stalledCheckMs = 1_000;
 
-/** How often a job may be found abandoned: no number of crashes may turn accepted orders into failed ones. */
+/**
+ * How often a job may be found abandoned: no number of crashes may turn accepted orders into failed
+ * ones.
+ */
 export const maxStalledCount = 1_000_000;
 
 const lockedRetryMs = 200; // a batch is decided in tens of milliseconds, so a held lock is soon free
 const outageRetryMs = 500; // keeps recovery within a second of the part's return
 
-/** One active job in the whole fleet, which is what keeps the order of arrival. Redis forgets it when it is emptied. */
+/**
+ * One active job in the whole fleet, which is what keeps the order of arrival. Redis forgets it
+ * when it is emptied.
+ */
 export async function setUpLane(lane: LaneQueue): Promise<void> {
   await lane.setGlobalConcurrency(1);
 }
 
 /**
- * Serves one lane: one job at a time in the whole fleet, in the order of arrival. A job that has to wait (its item is locked
- * elsewhere, or Postgres is away) goes back to the head of the lane without using up a try, and the lane waits with it. A job with
- * orders that can never be decided ends among the failed ones, when all its orders have an end, and the lane goes on.
+ * Serves one lane: one job at a time in the whole fleet, in the order of arrival. A job that has to
+ * wait (its item is locked elsewhere, or Postgres is away) goes back to the head of the lane
+ * without using up a try, and the lane waits with it. A job with orders that can never be decided
+ * ends among the failed ones, when all its orders have an end, and the lane goes on.
  */
 export async function serveLane(
   lane: LaneQueue,
@@ -42,8 +50,8 @@ export async function serveLane(
   const log = parts.log.child({ lane: lane.name });
 
   const waitAtTheHead = async (delayMs: number): Promise<never> => {
-    // Redis may refuse even that (a full memory or disk). An error of ours would then fail the job, and its orders with it; like this it is
-    // put back, or found abandoned and run again.
+    // Redis may refuse even that (a full memory or disk). An error of ours would then fail the job,
+    // and its orders with it; like this it is put back, or found abandoned and run again.
     await lane.rateLimit(delayMs).catch(() => sleep(delayMs));
     throw new RateLimitError();
   };
@@ -59,7 +67,8 @@ export async function serveLane(
         if (error instanceof ItemIsLocked) return waitAtTheHead(lockedRetryMs);
         if (error instanceof NotAPurchaseJob) throw error;
         const expected = isOutage(error) || error instanceof ItemLockLost;
-        // The unforeseen waits too: rather a lane that stands still and says so than accepted orders without an answer.
+        // The unforeseen waits too: rather a lane that stands still and says so than accepted
+        // orders without an answer.
         log[expected ? "warn" : "error"]({ err: error, job: job.id, item }, "purchase job has to wait");
         return waitAtTheHead(outageRetryMs);
       }
@@ -84,8 +93,8 @@ export async function serveLane(
 class NotAPurchaseJob extends UnrecoverableError {}
 
 /**
- * Decides what can be decided of a job, and refuses the rest. An order that was refused in an earlier run stays refused: a replay only
- * tries again to get it into the record.
+ * Decides what can be decided of a job, and refuses the rest. An order that was refused in an
+ * earlier run stays refused: a replay only tries again to get it into the record.
  * @returns the orders that were refused in this run, or still are not in the record
  */
 async function decideJob(lane: LaneQueue, parts: DecideParts, job: Job<PackedPurchaseJob>): Promise<Undecidable[]> {
@@ -114,8 +123,10 @@ async function decideJob(lane: LaneQueue, parts: DecideParts, job: Job<PackedPur
 }
 
 /**
- * Decides a job together with those of its item that wait behind it, and takes those out of the lane afterwards.
- * @returns false where one of the orders can never be decided: the job is then decided alone, and the others in their turn
+ * Decides a job together with those of its item that wait behind it, and takes those out of the
+ * lane afterwards.
+ * @returns false where one of the orders can never be decided: the job is then decided alone, and
+ *   the others in their turn
  */
 async function decideTogether(lane: LaneQueue, parts: DecideParts, purchase: PurchaseJob): Promise<boolean> {
   const gathering = gatherBatch(lane, purchase);
@@ -132,7 +143,8 @@ async function decideTogether(lane: LaneQueue, parts: DecideParts, purchase: Pur
     throw error;
   }
   const { along } = await gathering;
-  // One that stays there, or that another worker has taken meanwhile, runs again and changes nothing.
+  // One that stays there, or that another worker has taken meanwhile, runs again and changes
+  // nothing.
   await removeJobs(parts.redis, lane, along).catch(() => {});
   return true;
 }

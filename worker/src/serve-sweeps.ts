@@ -40,7 +40,8 @@ export async function serveSweeps(
   // Two fifths of the rate until the next sweep, so that it never keeps new charges out.
   const asked = Math.max(1, Math.floor((chargeRatePerSecond * sweepEveryMs * 0.4) / 1_000));
 
-  // Twice what is charged until the next pass: in a large sale most orders come to the queue this way (enqueue-charges.ts).
+  // Twice what is charged until the next pass: in a large sale most orders come to the queue this
+  // way (enqueue-charges.ts).
   const unsent = Math.max(leastUnsent, Math.ceil((2 * chargeRatePerSecond * sweepEveryMs) / 1_000));
 
   const tasks: Record<string, () => Promise<void>> = {

@@ -18,22 +18,27 @@ import { cancelLostOrders } from "./cancel-lost-orders.ts";
 import { findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.ts";
 
 /**
- * Orders whose purchase job is gone by other means than being decided: a lane emptied by hand, a job
- * removed. Nobody else would ever notice, and their shoppers would be "in line" until their views
- * expire. Two signs tell that something is off, and only then all live views are read:
+ * Orders whose purchase job is gone by other means than being decided: a lane emptied by hand, a
+ * job removed. Nobody else would ever notice, and their shoppers would be "in line" until their
+ * views expire. Two signs tell that something is off, and only then all live views are read:
  * - a lane without any job whose line says that somebody waits, unchanged for some seconds;
- * - a shopper whose place the item has passed asks for the order (`passed-over.ts` in the API): some
- *   jobs were removed while others remain.
+ * - a shopper whose place the item has passed asks for the order (`passed-over.ts` in the API):
+ *   some jobs were removed while others remain.
  */
 export interface LanesParts {
   readonly db: Database;
-  /** One that fails instead of waiting: what was seen before an outage must not be acted upon after it. */
+  /**
+   * One that fails instead of waiting: what was seen before an outage must not be acted upon after
+   * it.
+   */
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
   readonly log: Logger;
   readonly alarm: RaiseAlarm;
-  /** Aborted when the process ends: a look may read all live views, and another worker looks again. */
+  /**
+   * Aborted when the process ends: a look may read all live views, and another worker looks again.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -82,7 +87,10 @@ export async function lookAtLanes(parts: LanesParts, standing: StandingLines, qu
   }
 }
 
-/** The lane's line, if somebody waits in it while the lane has had no job for `quietMs`; otherwise null. */
+/**
+ * The lane's line, if somebody waits in it while the lane has had no job for `quietMs`; otherwise
+ * null.
+ */
 async function standsStill(
   { redis, keys }: LanesParts,
   lane: LaneQueue,

@@ -8,17 +8,19 @@ import {
   openNightlyQueue,
   openSweepQueue,
   openWebhookQueue,
+  type SweepQueue,
+  type WebhookQueue,
 } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
 import type { Worker } from "bullmq";
-import { rolesOf, type WorkerConfig } from "./config.ts";
+import { rolesOf, type WorkerConfig, type WorkerRole } from "./config.ts";
 import { connectStripe } from "./connect-stripe.ts";
 import { chargeRoom } from "./enqueue-charges.ts";
 import { providerRate } from "./provider-rate.ts";
 import { epochRecovery } from "./recover-epoch.ts";
-import { serveCharges } from "./serve-charges.ts";
+import { type ChargeParts, serveCharges } from "./serve-charges.ts";
 import { serveLane, setUpLane } from "./serve-lane.ts";
 import { serveSweeps, setUpSweeps } from "./serve-sweeps.ts";
 import { serveWebhooks } from "./serve-webhooks.ts";
@@ -32,9 +34,33 @@ export interface RunningWorker {
   close(): Promise<void>;
 }
 
+type PaymentQueues = Readonly<Record<"sweeps" | "nightly", SweepQueue>> & { readonly webhooks: WebhookQueue };
+
+/** What of the roles asks the provider. */
+async function servePayments(
+  config: WorkerConfig,
+  roles: ReadonlySet<WorkerRole>,
+  parts: Omit<ChargeParts, "stripe"> & { readonly closing: AbortSignal },
+  { webhooks, sweeps, nightly }: PaymentQueues,
+): Promise<Worker[]> {
+  const { STRIPE_SECRET_KEY, CHARGE_RATE_PER_SECOND: chargesPerSecond } = config;
+  // Whoever charges or sweeps has the key: readWorkerConfig makes sure of it.
+  if (STRIPE_SECRET_KEY === undefined) return [];
+  const { redis, keys, raiseAlarm, closing } = parts;
+  const rate = providerRate(redis, keys.providerRate, chargesPerSecond, closing);
+  const stripe = connectStripe({ ...config, STRIPE_SECRET_KEY }, rate);
+  const all = { ...parts, stripe, watchCards: watchUnknownCards(raiseAlarm) };
+  const workers: Worker[] = [];
+  if (roles.has("charge")) workers.push(serveCharges(all, config.CHARGE_CONCURRENCY), serveWebhooks(webhooks, all));
+  if (roles.has("sweep")) workers.push(...(await serveSweeps(sweeps, nightly, all, chargesPerSecond)));
+  return workers;
+}
+
 const paymentConnections = 8; // a charge holds one only while it reads and settles; sweeps and events are short
 
-/** Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is away. */
+/**
+ * Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is away.
+ */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const roles = rolesOf(config.WORKER_ROLES);
   const onPostgresError = (error: Error) => log.warn({ err: error }, "Postgres connection lost");
@@ -42,7 +68,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const db = openDatabase(config.DATABASE_URL, paymentConnections, onPostgresError);
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const failing = connectRedis(config.REDIS_URL, "failing", onRedisError);
-  // The lanes have connections of their own: however many charges wait for Postgres or Redis, reserving keeps its pace.
+  // The lanes have connections of their own: however many charges wait for Postgres or Redis,
+  // reserving keeps its pace.
   const lanesDb = openDatabase(config.DATABASE_URL, config.PURCHASE_LANES, onPostgresError);
   const lanesRedis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const disconnect = async () => {
@@ -72,17 +99,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, room, log };
   const workers: Worker[] = [];
   if (roles.has("reserve")) workers.push(...(await Promise.all(lanes.map((lane) => serveLane(lane, laneParts)))));
-  const STRIPE_SECRET_KEY = config.STRIPE_SECRET_KEY;
-  // Whoever charges or sweeps has the key: readWorkerConfig makes sure of it.
-  if (STRIPE_SECRET_KEY !== undefined) {
-    const rate = providerRate(redis, keys.providerRate, config.CHARGE_RATE_PER_SECOND, closing.signal);
-    const stripe = connectStripe({ ...config, STRIPE_SECRET_KEY }, rate);
-    const watchCards = watchUnknownCards(raiseAlarm);
-    const parts = { db, redis, keys, charges, stripe, raiseAlarm, watchCards, log, closing: closing.signal };
-    if (roles.has("charge"))
-      workers.push(serveCharges(parts, config.CHARGE_CONCURRENCY), serveWebhooks(webhooks, parts));
-    if (roles.has("sweep")) workers.push(...(await serveSweeps(sweeps, nightly, parts, config.CHARGE_RATE_PER_SECOND)));
-  }
+  const paying = { db, redis, keys, charges, raiseAlarm, log, closing: closing.signal };
+  workers.push(...(await servePayments(config, roles, paying, { webhooks, sweeps, nightly })));
   const setUpQueues = async () => {
     await Promise.all(lanes.map(setUpLane));
     await setUpSweeps(sweeps, nightly);

@@ -24,14 +24,18 @@ import { settlePayment } from "../src/settle-payment.ts";
 import { sweepOnce } from "../src/sweep.ts";
 
 /**
- * One reserved order, and at the same time: two workers with its charge, the sweeper, the provider's webhooks, its shopper who cancels, and the
- * shopper's browser that pays. Every statement and every call is a step, and fast-check chooses whose is next (infra/testing/interleaving.ts).
- * INTERLEAVINGS and SEED in the environment try more, or those of a failed run again.
+ * One reserved order, and at the same time: two workers with its charge, the sweeper, the
+ * provider's webhooks, its shopper who cancels, and the shopper's browser that pays. Every
+ * statement and every call is a step, and fast-check chooses whose is next
+ * (infra/testing/interleaving.ts). INTERLEAVINGS and SEED in the environment try more, or those of
+ * a failed run again.
  *
- * Planted bugs that it found, and after how many interleavings: the order's row is not locked while it is settled (6); a hold is given up without
- * asking the provider, though an attempt was sent (11), by the sweeper too (1); another key at each sending (2); money that comes late is kept
- * (59); the intent of a declined card is taken for closed (1); an attempt is sent without being noted first (7). What it did not find in a hundred:
- * units that go back on an unknown outcome; what was paid for them is given back by webhook, and payment-schedules looks further.
+ * Planted bugs that it found, and after how many interleavings: the order's row is not locked while
+ * it is settled (6); a hold is given up without asking the provider, though an attempt was sent
+ * (11), by the sweeper too (1); another key at each sending (2); money that comes late is kept
+ * (59); the intent of a declined card is taken for closed (1); an attempt is sent without being
+ * noted first (7). What it did not find in a hundred: units that go back on an unknown outcome;
+ * what was paid for them is given back by webhook, and payment-schedules looks further.
  */
 const interleavings = Number(process.env.INTERLEAVINGS ?? 100);
 const seed = seedFrom(process.env.SEED);
@@ -160,7 +164,10 @@ class Play {
     }
   }
 
-  /** A page that still has the client secret pays with a card that works, whatever has become of the order. */
+  /**
+   * A page that still has the client secret pays with a card that works, whatever has become of the
+   * order.
+   */
   async #payBehindOurBack(actor: Actor): Promise<void> {
     for (let round = 0; round < 3; round++) {
       await actor.gate("pays if it can");
@@ -213,7 +220,10 @@ class Play {
     for (const job of this.#left.splice(0)) await settlePayment(parts, job.orderId);
   }
 
-  /** @param faultless whether the provider did as it should: then one payment is begun, and of our own doing none has to be given back */
+  /**
+   * @param faultless whether the provider did as it should: then one payment is begun, and of our
+   * own doing none has to be given back
+   */
   async #audit(faultless: boolean): Promise<void> {
     const { db } = this.#world;
     const { orderId } = this.#request;

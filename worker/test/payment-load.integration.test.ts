@@ -55,7 +55,8 @@ describe("payments by the thousand", () => {
     const paid = (await simulator.ledger()).filter((p) => p.itemId === "faulty" && p.amountReceived > p.amountRefunded);
     expect(paid).toHaveLength(1_000);
     expect(new Set(paid.map((p) => p.orderId)).size).toBe(1_000);
-    // The provider is part of this process: where that comes late, what left evenly arrives in a bunch.
+    // The provider is part of this process: where that comes late, what left evenly arrives in a
+    // bunch.
     expect(await busiestSecond()).toBeLessThanOrEqual(1.2 * ratePerSecond);
   });
 

@@ -30,9 +30,11 @@ const firstLongRound = 8; // of those in which everything comes to rest
 const limits = { unsent: 10, asked: 10 };
 
 /**
- * One random schedule: workers that die between any two steps and jobs that run again, late or never; every fault of the provider, saved
- * failures, lists that lag, a minute without it, a wrong key; webhooks in any order and number, also of payments that nobody made here; holds
- * that end; refunds and disputes from outside; shoppers who cancel, confirm with their bank, or try another card.
+ * One random schedule: workers that die between any two steps and jobs that run again, late or
+ * never; every fault of the provider, saved failures, lists that lag, a minute without it, a wrong
+ * key; webhooks in any order and number, also of payments that nobody made here; holds that end;
+ * refunds and disputes from outside; shoppers who cancel, confirm with their bank, or try another
+ * card.
  */
 export class PaymentSchedule {
   readonly #story: string[] = [];
@@ -137,12 +139,16 @@ export class PaymentSchedule {
     // The lane runs a job again until it is done; a dead worker's lock goes by itself.
     const decide = () => decidePurchase({ ...this.#parts(new Mortal()), known: this.#knownItems }, "{lane-0}", job);
     await eventually("the order is decided", async () => (await decide()) === "decided");
-    // From here on it can be cancelled, looked at, asked about: nobody does that to an order that Postgres does not know.
+    // From here on it can be cancelled, looked at, asked about: nobody does that to an order that
+    // Postgres does not know.
     this.#shoppers.set(request.orderId, request.shopperId);
     return request.orderId;
   }
 
-  /** A card is charged, but all that is ever answered is a failure saved under its key: the first card of an order, or its second. */
+  /**
+   * A card is charged, but all that is ever answered is a failure saved under its key: the first
+   * card of an order, or its second.
+   */
   async #saveFailure(): Promise<void> {
     const first = this.#dice.oneIn(2);
     const orderId = await this.#buy(first ? "pm_card_visa" : "pm_that_does_not_exist");
@@ -188,7 +194,10 @@ export class PaymentSchedule {
     if (event) await this.#deliver(event);
   }
 
-  /** Where webhooks get lost, they are those of the payments that we made: we ask about these ourselves. */
+  /**
+   * Where webhooks get lost, they are those of the payments that we made: we ask about these
+   * ourselves.
+   */
   async #events(): Promise<ProviderEvent[]> {
     const events = await this.#simulator.events();
     return this.#webhooksGetLost ? events.filter((event) => !isOfOurPayment(event)) : events;
@@ -201,7 +210,10 @@ export class PaymentSchedule {
     if (done && this.#alone) await this.#watch.told(event);
   }
 
-  /** A payment for an order that no worker made; two in three are of an amount that some order has. Mostly its webhook is next, and its job, which meets a fault of its own at times. */
+  /**
+   * A payment for an order that no worker made; two in three are of an amount that some order has.
+   * Mostly its webhook is next, and its job, which meets a fault of its own at times.
+   */
   async #somebodyPays(): Promise<void> {
     const orderId = this.#anyOrder();
     // It may say that it is our own attempt: then the other one is only known by its webhook.
@@ -243,7 +255,10 @@ export class PaymentSchedule {
     this.#story.push(`shopper cancels: ${await worked(cancelOrder(parts, shopperId, orderId))}`);
   }
 
-  /** The provider is well again, the holds end, and everyone does their work: then every order has to be settled. */
+  /**
+   * The provider is well again, the holds end, and everyone does their work: then every order has
+   * to be settled.
+   */
   async #comeToRest(): Promise<void> {
     await this.#provider.recover();
     this.#story.push("comes to rest");
@@ -289,7 +304,9 @@ export class PaymentSchedule {
     await passTime(this.#world.db, ms, this.#itemId);
   }
 
-  /** Does something in a process that may die at any step of it. Returns whether it got to the end. */
+  /**
+   * Does something in a process that may die at any step of it. Returns whether it got to the end.
+   */
   async #mortally(what: string, act: (parts: ChargeParts) => Promise<void>): Promise<boolean> {
     const process = new Mortal();
     const steps = this.#dice.oneIn(3) ? 1 + this.#dice.below(24) : Number.POSITIVE_INFINITY;

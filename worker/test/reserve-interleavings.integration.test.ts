@@ -20,13 +20,17 @@ import { decidePurchase } from "../src/decide-purchase.ts";
 import { ItemLockLost } from "../src/item-lock.ts";
 
 /**
- * Two purchase jobs of one item, and at the same time: two workers with the first, one of them taken for dead, a third worker with the second, a
- * Redis that loses the item's lock, and a shopper who cancels in line. Every statement and every call is a step, and fast-check chooses whose is
- * next (infra/testing/interleaving.ts). INTERLEAVINGS and SEED in the environment try more, or those of a failed run again.
+ * Two purchase jobs of one item, and at the same time: two workers with the first, one of them
+ * taken for dead, a third worker with the second, a Redis that loses the item's lock, and a shopper
+ * who cancels in line. Every statement and every call is a step, and fast-check chooses whose is
+ * next (infra/testing/interleaving.ts). INTERLEAVINGS and SEED in the environment try more, or
+ * those of a failed run again.
  *
- * Planted bugs that it found, each within three interleavings: the item's row is not locked; the orders of an earlier run are decided again; the
- * limit per shopper is counted before the lock; cancelling in line overwrites a decision; what an earlier run reserved is not charged; the
- * shoppers are not told. Without the lock in Redis it finds nothing, and shall not: that one saves work, Postgres keeps the books.
+ * Planted bugs that it found, each within three interleavings: the item's row is not locked; the
+ * orders of an earlier run are decided again; the limit per shopper is counted before the lock;
+ * cancelling in line overwrites a decision; what an earlier run reserved is not charged; the
+ * shoppers are not told. Without the lock in Redis it finds nothing, and shall not: that one saves
+ * work, Postgres keeps the books.
  */
 const interleavings = Number(process.env.INTERLEAVINGS ?? 150);
 const seed = seedFrom(process.env.SEED);
@@ -147,7 +151,10 @@ class Play {
     }
   }
 
-  /** As a lane does it: the job waits where the lock is held or something is away, and is tried again. */
+  /**
+   * As a lane does it: the job waits where the lock is held or something is away, and is tried
+   * again.
+   */
   async #decide(actor: Actor, job: PurchaseJob): Promise<void> {
     const { redis, keys } = this.#world;
     const known = new Map(this.#item ? [[this.#itemId, this.#item]] : []);
@@ -218,7 +225,8 @@ class Play {
 
   #charges(): ChargeQueue {
     const queue = {
-      // Where a worker was first the hold would be given up by a charge job, and there is nobody here to run one.
+      // Where a worker was first the hold would be given up by a charge job, and there is nobody
+      // here to run one.
       add: async () => {
         throw new Problem("payment_in_progress", "Nobody is here to give up a hold.");
       },

@@ -25,7 +25,10 @@ export interface PurchaseParts {
   readonly admit: onRequestHookHandler;
 }
 
-/** `POST /purchase/:itemId`: checks what can be checked without a queue, then puts the order in line. */
+/**
+ * `POST /purchase/:itemId`: checks what can be checked without a queue, then puts the order in
+ * line.
+ */
 export function purchaseRoute(app: App, parts: PurchaseParts): void {
   const { items, accept, readLine, watch } = parts;
   app.post(
@@ -47,7 +50,8 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
       const item = items.known(itemId);
       if (item === undefined) return purchaseUnseen(request, reply, itemId);
       const refusal = saleRefusal(item, Date.now());
-      // What most of a crowd is told: it takes nothing but this server's memory, and waits for nobody.
+      // What most of a crowd is told: it takes nothing but this server's memory, and waits for
+      // nobody.
       if (refusal === null || request.headers["idempotency-key"] !== undefined) return purchase(request, reply, item);
       void sendReadyProblem(reply, refusal);
     },
@@ -63,7 +67,8 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
     const { shopperId, body } = request;
     const key = request.headers["idempotency-key"];
     const refusal = saleRefusal(item, placedAtMs)?.problem ?? amountRefusal(item, body.quantity ?? 1);
-    // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have got lost.
+    // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have
+    // got lost.
     const repeated =
       refusal && key !== undefined ? await findRepeated(parts.readView, shopperId, key, item.id, body) : null;
     if (refusal && !repeated) throw refusal;
@@ -76,7 +81,8 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
         ({ status }) => status !== "queued",
       );
     };
-    // One that is still queued goes through the line again: its server may have stopped before it put it there.
+    // One that is still queued goes through the line again: its server may have stopped before it
+    // put it there.
     const order = repeated && repeated.status !== "queued" ? repeated : await buy();
     const line = order.status === "queued" ? await readLine(order) : null;
     return reply
@@ -134,7 +140,8 @@ async function findRepeated(
   itemId: string,
   body: { quantity?: number; paymentMethod: string },
 ): Promise<OrderRecord | null> {
-  // The view alone: it lives as long as a key is remembered, and the record shall not be asked by everyone who comes too late.
+  // The view alone: it lives as long as a key is remembered, and the record shall not be asked by
+  // everyone who comes too late.
   const order = await readView(shopperId, orderIdForKey(shopperId, idempotencyKey));
   if (order && order.fingerprint !== requestFingerprint(itemId, body.quantity ?? 1, body.paymentMethod))
     throw keyReused();

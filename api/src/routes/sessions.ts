@@ -3,7 +3,10 @@ import type { Limits } from "../limits.ts";
 import { refusals, sessionBody } from "../schemas.ts";
 import { createGuestSession, type TokenConfig } from "../shopper.ts";
 
-/** `POST /sessions`: makes whoever asks a guest shopper. Registered only where guest sessions are on. */
+/**
+ * `POST /sessions`: makes whoever asks a guest shopper. Registered only where guest sessions are
+ * on.
+ */
 export function sessionRoute(app: App, limits: Limits, config: TokenConfig): void {
   app.post(
     "/sessions",
