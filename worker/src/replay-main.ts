@@ -8,7 +8,7 @@ import { type KeptQueue, listDeadJobs, printDeadJobs, replayJob } from "./replay
 /** `npm run replay`: lists the jobs that failed for good, or puts one in line again. Exit code 1 where that fails, or the job does. */
 
 const usage = `npm run replay               lists the dead jobs; reads REDIS_URL, REDIS_PREFIX, PURCHASE_LANES
-npm run replay -- <job>      puts one in line again, such as lane-0/17 or webhook/evt_1`;
+npm run replay -- <job>      puts one in line again, such as lane-0/job-… or webhook/evt_1`;
 
 const patienceMs = 15_000; // a job is decided in well under a second, once it is its turn
 

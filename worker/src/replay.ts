@@ -6,7 +6,7 @@ import type { LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 export type KeptQueue = LaneQueue | WebhookQueue;
 
 export interface DeadJob {
-  /** What `npm run replay` takes: `lane-0/17`, `webhook/evt_…`. */
+  /** What `npm run replay` takes: `lane-0/job-…`, `webhook/evt_…`. */
   readonly name: string;
   readonly reason: string;
   readonly failedAtMs: number;
