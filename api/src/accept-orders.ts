@@ -181,7 +181,7 @@ function requestOf(order: OrderRecord, paymentMethod: string): PurchaseRequest {
 }
 
 /** Its place is given out with its view. */
-function queuedOrder(itemId: string, request: PurchaseRequest): OrderRecord {
+export function queuedOrder(itemId: string, request: PurchaseRequest): OrderRecord {
   return {
     id: request.orderId,
     shopperId: request.shopperId,

@@ -8,11 +8,12 @@ import type { OrderRecord } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { type RedisKeys, redisKeys } from "@holdfast/shared/redis.ts";
+import { queuedOrder } from "./accept-orders.ts";
 import { type AppParts, buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
 import { createMetrics } from "./metrics.ts";
-import { orderIdForKey } from "./order-id.ts";
+import { orderIdForKey, requestFingerprint } from "./order-id.ts";
 import { openOrderWatch, type WatchParts } from "./order-watch.ts";
 import { createGuestSession } from "./shopper.ts";
 
@@ -136,6 +137,8 @@ const rehearsedItems: ItemCatalog = {
   close: () => {},
 };
 
+const paymentMethod = "pm_card_visa";
+
 interface Rehearsed {
   readonly key: string;
   readonly order: OrderRecord;
@@ -143,26 +146,18 @@ interface Rehearsed {
 
 /** What becomes of the order that a shopper places under a key. */
 function decidedOrder(shopperId: string, key: string): Rehearsed {
-  const order: OrderRecord = {
-    id: orderIdForKey(shopperId, key),
+  const placedAtMs = Date.now();
+  const placed = queuedOrder("on-sale", {
+    orderId: orderIdForKey(shopperId, key),
     shopperId,
-    itemId: "on-sale",
     quantity: 1,
     amountMinor: 1_999,
     currency: "eur",
-    status: "out_of_stock",
-    reason: null,
-    paymentStatus: null,
-    declineCode: null,
-    placedAtMs: Date.now(),
-    reservedAtMs: null,
-    settledAtMs: Date.now(),
-    holdExpiresAtMs: null,
-    version: 1,
-    place: null,
-    clientSecret: null,
-    fingerprint: null,
-  };
+    paymentMethod,
+    placedAtMs,
+    fingerprint: requestFingerprint("on-sale", 1, paymentMethod),
+  });
+  const order: OrderRecord = { ...placed, status: "out_of_stock", settledAtMs: placedAtMs, version: 1 };
   return { key, order };
 }
 
@@ -183,7 +178,7 @@ async function rehearse(ask: Ask, token: string, { key }: Rehearsed): Promise<vo
   ]);
 }
 
-const body = JSON.stringify({ paymentMethod: "pm_card_visa" });
+const body = JSON.stringify({ paymentMethod });
 
 function client(port: number): Ask {
   const agent = new Agent({ keepAlive: true, maxSockets: 3 * shopperCount });

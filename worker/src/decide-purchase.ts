@@ -40,11 +40,12 @@ export async function decidePurchase(
     const { orders, item } = await reserveOrders(db, batch, lock.signal, parts.known);
     await Promise.all([
       publishDecisions(parts, laneName, batch, orders, item),
-      enqueueCharges(parts.charges, orders, parts.room ?? null),
-      lock.release(), // behind the others on the same connection, and nobody has to wait for its answer
+      enqueueCharges(parts.charges, orders, parts.room),
+      lock.release(), // behind the others on the same connection: it is not waited for by itself
     ]);
     return "decided";
-  } finally {
+  } catch (error) {
     await lock.release();
+    throw error;
   }
 }

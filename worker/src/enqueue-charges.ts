@@ -3,7 +3,8 @@ import type { OrderRecord } from "@holdfast/shared/order.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 
 /**
- * How many charge jobs may wait, and how many do, as last counted. Adding one costs Redis as much
+ * How many charge jobs may wait, and how many do at most: as last counted, with those that were added
+ * since. Adding one costs Redis as much
  * as deciding several orders, and jobs that would wait for minutes serve nobody: where so many wait
  * already, an order is only in Postgres, which says when its charge is due, and the sweeper puts it
  * in line then.
@@ -23,22 +24,19 @@ export function chargeRoom(chargesPerSecond: number): ChargeRoom {
 /**
  * Adds a job for every order that waits for its first charge. One that is known already is not
  * added again.
- * @param room null for as much as there is
+ * @param room without it, there is room for all
  */
 export async function enqueueCharges(
   charges: ChargeQueue,
   orders: readonly OrderRecord[],
-  room: ChargeRoom | null,
+  room?: ChargeRoom,
 ): Promise<void> {
   const unpaid = orders.filter((order) => order.status === "reserved" && order.paymentStatus === "pending");
   if (unpaid.length === 0) return;
-  // What was counted at the last batch may be long ago.
+  // Many of them may have been taken since.
   if (room && room.maxWaiting - room.waiting < unpaid.length) room.waiting = await charges.getWaitingCount();
   const some = room ? unpaid.slice(0, Math.max(0, room.maxWaiting - room.waiting)) : unpaid;
-  const added = some.length === 0 ? [] : charges.addBulk(some.map(({ id }) => chargeQueueEntry("charge", id, 1)));
-  // Counted behind them on the same connection; others add and take meanwhile, so it is about that
-  // many.
-  const counted = room ? charges.getWaitingCount() : 0;
-  const [waiting] = await Promise.all([counted, added]);
-  if (room) room.waiting = waiting;
+  if (some.length === 0) return;
+  if (room) room.waiting += some.length;
+  await charges.addBulk(some.map(({ id }) => chargeQueueEntry("charge", id, 1)));
 }

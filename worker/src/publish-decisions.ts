@@ -41,7 +41,7 @@ export async function publishDecisions(
   orders: readonly OrderRecord[],
   item: Item | null,
 ): Promise<void> {
-  if (redis.isCluster || orders.length === 0) {
+  if (redis.isCluster) {
     await publishItems(redis, keys, item ? [item] : []);
     await publishOrders(redis, keys, orders);
     await advanceLine(redis, keys, laneName, itemId, lastPlace);

@@ -44,11 +44,10 @@ export async function reserveOrders(
   known.delete(job.itemId); // until it is known again: whatever stops in between, the next batch looks
   // How many units a shopper has is not part of the item's version.
   const atOnce =
-    item && item.maxPerShopper === null ? await unlessKnown(() => decideAtOnce(db, job, item, signal)) : null;
+    item && item.maxPerShopper === null ? await unlessThere(() => decideAtOnce(db, job, item, signal)) : null;
+  const fresh = atOnce ?? (await unlessThere(() => decideLocked(db, job, signal, async () => [])));
   const reserved =
-    atOnce ??
-    (await unlessKnown(() => decideLocked(db, job, signal, async () => []))) ??
-    (await decideLocked(db, job, signal, (trx) => findOrders(trx, job.requests)));
+    fresh === "order_there" ? await decideLocked(db, job, signal, (trx) => findOrders(trx, job.requests)) : fresh;
   if (known.size >= maxKnownItems) known.clear();
   if (reserved.item) known.set(job.itemId, reserved.item);
   return reserved;
@@ -56,13 +55,13 @@ export async function reserveOrders(
 
 const uniqueViolation = "23505";
 
-/** Null where one of the orders is there already: nothing of the try remains. */
-async function unlessKnown<T>(decide: () => Promise<T>): Promise<T | null> {
+/** Where one of the orders is there already, nothing of the try remains. */
+async function unlessThere<T>(decide: () => Promise<T>): Promise<T | "order_there"> {
   try {
     return await decide();
   } catch (error) {
     if ((error as { code?: unknown }).code !== uniqueViolation) throw error;
-    return null;
+    return "order_there";
   }
 }
 

@@ -10,7 +10,7 @@ import { createLog } from "@holdfast/shared/log.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
 import { sql } from "kysely";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { createWorld, type World } from "../../infra/testing/world.ts";
@@ -43,6 +43,25 @@ describe("the reserve step", () => {
     expect(jobs.map((job) => job.data)).toEqual([{ orderId: requests[0]?.orderId }]);
     expect(await lineLength(world.redis, world.keys, "{lane-0}")).toBe(0);
     expect(await world.redis.exists(world.keys.itemLock("told"))).toBe(0);
+  });
+
+  test("takes the lock once and gives it back once", async () => {
+    await addItem(world.db, "once", 5);
+    const asked = vi.spyOn(world.redis, "eval"); // what the lock is asked with
+    await decidePurchase(parts, "{lane-0}", purchaseJob("once", [purchaseRequest()]));
+    expect(asked).toHaveBeenCalledTimes(2);
+    asked.mockRestore();
+  });
+
+  test("gives the lock back where the batch cannot be gathered or written", async () => {
+    await addItem(world.db, "given-back", 5);
+    const job = purchaseJob("given-back", [purchaseRequest()]);
+    const broken = Promise.reject(new Error("no batch"));
+    await expect(decidePurchase(parts, "{lane-0}", job, broken)).rejects.toThrow("no batch");
+    expect(await world.redis.exists(world.keys.itemLock("given-back"))).toBe(0);
+    const refused = purchaseJob("given-back", [purchaseRequest({ currency: "EURO" })]);
+    await expect(decidePurchase(parts, "{lane-0}", refused)).rejects.toThrow(/currency/);
+    expect(await world.redis.exists(world.keys.itemLock("given-back"))).toBe(0);
   });
 
   test("waits where the item is locked elsewhere, and has changed nothing", async () => {

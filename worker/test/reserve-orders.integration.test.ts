@@ -1,5 +1,5 @@
 import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { explainDatabase } from "../../infra/testing/explain-database.ts";
 import { addItem, booksOf } from "../../infra/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
@@ -183,7 +183,10 @@ describe("reserving a purchase job", () => {
       const known = await knownItem("repeated");
       const [first, second] = [purchaseRequest(), purchaseRequest()];
       await reserveOrders(world.db, purchaseJob("repeated", [first]), never, known);
+      const transactions = vi.spyOn(world.db, "transaction");
       const { orders } = await reserveOrders(world.db, purchaseJob("repeated", [first, second]), never, known);
+      expect(transactions).toHaveBeenCalledTimes(1); // the one that looks, and none that would meet the same
+      transactions.mockRestore();
       expect(orders.map(({ id }) => id)).toEqual([first.orderId, second.orderId]);
       expect(await booksOf(world.db, "repeated")).toMatchObject({ inventory: 3, reserved: 2, balanced: true });
     });
