@@ -44,7 +44,7 @@ const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
 /**
  * Reads all items, then follows their news; where some were missed, it reads the view in Redis
  * again. Behind that, the record is read every few seconds, and what the view does not have yet is
- * published: so view and servers heal by themselves. While Postgres or Redis is away, the items
+ * published: so view and servers heal by themselves. While Postgres or Redis is unavailable, the items
  * stay as they were last seen.
  */
 export async function openItemCatalog({ db, redis, subscriber, keys, log }: CatalogParts): Promise<ItemCatalog> {

@@ -83,7 +83,7 @@ async function findOrders(db: Database, ids: readonly string[]): Promise<Map<str
 
 /**
  * One of a shopper's orders: from the live view, or from the record where Redis has no view of it
- * or is away. Null where neither knows it. An order in line is only in Redis, so with Redis away
+ * or is away. Null where neither knows it. An order in line is only in Redis, so with Redis unavailable
  * the record's silence means nothing: that is an outage.
  */
 export async function readOrder(

@@ -20,7 +20,7 @@ export interface Batch {
   readonly along: readonly Job<PackedPurchaseJob>[];
 }
 
-const maxJobsLookedAt = 64; // reading one costs Redis and us some 20 µs, and more with what it carries
+const maxJobsLookedAt = 64; // each is read in vain where it is of another item
 
 /** How many jobs behind one are worth a look: they carry about as many orders as it does. */
 function jobsToLookAt(head: PurchaseJob): number {

@@ -19,7 +19,7 @@ export const jobLockMs = 5_000;
 export const stalledCheckMs = 1_000;
 
 /**
- * How often a job may be found abandoned: no number of crashes may turn accepted orders into failed
+ * How often a job may be found stalled: no number of crashes may turn accepted orders into failed
  * ones.
  */
 export const maxStalledCount = 1_000_000;
@@ -37,7 +37,7 @@ export async function setUpLane(lane: LaneQueue): Promise<void> {
 
 /**
  * Serves one lane: one job at a time in the whole fleet, in the order of arrival. A job that has to
- * wait (its item is locked elsewhere, or Postgres is away) goes back to the head of the lane
+ * wait (its item is locked elsewhere, or Postgres is unavailable) goes back to the head of the lane
  * without using up a try, and the lane waits with it. A job with orders that can never be decided
  * ends among the failed ones, when all its orders have an end, and the lane goes on.
  */
