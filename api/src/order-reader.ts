@@ -82,9 +82,9 @@ async function findOrders(db: Database, ids: readonly string[]): Promise<Map<str
 }
 
 /**
- * One of a shopper's orders: from the live view, or from the record where Redis has no view of it
- * or is away. Null where neither knows it. An order in line is only in Redis, so with Redis unavailable
- * the record's silence means nothing: that is an outage.
+ * One of a shopper's orders: from the live view, or from Postgres where Redis has no view of it or is
+ * unavailable. Null where neither knows it. An order in line is only in Redis, so while that is
+ * unavailable the silence of Postgres means nothing: that is an outage.
  */
 export async function readOrder(
   parts: OrderReaderParts,
