@@ -208,18 +208,22 @@ export function orderFromRow(row: OrderRow): OrderRecord {
 }
 
 /** Notes something that happened to an order, in the transaction that makes it happen. */
-export async function appendEvent(
-  db: Database,
+export async function appendEvent(db: Database, ...event: Parameters<typeof eventRow>): Promise<void> {
+  await db
+    .insertInto("order_events")
+    .values(eventRow(...event))
+    .execute();
+}
+
+/** An event as a row, without what is not known of it. */
+export function eventRow(
   orderId: string,
   event: string,
   change: { readonly from: OrderStatus; readonly to: OrderStatus },
   detail: Record<string, unknown> = {},
-): Promise<void> {
+) {
   const known = Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== null));
-  await db
-    .insertInto("order_events")
-    .values({ order_id: orderId, event, from_status: change.from, to_status: change.to, detail: known })
-    .execute();
+  return { order_id: orderId, event, from_status: change.from, to_status: change.to, detail: known };
 }
 
 /** A row of `items` in the words of the program. */

@@ -1,5 +1,5 @@
-import type { Database, UnmatchedStep } from "@holdfast/shared/database.ts";
-import type { OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
+import { type Database, orderColumns, orderFromRow, type UnmatchedStep } from "@holdfast/shared/database.ts";
+import type { OrderRecord, OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
 import { sql } from "kysely";
 
 /** Why a hold is released before it is paid. */
@@ -54,55 +54,40 @@ export interface UnmatchedPayment {
 
 const maxUnmatched = 10; // an order has one in a bad hour; what is left is seen by the next look
 
-/** Reads an order's payment. @throws where there is no such order */
-export async function readPayment(db: Database, orderId: string): Promise<Payment> {
-  const { rows } = await sql<PaymentRow>`
+export interface OrderAndPayment {
+  readonly order: OrderRecord;
+  readonly payment: Payment;
+}
+
+const ageMs = (since: string) =>
+  sql<number | null>`extract(epoch from now() - ${sql.ref(since)})::double precision * 1000`;
+const openPayments = sql<UnmatchedPayment[]>`(
+  select coalesce(json_agg(u), '[]') from (
     select
-      id, item_id, amount_minor, currency, status, payment_status, payment_method, payment_attempt, payment_cards,
-      payment_intent_id, payment_key_exhausted, payment_hints, release_reason,
-      coalesce(hold_expires_at <= now(), false) as hold_expired,
-      extract(epoch from now() - payment_started_at)::double precision * 1000 as sent_ms_ago,
-      extract(epoch from now() - payment_sent_at)::double precision * 1000 as last_sent_ms_ago,
-      extract(epoch from payment_due_at - now())::double precision * 1000 as due_in_ms,
-      (
-        select coalesce(json_agg(u), '[]') from (
-          select
-            id, payment_intent_id as "paymentIntentId", next_step as "nextStep", looks, hints,
-            extract(epoch from now() - sent_at)::double precision * 1000 as "sentMsAgo",
-            extract(epoch from due_at - now())::double precision * 1000 as "dueInMs"
-          from unmatched_payments where order_id = orders.id and outcome is null
-          order by next_step <> 'ask', due_at limit ${maxUnmatched}
-        ) u
-      ) as unmatched
-    from orders where id = ${orderId}`.execute(db);
-  const [row] = rows;
+      id, payment_intent_id as "paymentIntentId", next_step as "nextStep", looks, hints,
+      extract(epoch from now() - sent_at)::double precision * 1000 as "sentMsAgo",
+      extract(epoch from due_at - now())::double precision * 1000 as "dueInMs"
+    from unmatched_payments where order_id = orders.id and outcome is null
+    order by next_step <> 'ask', due_at limit ${sql.lit(maxUnmatched)}
+  ) u
+)`;
+
+/** Reads an order and its payment. @throws where there is no such order */
+export async function readPayment(db: Database, orderId: string): Promise<OrderAndPayment> {
+  const row = await db
+    .selectFrom("orders")
+    .select(orderColumns)
+    .select(["payment_method", "payment_attempt", "payment_cards", "payment_intent_id", "payment_key_exhausted"])
+    .select(["payment_hints", "release_reason"])
+    .select(sql<boolean>`coalesce(hold_expires_at <= now(), false)`.as("hold_expired"))
+    .select(ageMs("payment_started_at").as("sent_ms_ago"))
+    .select(ageMs("payment_sent_at").as("last_sent_ms_ago"))
+    .select(sql<number | null>`-${ageMs("payment_due_at")}`.as("due_in_ms"))
+    .select(openPayments.as("unmatched"))
+    .where("id", "=", orderId)
+    .executeTakeFirst();
   if (!row) throw new Error(`There is no order ${orderId}`);
-  return paymentFromRow(row);
-}
-
-interface PaymentRow {
-  id: string;
-  item_id: string;
-  amount_minor: number;
-  currency: string;
-  status: OrderStatus;
-  payment_status: PaymentStatus | null;
-  payment_method: string | null;
-  payment_attempt: number;
-  payment_cards: number;
-  payment_hints: number;
-  payment_intent_id: string | null;
-  payment_key_exhausted: boolean;
-  release_reason: "by_shopper" | null;
-  hold_expired: boolean;
-  sent_ms_ago: number | null;
-  last_sent_ms_ago: number | null;
-  due_in_ms: number | null;
-  unmatched: UnmatchedPayment[];
-}
-
-function paymentFromRow(row: PaymentRow): Payment {
-  return {
+  const payment: Payment = {
     orderId: row.id,
     itemId: row.item_id,
     amountMinor: row.amount_minor,
@@ -121,4 +106,5 @@ function paymentFromRow(row: PaymentRow): Payment {
     dueInMs: row.due_in_ms,
     unmatched: row.unmatched,
   };
+  return { order: orderFromRow(row), payment };
 }

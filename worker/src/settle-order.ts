@@ -1,10 +1,11 @@
-import { appendEvent, type Database, orderColumns, orderFromRow, type Tables } from "@holdfast/shared/database.ts";
+import { appendEvent, type Database, eventRow, type Tables } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { OrderStatus } from "@holdfast/shared/order.ts";
 import { sql, type Transaction, type UpdateObject } from "kysely";
 import { decideSettlement, type Observation, type OrderAtHand, type Step } from "./decide-settlement.ts";
 import { returnUnits, withdrawUnits } from "./item-units.ts";
 import { lookAgainMs, type WaitingFor } from "./look-again.ts";
+import { type OrderAndPayment, readPayment } from "./read-payment.ts";
 import {
   closeUnmatched,
   heedHints,
@@ -14,9 +15,8 @@ import {
   waitForUnmatched,
 } from "./unmatched-payments.ts";
 
-/** What an order looks like now, its item where its units moved, and what was decided. */
-export interface Settlement {
-  readonly order: OrderRecord;
+/** What an order and its payment look like now, its item where its units moved, and what was decided. */
+export interface Settlement extends OrderAndPayment {
   readonly item: Item | null;
   readonly step: Step;
 }
@@ -33,7 +33,7 @@ export async function settleOrder(db: Database, orderId: string, seen: Observati
     const step = decideSettlement(order, seen);
     const item = await takeStep(trx, order, step, seen.unmatched?.id ?? null);
     // Somebody said meanwhile that there is something to look at, which this answer may be too old for.
-    if (order.hints !== seen.hints) await update(trx, orderId, { payment_due_at: now });
+    if (order.hints !== seen.hints) await update(trx, order, { payment_due_at: now });
     if (seen.unmatched !== null) {
       // Noted while the order came to go by it.
       const own = seen.outcome.kind === "paid" && seen.outcome.paymentIntentId === order.paymentIntentId;
@@ -42,8 +42,7 @@ export async function settleOrder(db: Database, orderId: string, seen: Observati
       }
       await heedHints(trx, seen.unmatched);
     }
-    const row = await trx.selectFrom("orders").select(orderColumns).where("id", "=", orderId).executeTakeFirstOrThrow();
-    return { order: orderFromRow(row), item, step };
+    return { ...(await readPayment(trx, orderId)), item, step };
   });
 }
 
@@ -125,7 +124,7 @@ async function takeStep(
     case "note_refund":
       return noteRefund(trx, order, step);
     case "look_again":
-      await update(trx, order.id, { payment_due_at: now });
+      await update(trx, order, { payment_due_at: now });
       return null;
     case "wait":
       if (unmatchedId !== null) await waitForUnmatched(trx, unmatchedId, step.unknown?.cause ?? "provider");
@@ -143,18 +142,22 @@ async function confirm(
   { paymentIntentId, other, refunded, search }: Extract<Step, { do: "confirm" }>,
 ): Promise<void> {
   await unmatchedMatches(trx, paymentIntentId);
-  await update(trx, order.id, {
-    status: "confirmed",
-    payment_status: "succeeded",
-    payment_intent_id: paymentIntentId,
-    decline_code: null,
-    settled_at: now,
-    payment_due_at: refunded ? now : null,
-    payment_looks: 0,
-    payment_unknown_since: null,
-  });
   const detail = { paymentIntent: paymentIntentId, amount: order.amountMinor, attempt: order.attempt };
-  await appendEvent(trx, order.id, "confirmed", { from: "reserved", to: "confirmed" }, detail);
+  await update(
+    trx,
+    order,
+    {
+      status: "confirmed",
+      payment_status: "succeeded",
+      payment_intent_id: paymentIntentId,
+      decline_code: null,
+      settled_at: now,
+      payment_due_at: refunded ? now : null,
+      payment_looks: 0,
+      payment_unknown_since: null,
+    },
+    { name: "confirmed", to: "confirmed", detail },
+  );
   if (other !== null) await noteUnmatched(trx, order.id, other, "ask");
   if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
 }
@@ -170,19 +173,23 @@ async function cancel(
 ): Promise<Item> {
   const item = await returnUnits(trx, order.itemId, order.quantity);
   const paymentIntentId = stepIntentId ?? order.paymentIntentId;
-  await update(trx, order.id, {
-    status: "cancelled",
-    reason,
-    payment_status: declineCode === null ? null : "declined",
-    payment_intent_id: paymentIntentId,
-    decline_code: declineCode,
-    settled_at: now,
-    payment_due_at: null,
-    payment_looks: 0,
-    payment_unknown_since: null,
-  });
   const detail = { reason, paymentIntent: paymentIntentId, declineCode };
-  await appendEvent(trx, order.id, "cancelled", { from: "reserved", to: "cancelled" }, detail);
+  await update(
+    trx,
+    order,
+    {
+      status: "cancelled",
+      reason,
+      payment_status: declineCode === null ? null : "declined",
+      payment_intent_id: paymentIntentId,
+      decline_code: declineCode,
+      settled_at: now,
+      payment_due_at: null,
+      payment_looks: 0,
+      payment_unknown_since: null,
+    },
+    { name: "cancelled", to: "cancelled", detail },
+  );
   if (open && paymentIntentId !== null) await noteUnmatched(trx, order.id, paymentIntentId, "cancel");
   if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
   return item;
@@ -204,19 +211,23 @@ async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<
   const answered = paymentStatus !== "unknown";
   const lookMs = unknown?.againInMs ?? lookAgainMs(unknown?.cause ?? "shopper", unknown ? order.looks : looks);
   if (paymentIntentId !== null) await unmatchedMatches(trx, paymentIntentId);
-  await update(trx, order.id, {
-    payment_status: paymentStatus,
-    payment_intent_id: paymentIntentId,
-    decline_code: declineCode,
-    payment_looks: unknown ? order.looks + 1 : looks,
-    ...(unknown?.keyExhausted && { payment_key_exhausted: true }),
-    ...(answered && { hold_expires_at: holdEnd(order) }),
-    payment_unknown_since: answered ? null : sql<Date>`coalesce(payment_unknown_since, now())`,
-    payment_due_at: answered ? nextLook(order, paymentStatus, lookMs) : inMs(unknown?.keyExhausted ? 0 : lookMs),
-  });
-  if (same) return;
   const detail = { paymentIntent: paymentIntentId, declineCode, attempt: order.attempt, why: unknown?.why ?? null };
-  await appendEvent(trx, order.id, `payment_${paymentStatus}`, unchanged(order), detail);
+  const event = same ? null : { name: `payment_${paymentStatus}`, detail };
+  await update(
+    trx,
+    order,
+    {
+      payment_status: paymentStatus,
+      payment_intent_id: paymentIntentId,
+      decline_code: declineCode,
+      payment_looks: unknown ? order.looks + 1 : looks,
+      ...(unknown?.keyExhausted && { payment_key_exhausted: true }),
+      ...(answered && { hold_expires_at: holdEnd(order) }),
+      payment_unknown_since: answered ? null : sql<Date>`coalesce(payment_unknown_since, now())`,
+      payment_due_at: answered ? nextLook(order, paymentStatus, lookMs) : inMs(unknown?.keyExhausted ? 0 : lookMs),
+    },
+    event,
+  );
 }
 
 const inMs = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
@@ -236,15 +247,19 @@ function nextLook(order: LockedOrder, paymentStatus: string, lookMs: number) {
 async function replaceKey(trx: Transaction<Tables>, order: LockedOrder, search: boolean): Promise<void> {
   const attempt = order.attempt + 1;
   const replacedBefore = order.attempt - order.cards;
-  await update(trx, order.id, {
-    payment_attempt: attempt,
-    payment_status: "pending",
-    payment_started_at: null,
-    payment_key_exhausted: false,
-    payment_due_at: replacedBefore <= 0 ? now : inMs(lookAgainMs("not_found", replacedBefore)),
-    payment_looks: 0,
-  });
-  await appendEvent(trx, order.id, "key_replaced", unchanged(order), { attempt });
+  await update(
+    trx,
+    order,
+    {
+      payment_attempt: attempt,
+      payment_status: "pending",
+      payment_started_at: null,
+      payment_key_exhausted: false,
+      payment_due_at: replacedBefore <= 0 ? now : inMs(lookAgainMs("not_found", replacedBefore)),
+      payment_looks: 0,
+    },
+    { name: "key_replaced", detail: { attempt } },
+  );
   if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
 }
 
@@ -260,7 +275,7 @@ async function noteRefund(
   const becomesRefunded = full && order.status === "confirmed";
   const item = becomesRefunded ? await withdrawUnits(trx, order.itemId, order.quantity) : null;
   const changed = refundedMinor !== order.refundedMinor;
-  await update(trx, order.id, {
+  await update(trx, order, {
     refunded_minor: refundedMinor,
     disputed,
     ...(becomesRefunded && { status: "refunded", payment_status: "refunded", settled_at: now }),
@@ -280,7 +295,7 @@ async function noteRefund(
 /** What the order itself has open after an answer that changed nothing about it: a hold, or nothing. */
 async function restAfter(trx: Transaction<Tables>, order: LockedOrder): Promise<void> {
   if (order.status === "reserved") await waitForPayment(trx, order, "undecided");
-  else await update(trx, order.id, { payment_due_at: null });
+  else await update(trx, order, { payment_due_at: null });
 }
 
 async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, waitingFor: WaitingFor): Promise<void> {
@@ -299,10 +314,29 @@ function unchanged(order: LockedOrder) {
   return { from: order.status, to: order.status };
 }
 
+interface Event {
+  readonly name: string;
+  /** Where the order goes with it; its status stays otherwise. */
+  readonly to?: OrderStatus;
+  readonly detail: Record<string, unknown>;
+}
+
+/** Changes an order and tells its story, in one statement. */
 async function update(
   trx: Transaction<Tables>,
-  orderId: string,
+  order: LockedOrder,
   change: UpdateObject<Tables, "orders">,
+  event: Event | null = null,
 ): Promise<void> {
-  await trx.updateTable("orders").set(change).where("id", "=", orderId).execute();
+  if (event === null) {
+    await trx.updateTable("orders").set(change).where("id", "=", order.id).execute();
+    return;
+  }
+  const row = eventRow(order.id, event.name, { from: order.status, to: event.to ?? order.status }, event.detail);
+  await trx
+    .with("told", (cte) => cte.insertInto("order_events").values(row))
+    .updateTable("orders")
+    .set(change)
+    .where("id", "=", order.id)
+    .execute();
 }

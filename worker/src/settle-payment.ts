@@ -1,5 +1,5 @@
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
-import { type Database, findOrder } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -41,19 +41,19 @@ const restlessMs = 5_000; // until one that needs more is looked at again
  */
 export async function settlePayment(parts: PaymentParts, orderId: string, ranBefore = false): Promise<number | null> {
   let published = false;
+  let { order, payment } = await readPayment(parts.db, orderId);
+  if (ranBefore) payment = withoutAnswer(payment);
   for (let calls = 0; ; calls++) {
-    const read = await readPayment(parts.db, orderId);
-    const payment = ranBefore && calls === 0 ? withoutAnswer(read) : read;
     const call = calls < maxCalls ? nextCall(payment) : null;
     if (call === null) {
       // A worker that died after its commit has published nothing.
-      if (!published) await publishOrders(parts.redis, parts.keys, [await findOrder(parts.db, orderId)]);
+      if (!published) await publishOrders(parts.redis, parts.keys, [order]);
       return calls < maxCalls ? await restUntil(parts.db, payment) : restlessMs;
     }
-    const settlement = await carryOut(parts, payment, call);
-    if (settlement === null) continue;
-    await publish(parts, settlement);
-    published = true;
+    const settled = await carryOut(parts, payment, call);
+    if (settled !== null) await publish(parts, settled);
+    published ||= settled !== null;
+    ({ order, payment } = settled ?? (await readPayment(parts.db, orderId)));
   }
 }
 
@@ -68,7 +68,7 @@ function withoutAnswer(payment: Payment): Payment {
 }
 
 /** Makes the call and settles by its answer. Null where nothing of the order has changed. */
-async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Promise<Published | null> {
+async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Promise<Settled | null> {
   const { db, stripe } = parts;
   switch (call.do) {
     case "send":
@@ -88,7 +88,7 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
   }
 }
 
-function settleCharge(parts: PaymentParts, payment: Payment, outcome: PaymentOutcome): Promise<Published> {
+function settleCharge(parts: PaymentParts, payment: Payment, outcome: PaymentOutcome): Promise<Settled> {
   parts.watchCards?.(outcome);
   return settleOwn(parts, payment, outcome);
 }
@@ -98,7 +98,7 @@ async function settleOwn(
   payment: Payment,
   outcome: PaymentOutcome,
   withoutCall = false,
-): Promise<Published> {
+): Promise<Settled> {
   alarmIfRefused(parts, outcome);
   const { attempt, hints } = payment;
   const seen = { attempt, hints, outcome, unmatched: null, withoutCall };
@@ -141,7 +141,7 @@ async function carryOutUnmatched(
   parts: PaymentParts,
   payment: Payment,
   unmatched: UnmatchedPayment,
-): Promise<Published | null> {
+): Promise<Settled | null> {
   const { db, stripe } = parts;
   const { orderId, attempt } = payment;
   const answer = await settleUnmatched(stripe, orderId, unmatched);
@@ -161,18 +161,19 @@ async function carryOutUnmatched(
       await settleSearch(db, orderId, unmatched, answer);
       break;
   }
-  return { order: await findOrder(db, orderId), item: null };
+  return { ...(await readPayment(db, orderId)), item: null };
 }
 
-type Published = Pick<Settlement, "order" | "item">;
+/** What is published, and the payment to go on with. */
+type Settled = Omit<Settlement, "step">;
 
 /** The client secret goes to the shopper's browser, and never into Postgres. */
-function withSecret({ order, item }: Settlement, outcome: PaymentOutcome): Published {
+function withSecret({ order, payment, item }: Settlement, outcome: PaymentOutcome): Settled {
   const waits = outcome.kind === "needs_shopper" && order.paymentStatus === "requires_action";
-  return { order: waits ? { ...order, clientSecret: outcome.clientSecret } : order, item };
+  return { order: waits ? { ...order, clientSecret: outcome.clientSecret } : order, payment, item };
 }
 
-async function publish({ redis, keys }: PaymentParts, { order, item }: Published): Promise<void> {
+async function publish({ redis, keys }: PaymentParts, { order, item }: Settled): Promise<void> {
   await publishOrders(redis, keys, [order]);
   if (item !== null) await publishItems(redis, keys, [item]);
 }

@@ -176,7 +176,7 @@ describe("an order's money, in the rare cases", () => {
     const stray = await payBehind(orderId);
     await world.hear(await eventAbout("payment_intent.succeeded", stray.id), false);
     const refund = async () => {
-      const [unmatched] = (await readPayment(world.db, orderId)).unmatched;
+      const [unmatched] = (await readPayment(world.db, orderId)).payment.unmatched;
       invariant(unmatched, "a payment that the order does not go by");
       return settleUnmatched(world.simulator.stripe, orderId, { ...unmatched, nextStep: "refund" });
     };

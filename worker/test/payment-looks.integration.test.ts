@@ -90,7 +90,7 @@ describe("looking at a payment", () => {
     await world.settle(orderId);
     const { payment_intent_id: id } = await world.order(orderId);
     await world.simulator.refundOutside({ payment_intent: id ?? "", amount: 100 });
-    const looked = await readPayment(world.db, orderId);
+    const { payment: looked } = await readPayment(world.db, orderId);
     const about = { paymentIntentId: id ?? "", madeByAttempt: 1, amountMinor: 1_999, currency: "eur" };
     const old = {
       kind: "paid",
@@ -112,7 +112,7 @@ describe("looking at a payment", () => {
   test("an order that was cancelled while an event came is looked at once more, and then no more", async () => {
     const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
     await world.settle(orderId);
-    const looked = await readPayment(world.db, orderId);
+    const { payment: looked } = await readPayment(world.db, orderId);
     const { payment_intent_id: id } = await world.order(orderId);
     await world.simulator.stripe.paymentIntents.cancel(id ?? "");
     for (const event of await eventsAbout(orderId)) await world.hear(event, false); // counts a hint

@@ -49,7 +49,7 @@ describe("serving the charge queue", () => {
       const orderId = await world.reserve(paymentMethod, { paymentMethod });
       await putInLine(orderId);
       await takeAndDie();
-      const payment = await readPayment(world.db, orderId);
+      const { payment } = await readPayment(world.db, orderId);
       await startAttempt(world.db, payment);
       await sendCharge(world.simulator.stripe, payment); // nobody is there to hear what came of it
       const worker = serve();
