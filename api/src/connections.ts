@@ -45,33 +45,37 @@ export function connectionOptions(limits: ConnectionLimits) {
   } satisfies FastifyHttpOptions<RawServerDefault>;
 }
 
-/** The limits that are not options: how many connections, how many requests at once on each, and how many headers on a request. */
-export function limitConnections(app: App, limits: ConnectionLimits): void {
-  const { maxConnections, maxHeaders } = limits;
-  app.server.maxConnections = maxConnections;
-  limitPipelining(app, limits);
-  app.addHook("onRequest", (request, reply, done) => {
-    if (request.raw.rawHeaders.length <= 2 * maxHeaders) return done(); // names and values take turns
-    reply.header("connection", "close");
-    done(new Problem("headers_too_large", `More than ${maxHeaders} headers.`));
-  });
-}
-
 /**
+ * The limits that are not options: how many connections, how many headers on a request, and how
+ * many requests at once on each connection.
+ *
  * Requests that are sent before the last one's answer has come (pipelining) are all worked on at
  * once. One too many ends the connection there and then, without an answer: a 429 would have to
  * wait for the answers before it, up to thirty seconds, and so would every request that came in the
  * same packet. 64 KB of those held 8.5 MB.
  */
-function limitPipelining(app: App, { maxRequestsUnderWay }: ConnectionLimits): void {
-  const underWay = new WeakMap<Socket, number>();
+export function limitConnections(app: App, limits: ConnectionLimits): void {
+  const { maxConnections, maxHeaders, maxRequestsUnderWay } = limits;
+  app.server.maxConnections = maxConnections;
+  const underWay = new WeakMap<Socket, { requests: number }>();
   app.addHook("onRequest", (request, reply, done) => {
-    const { socket } = request.raw;
-    const count = (underWay.get(socket) ?? 0) + 1;
-    underWay.set(socket, count);
-    reply.raw.once("close", () => underWay.set(socket, (underWay.get(socket) ?? 1) - 1));
-    if (count <= maxRequestsUnderWay) return done();
-    reply.hijack(); // nobody is there to be answered
-    socket.destroy();
+    const { socket, rawHeaders } = request.raw;
+    const connection = underWay.get(socket);
+    if (connection) connection.requests += 1;
+    else underWay.set(socket, { requests: 1 });
+    if (connection && connection.requests > maxRequestsUnderWay) {
+      reply.hijack(); // nobody is there to be answered
+      socket.destroy();
+      return;
+    }
+    if (rawHeaders.length <= 2 * maxHeaders) return done(); // names and values take turns
+    reply.header("connection", "close");
+    done(new Problem("headers_too_large", `More than ${maxHeaders} headers.`));
+  });
+  // Not called where the connection broke before the answer; its count is gone with it.
+  app.addHook("onResponse", (request, _reply, done) => {
+    const connection = underWay.get(request.raw.socket);
+    if (connection) connection.requests -= 1;
+    done();
   });
 }

@@ -53,7 +53,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
       // What most of a crowd is told: it takes nothing but this server's memory, and waits for
       // nobody.
       if (refusal === null || request.headers["idempotency-key"] !== undefined) return purchase(request, reply, item);
-      void sendReadyProblem(reply, refusal);
+      sendReadyProblem(reply, refusal);
     },
   );
 
