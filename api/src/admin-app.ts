@@ -1,13 +1,13 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Logger } from "@holdfast/shared/log.ts";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
-import type { App } from "./app.ts";
-import { answerWhileClosing, type Closing } from "./closing.ts";
-import { connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
-import { answerProblem, Problem } from "./problems.ts";
+import { answerWhileClosing, type Closing } from "./http/closing.ts";
+import { connectionLimits, connectionOptions, limitConnections } from "./http/connections.ts";
+import type { App } from "./http/fastify-app.ts";
+import { answerProblem, Problem } from "./http/problems.ts";
+import { apiHeaders } from "./http/secure-headers.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { type MetricsParts, metricsRoute } from "./routes/metrics.ts";
-import { apiHeaders } from "./secure-headers.ts";
 
 const maxAdminConnections = 100; // the platform and a few scrapers
 

@@ -6,29 +6,27 @@ import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  LogController,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from "fastify";
-import { orderAcceptor } from "./accept-orders.ts";
-import type { AcceptanceMarks } from "./acceptance-marks.ts";
-import { discardUnwantedBodies, ignoreOffers } from "./broken-requests.ts";
-import { answerWhileClosing, type Closing, type ClosingLimits, closingLimits } from "./closing.ts";
+import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { ApiConfig } from "./config.ts";
-import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./connections.ts";
-import { contentSecurityPolicy, foreignPagePolicy } from "./content-security-policy.ts";
-import { noticeForwarded } from "./forwarded-notice.ts";
-import type { ItemCatalog } from "./item-catalog.ts";
-import { admitBuyer, registerLimits } from "./limits.ts";
-import { countAnswers, type Metrics } from "./metrics.ts";
-import { type LockoutLimits, lockoutLimits } from "./ops-lockout.ts";
-import { lineReader } from "./order-reader.ts";
-import type { OrderWatch } from "./order-watch.ts";
-import { answerProblem, Problem } from "./problems.ts";
+import { discardUnwantedBodies, ignoreOffers } from "./http/broken-requests.ts";
+import { answerWhileClosing, type Closing, type ClosingLimits, closingLimits } from "./http/closing.ts";
+import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./http/connections.ts";
+import { contentSecurityPolicy, foreignPagePolicy } from "./http/content-security-policy.ts";
+import type { App } from "./http/fastify-app.ts";
+import { noticeForwarded } from "./http/forwarded-notice.ts";
+import { admitBuyer, registerLimits } from "./http/limits.ts";
+import { countAnswers, type Metrics } from "./http/metrics.ts";
+import { answerProblem, Problem } from "./http/problems.ts";
+import { apiHeaders, secureHeaders } from "./http/secure-headers.ts";
+import { type LoadLimits, loadLimits, registerLoadShedding } from "./http/shed-load.ts";
+import { shopperIdentifier } from "./http/shopper.ts";
+import type { ItemCatalog } from "./items/item-catalog.ts";
+import { type LockoutLimits, lockoutLimits } from "./ops/ops-lockout.ts";
+import { orderAcceptor } from "./orders/accept-orders.ts";
+import type { AcceptanceMarks } from "./orders/acceptance-marks.ts";
+import { lineReader } from "./orders/order-reader.ts";
+import type { OrderWatch } from "./orders/order-watch.ts";
+import { viewReader } from "./orders/view-reader.ts";
 import type { CheckReadiness } from "./readiness.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { itemRoutes } from "./routes/items.ts";
@@ -38,25 +36,6 @@ import { orderRoutes } from "./routes/orders.ts";
 import { purchaseRoute } from "./routes/purchase.ts";
 import { sessionRoute } from "./routes/sessions.ts";
 import { webhookRoute } from "./routes/webhooks.ts";
-import { apiHeaders, secureHeaders } from "./secure-headers.ts";
-import { type LoadLimits, loadLimits, registerLoadShedding } from "./shed-load.ts";
-import { shopperIdentifier } from "./shopper.ts";
-import { viewReader } from "./view-reader.ts";
-
-export type App = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
-
-declare module "fastify" {
-  interface FastifyRequest {
-    /** Whose request it is, once the token was checked. */
-    shopperId: string;
-  }
-}
 
 export interface AppParts {
   readonly config: ApiConfig;

@@ -1,6 +1,6 @@
 import { cancelReasons, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
 import { type Static, type TSchema, Type } from "typebox";
-import { problems } from "./problems.ts";
+import { problems } from "./http/problems.ts";
 
 /** The bodies of the HTTP contract. Requests are checked against these without coercion; /docs is generated from them. */
 

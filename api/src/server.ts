@@ -6,13 +6,14 @@ import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/q
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
-import { acceptanceMarks } from "./acceptance-marks.ts";
 import { buildAdminApp } from "./admin-app.ts";
-import { type App, buildApp } from "./app.ts";
+import { buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
-import { openItemCatalog } from "./item-catalog.ts";
-import { createMetrics } from "./metrics.ts";
-import { openOrderWatch } from "./order-watch.ts";
+import type { App } from "./http/fastify-app.ts";
+import { createMetrics } from "./http/metrics.ts";
+import { openItemCatalog } from "./items/item-catalog.ts";
+import { acceptanceMarks } from "./orders/acceptance-marks.ts";
+import { openOrderWatch } from "./orders/order-watch.ts";
 import { readinessCheck } from "./readiness.ts";
 import { warmUp } from "./warm-up.ts";
 

@@ -8,14 +8,14 @@ import type { OrderRecord } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { type RedisKeys, redisKeys } from "@holdfast/shared/redis.ts";
-import { queuedOrder } from "./accept-orders.ts";
 import { type AppParts, buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
-import type { ItemCatalog } from "./item-catalog.ts";
-import { createMetrics } from "./metrics.ts";
-import { orderIdForKey, requestFingerprint } from "./order-id.ts";
-import { openOrderWatch, type WatchParts } from "./order-watch.ts";
-import { createGuestSession } from "./shopper.ts";
+import { createMetrics } from "./http/metrics.ts";
+import { createGuestSession } from "./http/shopper.ts";
+import type { ItemCatalog } from "./items/item-catalog.ts";
+import { queuedOrder } from "./orders/accept-orders.ts";
+import { orderIdForKey, requestFingerprint } from "./orders/order-id.ts";
+import { openOrderWatch, type WatchParts } from "./orders/order-watch.ts";
 
 export interface WarmUpParts
   extends Pick<AppParts, "config" | "db" | "redis" | "log">,

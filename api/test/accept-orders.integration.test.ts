@@ -2,11 +2,11 @@ import { readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { acceptor } from "@holdfast/testing/accept.ts";
+import { purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { acceptor } from "../../infra/testing/accept.ts";
-import { purchaseRequest } from "../../infra/testing/purchases.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { Problem } from "../src/problems.ts";
+import { Problem } from "../src/http/problems.ts";
 
 describe("an order that could not be put in line", () => {
   let world: World;

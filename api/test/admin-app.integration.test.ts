@@ -2,10 +2,10 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Tables } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
+import { createTestApi, testJwtSecret } from "@holdfast/testing/api.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import type { Kysely, KyselyPlugin } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, testJwtSecret } from "../../infra/testing/api.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 import { readApiConfig } from "../src/config.ts";
 import { startServer } from "../src/server.ts";
 

@@ -1,8 +1,8 @@
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { problems } from "../src/problems.ts";
+import { problems } from "../src/http/problems.ts";
 
 describe("the API", () => {
   let world: World;

@@ -1,9 +1,9 @@
 import { connect } from "node:net";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
 const requestTimeoutMs = 1_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chargingWarnings, unpayable } from "../src/charge-limits.ts";
+import { chargingWarnings, unpayable } from "../src/orders/charge-limits.ts";
 
 describe("an item that no payment could ever be made for", () => {
   test.each([

@@ -1,11 +1,11 @@
 import { lineLength } from "@holdfast/shared/line.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
+import { queuedOrder } from "@holdfast/testing/purchases.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { queuedOrder } from "../../infra/testing/purchases.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { type Claimed, claimOrders } from "../src/claim-orders.ts";
-import { requestCounter } from "../src/counting-store.ts";
+import { requestCounter } from "../src/http/counting-store.ts";
+import { type Claimed, claimOrders } from "../src/orders/claim-orders.ts";
 
 /** What is the same on one Redis and on a Cluster, where every key may be on another server. */
 describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claiming orders %s", (how) => {

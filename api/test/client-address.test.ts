@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { expect, test } from "vitest";
-import { clientAddress } from "../src/client-address.ts";
+import { clientAddress } from "../src/http/client-address.ts";
 
 const socket = { remoteAddress: "192.0.2.200" } as Socket;
 const seen = (ip: string) => clientAddress({ ip, socket });

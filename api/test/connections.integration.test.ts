@@ -2,11 +2,11 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { connectionLimits } from "../src/connections.ts";
+import { connectionLimits } from "../src/http/connections.ts";
 
 // Short, so that the tests are; how they work together is the same.
 const limits = { headersTimeoutMs: 300, requestTimeoutMs: 600, checkEveryMs: 50, idleTimeoutMs: 1_500 };

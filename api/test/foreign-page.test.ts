@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isFromForeignPage } from "../src/foreign-page.ts";
+import { isFromForeignPage } from "../src/http/foreign-page.ts";
 
 const host = "shop.example:8443";
 

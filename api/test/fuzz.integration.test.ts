@@ -1,20 +1,20 @@
 import { Agent } from "node:http";
+import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { type Credentials, type FuzzRequest, type Headers, requestsTo } from "@holdfast/testing/fuzz-requests.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import type { Examples } from "@holdfast/testing/json-schemas.ts";
+import { answerJudge } from "@holdfast/testing/judge-answer.ts";
+import { type Operation, operationsOf } from "@holdfast/testing/openapi.ts";
+import { seedFrom } from "@holdfast/testing/seeds.ts";
+import { type Answer, sendRequest } from "@holdfast/testing/send-request.ts";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
+import { startTestWorker } from "@holdfast/testing/worker.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import type { RunningWorker } from "@holdfast/worker/worker.ts";
 import fc from "fast-check";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { type Credentials, type FuzzRequest, type Headers, requestsTo } from "../../infra/testing/fuzz-requests.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import type { Examples } from "../../infra/testing/json-schemas.ts";
-import { answerJudge } from "../../infra/testing/judge-answer.ts";
-import { type Operation, operationsOf } from "../../infra/testing/openapi.ts";
-import { seedFrom } from "../../infra/testing/seeds.ts";
-import { type Answer, sendRequest } from "../../infra/testing/send-request.ts";
-import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { startTestWorker } from "../../infra/testing/worker.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import type { RunningWorker } from "../../worker/src/worker.ts";
-import { orderIdForKey } from "../src/order-id.ts";
+import { orderIdForKey } from "../src/orders/order-id.ts";
 
 /**
  * Every operation of the API's own description, called with what fits, what nearly fits and what nobody thought of, over real

@@ -1,12 +1,12 @@
 import type { Order } from "@holdfast/shared/order.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
+import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
+import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { reserveOrders } from "../../worker/src/reserve-orders.ts";
 
 /** Texts that mean something to a part we use, where they are taken for more than text. */
 const meaningful = {
@@ -41,6 +41,7 @@ describe("a text that means something to a part we use", () => {
   beforeAll(async () => {
     world = await createWorld();
     await addItem(world.db, "item_1", 1_000);
+    await world.redis.set(`${world.redisPrefix}still here`, "1");
     api = await createTestApi(world);
   });
   afterAll(async () => {
@@ -57,7 +58,6 @@ describe("a text that means something to a part we use", () => {
     expect(Object.keys(Object.prototype)).toEqual([]);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   };
-  beforeAll(() => world.redis.set(`${world.redisPrefix}still here`, "1"));
 
   test.each(Object.entries(meaningful))("is a shopper's name like any other, or none: %s", async (_name, sub) => {
     const authorization = await shopperAuthorization(sub);

@@ -3,10 +3,10 @@ import type { Item } from "@holdfast/shared/item.ts";
 import { publishItems, readItems } from "@holdfast/shared/item-view.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { connectRedis, type RedisClient } from "@holdfast/shared/redis.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { type ItemCatalog, openItemCatalog } from "../src/item-catalog.ts";
+import { type ItemCatalog, openItemCatalog } from "../src/items/item-catalog.ts";
 
 describe("what an API server knows of the items", () => {
   let world: World;

@@ -2,8 +2,6 @@ import { Writable } from "node:stream";
 import { createLog } from "@holdfast/shared/log.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis } from "@holdfast/shared/redis.ts";
-import Stripe from "stripe";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   createTestApi,
   opsAuthorization,
@@ -11,10 +9,12 @@ import {
   type TestApi,
   testJwtSecret,
   testOpsPassword,
-} from "../../infra/testing/api.ts";
-import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
+} from "@holdfast/testing/api.ts";
+import { cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import Stripe from "stripe";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const webhookSecret = "whsec_secret_of_the_webhook";
 

@@ -1,10 +1,10 @@
+import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
+import { addDeadJob } from "@holdfast/testing/dead-job.ts";
+import { type Route, routesOf } from "@holdfast/testing/routes.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { Queue } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
-import { addDeadJob } from "../../infra/testing/dead-job.ts";
-import { type Route, routesOf } from "../../infra/testing/routes.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
 const limits = { maxFailures: 3, lockMs: 60_000 };
 const jacket = { name: "Jacket", price: 4_900, currency: "eur", units: 10 };

@@ -1,6 +1,6 @@
+import { createTestApi, opsAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, opsAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
 const jacket = { name: "Jacket", price: 4_900, currency: "eur", units: 10 };
 

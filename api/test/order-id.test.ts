@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isOrderId, newOrderId, orderIdForKey, requestFingerprint } from "../src/order-id.ts";
+import { isOrderId, newOrderId, orderIdForKey, requestFingerprint } from "../src/orders/order-id.ts";
 
 describe("an order's id", () => {
   test("without a key is a UUIDv7: it tells its time and cannot be guessed", () => {

@@ -2,11 +2,11 @@ import type { Order, OrderRecord } from "@holdfast/shared/order.ts";
 import { publishOrders, readView } from "@holdfast/shared/order-view.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { reserveOrders } from "../../worker/src/reserve-orders.ts";
 
 describe("Prefer: wait", () => {
   let world: World;

@@ -1,9 +1,9 @@
 import { openDatabase } from "@holdfast/shared/database.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { type CuttableProxy, cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { type CuttableProxy, cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
 describe("an API server", () => {
   let world: World;

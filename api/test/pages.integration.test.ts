@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
+import { createTestApi, opsAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, opsAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 
 const web = new URL("../web/", import.meta.url);
 

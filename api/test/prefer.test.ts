@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { waitSeconds } from "../src/prefer.ts";
+import { waitSeconds } from "../src/orders/prefer.ts";
 
 test.each([
   ["wait=20", 20],

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { createLog } from "@holdfast/shared/log.ts";
 import { exportJWK, generateKeyPair, type JWTHeaderParameters } from "jose";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { KeysUnavailable, publishedKeys } from "../src/published-keys.ts";
+import { KeysUnavailable, publishedKeys } from "../src/http/published-keys.ts";
 
 describe("the published keys, while their server is sick", () => {
   let server: Server;

@@ -3,10 +3,10 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
 import { shortenId } from "@holdfast/shared/short-id.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
 describe("POST /purchase/:itemId", () => {
   let world: World;

@@ -1,9 +1,9 @@
+import { createTestApi, opsAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addDeadJob } from "@holdfast/testing/dead-job.ts";
+import { routesOf } from "@holdfast/testing/routes.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { Queue } from "bullmq";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createTestApi, opsAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addDeadJob } from "../../infra/testing/dead-job.ts";
-import { routesOf } from "../../infra/testing/routes.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 
 describe("the queue dashboard", () => {
   let world: World;

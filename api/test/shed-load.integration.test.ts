@@ -1,7 +1,7 @@
+import { createTestApi, opsAuthorization, shopperAuthorization } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, opsAuthorization, shopperAuthorization } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 
 describe("an API server that has more to do than it can", () => {
   let world: World;

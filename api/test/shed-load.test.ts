@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { judgeLoad, type LoadSample, loadLimits } from "../src/shed-load.ts";
+import { judgeLoad, type LoadSample, loadLimits } from "../src/http/shed-load.ts";
 
 const limits = { maxLoopDelayMs: 100, maxHeapBytes: 1_000 };
 const calm: LoadSample = { loopDelayMs: 5, heapBytes: 500 };

@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
+import { createTestApi, shopperAuthorization, type TestApi, testJwtSecret } from "@holdfast/testing/api.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi, testJwtSecret } from "../../infra/testing/api.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 
 const secret = new TextEncoder().encode(testJwtSecret);
 const sign = (claims: Record<string, unknown>, key = secret, alg = "HS256") =>

@@ -3,13 +3,13 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { routesOf } from "@holdfast/testing/routes.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
+import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { routesOf } from "../../infra/testing/routes.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { reserveOrders } from "../../worker/src/reserve-orders.ts";
 
 describe("a stranger", () => {
   let world: World;

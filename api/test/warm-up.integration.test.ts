@@ -1,8 +1,8 @@
 import { createLog } from "@holdfast/shared/log.ts";
 import { connectRedis, type RedisClient, requireRedis } from "@holdfast/shared/redis.ts";
+import { testJwtSecret } from "@holdfast/testing/api.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { testJwtSecret } from "../../infra/testing/api.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 import { readApiConfig } from "../src/config.ts";
 import { startServer } from "../src/server.ts";
 import { warmUp } from "../src/warm-up.ts";

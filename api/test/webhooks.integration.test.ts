@@ -1,8 +1,8 @@
 import { openWebhookQueue } from "@holdfast/shared/queues.ts";
+import { createTestApi, type TestApi } from "@holdfast/testing/api.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, type TestApi } from "../../infra/testing/api.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 
 const secret = "whsec_for_tests";
 const orderId = "018f0000-0000-7000-8000-000000000000";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { windowCounter } from "../src/window-counter.ts";
+import { windowCounter } from "../src/http/window-counter.ts";
 
 test("a key is let through so often in a window, is told when that is over, and then begins anew", () => {
   let nowMs = 0;

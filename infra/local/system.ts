@@ -33,7 +33,7 @@ const programs = {
       /"adminAddress":(?:null|"(?<adminUrl>http:[^"]+)"),"address":"(?<url>http:[^"]+)","msg":"api is listening"/,
   },
   worker: { file: "worker/src/main.ts", started: /"msg":"worker is serving"/ },
-  bare: { file: "infra/bench/bare-server.ts", started: /listening on (?<url>http:\S+)/ },
+  bare: { file: "infra/proof/bench/bare-server.ts", started: /listening on (?<url>http:\S+)/ },
   migrations: { file: "migrations/src/main.ts", started: null },
 } as const;
 

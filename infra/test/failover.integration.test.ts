@@ -2,14 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { type FailoverPair, failoverPair } from "@holdfast/testing/failover.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
+import { startTestWorker } from "@holdfast/testing/worker.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import type { RunningWorker } from "@holdfast/worker/worker.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RunningWorker } from "../../worker/src/worker.ts";
-import { createTestApi, shopperAuthorization, type TestApi } from "../testing/api.ts";
-import { type FailoverPair, failoverPair } from "../testing/failover.ts";
-import { addItem, booksOf } from "../testing/items.ts";
-import { startTestSimulator, type TestSimulator } from "../testing/simulator.ts";
-import { startTestWorker } from "../testing/worker.ts";
-import { createWorld, eventually, type World } from "../testing/world.ts";
 
 describe("a failover of Redis that breaks no connection", () => {
   let directory: string;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Evidence, OrderRow } from "../faults/evidence.ts";
-import { judge } from "../faults/judge.ts";
-import { recoveryOf } from "../faults/recovery.ts";
-import type { Tale } from "../faults/shopper.ts";
+import type { Evidence, OrderRow } from "../proof/faults/evidence.ts";
+import { judge } from "../proof/faults/judge.ts";
+import { recoveryOf } from "../proof/faults/recovery.ts";
+import type { Tale } from "../proof/faults/shopper.ts";
 import type { LedgerEntry } from "../stripe-simulator/provider.ts";
 
 const price = 1_999;

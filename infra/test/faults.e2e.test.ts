@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { seedFrom } from "@holdfast/testing/seeds.ts";
 import { beforeAll, describe, expect, test } from "vitest";
-import { printTable } from "../faults/report.ts";
-import type { RunResult } from "../faults/run-scenario.ts";
-import { runSuite } from "../faults/run-suite.ts";
-import { scenarios } from "../faults/scenarios.ts";
-import { seedFrom } from "../testing/seeds.ts";
+import { printTable } from "../proof/faults/report.ts";
+import type { RunResult } from "../proof/faults/run-scenario.ts";
+import { runSuite } from "../proof/faults/run-suite.ts";
+import { scenarios } from "../proof/faults/scenarios.ts";
 
 /** The short form of `npm run test:faults`: every fault once, under load, on two systems side by side. */
 describe("the whole under faults", () => {

@@ -5,6 +5,8 @@ import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { migrate } from "@holdfast/migrations/migrate.ts";
 import { openDatabase } from "@holdfast/shared/database.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { eventually } from "@holdfast/testing/world.ts";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -15,8 +17,6 @@ import { startPostgres } from "../local/postgres.ts";
 import { childEnded, freePort } from "../local/processes.ts";
 import { startRedis } from "../local/redis.ts";
 import { findRedisServer, type RedisProgram } from "../local/redis-server.ts";
-import { addItem, booksOf } from "../testing/items.ts";
-import { eventually } from "../testing/world.ts";
 
 const isRoot = process.getuid?.() === 0;
 

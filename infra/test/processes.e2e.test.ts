@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { joinFleet } from "@holdfast/shared/fleet.ts";
 import { createLog } from "@holdfast/shared/log.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startRedis } from "../local/redis.ts";
-import { createWorld, eventually, type World } from "../testing/world.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const nowhere = { postgres: "postgres://user:s3cret@127.0.0.1:9/db", redis: "redis://:s3cret@127.0.0.1:9" };

@@ -3,15 +3,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
+import { shopperAuthorization } from "@holdfast/testing/api.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { type RestartableServer, restartablePostgres, restartableRedis } from "@holdfast/testing/restartable.ts";
+import { seedFrom } from "@holdfast/testing/seeds.ts";
+import { eventually } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
 import { mulberry32 } from "../stripe-simulator/faults.ts";
-import { shopperAuthorization } from "../testing/api.ts";
-import { addItem, booksOf } from "../testing/items.ts";
-import { type RestartableServer, restartablePostgres, restartableRedis } from "../testing/restartable.ts";
-import { seedFrom } from "../testing/seeds.ts";
-import { eventually } from "../testing/world.ts";
 
 // The long form: RECONNECT_RESTARTS=20 npx vitest run --project e2e infra/test/reconnect.e2e.test.ts
 const redisRestarts = Number(process.env.RECONNECT_RESTARTS || "3");

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Order } from "@holdfast/shared/order.ts";
+import { eventually } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { childEnded, freePort, isRunning } from "../local/processes.ts";
-import { eventually } from "../testing/world.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 

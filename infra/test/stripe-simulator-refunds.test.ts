@@ -1,6 +1,6 @@
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
 import Stripe from "stripe";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startTestSimulator, type TestSimulator } from "../testing/simulator.ts";
 
 describe("refunds and disputes at the payment simulator, to the official SDK", () => {
   let simulator: TestSimulator;

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
 import type Stripe from "stripe";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startTestSimulator, type TestSimulator } from "../testing/simulator.ts";
 
 const hourMs = 3_600_000;
 

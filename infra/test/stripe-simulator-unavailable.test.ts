@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { startTestSimulator, type TestSimulator, testSecretKey } from "@holdfast/testing/simulator.ts";
 import Stripe from "stripe";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { startTestSimulator, type TestSimulator, testSecretKey } from "../testing/simulator.ts";
 
 describe("a payment simulator that refuses, to the official SDK", () => {
   let simulator: TestSimulator;

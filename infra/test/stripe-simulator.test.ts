@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type FaultKind, Faults } from "../stripe-simulator/faults.ts";
-import { startTestSimulator, type TestSimulator } from "../testing/simulator.ts";
 
 describe("the payment simulator, to the official SDK", () => {
   let simulator: TestSimulator;

@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
-import { rush } from "../rush/rush.ts";
-import { signedTokens } from "../rush/shopper-tokens.ts";
-import { createWorld, type World } from "../testing/world.ts";
+import { rush } from "../proof/rush/rush.ts";
+import { signedTokens } from "../proof/rush/shopper-tokens.ts";
 
 describe("the whole: two API servers, two workers, the payment simulator, as processes of their own", () => {
   let world: World;

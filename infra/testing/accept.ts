@@ -1,9 +1,9 @@
+import { requestCounter } from "@holdfast/api/http/counting-store.ts";
+import { type AcceptParts, orderAcceptor } from "@holdfast/api/orders/accept-orders.ts";
+import { acceptanceMarks } from "@holdfast/api/orders/acceptance-marks.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { type AcceptParts, orderAcceptor } from "../../api/src/accept-orders.ts";
-import { acceptanceMarks } from "../../api/src/acceptance-marks.ts";
-import { requestCounter } from "../../api/src/counting-store.ts";
 
 const address = "192.0.2.1"; // of the documentation's network; nothing is limited by it
 

@@ -1,15 +1,16 @@
+import { buildAdminApp } from "@holdfast/api/admin-app.ts";
+import { type AppParts, buildApp } from "@holdfast/api/app.ts";
+import { readApiConfig } from "@holdfast/api/config.ts";
+import type { App } from "@holdfast/api/http/fastify-app.ts";
+import { createMetrics } from "@holdfast/api/http/metrics.ts";
+import { openItemCatalog } from "@holdfast/api/items/item-catalog.ts";
+import { type AcceptanceMarks, acceptanceMarks } from "@holdfast/api/orders/acceptance-marks.ts";
+import { type OrderWatch, openOrderWatch } from "@holdfast/api/orders/order-watch.ts";
+import { readinessCheck } from "@holdfast/api/readiness.ts";
 import { createLog, type Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
 import { SignJWT } from "jose";
-import { type AcceptanceMarks, acceptanceMarks } from "../../api/src/acceptance-marks.ts";
-import { buildAdminApp } from "../../api/src/admin-app.ts";
-import { type App, type AppParts, buildApp } from "../../api/src/app.ts";
-import { readApiConfig } from "../../api/src/config.ts";
-import { openItemCatalog } from "../../api/src/item-catalog.ts";
-import { createMetrics } from "../../api/src/metrics.ts";
-import { type OrderWatch, openOrderWatch } from "../../api/src/order-watch.ts";
-import { readinessCheck } from "../../api/src/readiness.ts";
 import type { World } from "./world.ts";
 
 export const testJwtSecret = "a secret of thirty-two bytes and more for tests";

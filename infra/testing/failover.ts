@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import type { LocalServer } from "@holdfast/infra/local/local-server.ts";
+import { redisUrl, startRedis } from "@holdfast/infra/local/redis.ts";
 import { Redis } from "ioredis";
-import type { LocalServer } from "../local/local-server.ts";
-import { redisUrl, startRedis } from "../local/redis.ts";
 import { type CuttableProxy, cuttableProxy } from "./cuttable-proxy.ts";
 import { eventually } from "./world.ts";
 

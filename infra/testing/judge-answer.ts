@@ -1,5 +1,5 @@
+import { type ProblemCode, problems } from "@holdfast/api/http/problems.ts";
 import Schema from "typebox/schema";
-import { type ProblemCode, problems } from "../../api/src/problems.ts";
 import type { FuzzRequest } from "./fuzz-requests.ts";
 import type { JsonSchema } from "./json-schemas.ts";
 import { type Operation, operationFor } from "./openapi.ts";

@@ -1,4 +1,4 @@
-import type { App } from "../../api/src/app.ts";
+import type { App } from "@holdfast/api/http/fastify-app.ts";
 import type { JsonSchema } from "./json-schemas.ts";
 
 /** As much of an OpenAPI description as is needed to make requests and to judge their answers. */

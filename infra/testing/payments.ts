@@ -1,14 +1,14 @@
+import type { ProviderEvent } from "@holdfast/infra/stripe-simulator/provider.ts";
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
+import { processWebhook } from "@holdfast/worker/payment/process-webhook.ts";
+import { settlePayment } from "@holdfast/worker/payment/settle-payment.ts";
+import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { sql } from "kysely";
-import { processWebhook } from "../../worker/src/process-webhook.ts";
-import { reserveOrders } from "../../worker/src/reserve-orders.ts";
-import { settlePayment } from "../../worker/src/settle-payment.ts";
-import type { ProviderEvent } from "../stripe-simulator/provider.ts";
 import { purchaseJob, purchaseRequest } from "./purchases.ts";
 import { startTestSimulator, type TestSimulator } from "./simulator.ts";
 import { createWorld, type World } from "./world.ts";

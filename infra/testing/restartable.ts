@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import type { LocalServer } from "../local/local-server.ts";
-import { startPostgres } from "../local/postgres.ts";
-import { childEnded } from "../local/processes.ts";
-import { startRedis } from "../local/redis.ts";
+import type { LocalServer } from "@holdfast/infra/local/local-server.ts";
+import { startPostgres } from "@holdfast/infra/local/postgres.ts";
+import { childEnded } from "@holdfast/infra/local/processes.ts";
+import { startRedis } from "@holdfast/infra/local/redis.ts";
 
 /** A server of one's own that is killed without warning and comes back on the same port with the same data. */
 export interface RestartableServer {

@@ -1,5 +1,5 @@
+import type { App } from "@holdfast/api/http/fastify-app.ts";
 import type { HTTPMethods } from "fastify";
-import type { App } from "../../api/src/app.ts";
 
 export interface Route {
   readonly method: HTTPMethods;

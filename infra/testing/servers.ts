@@ -3,9 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { startPostgres } from "@holdfast/infra/local/postgres.ts";
+import { startRedis } from "@holdfast/infra/local/redis.ts";
 import type { TestProject } from "vitest/node";
-import { startPostgres } from "../local/postgres.ts";
-import { startRedis } from "../local/redis.ts";
 import type {} from "./provided.ts";
 
 interface TestServer {

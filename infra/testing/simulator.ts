@@ -1,12 +1,12 @@
+import { buildSimulator } from "@holdfast/infra/stripe-simulator/app.ts";
+import type { Dispute } from "@holdfast/infra/stripe-simulator/disputes.ts";
+import type { ScriptedFault } from "@holdfast/infra/stripe-simulator/faults.ts";
+import type { LedgerEntry, ProviderEvent } from "@holdfast/infra/stripe-simulator/provider.ts";
+import type { Refund } from "@holdfast/infra/stripe-simulator/refunds.ts";
+import type { SimulatorSettings } from "@holdfast/infra/stripe-simulator/settings.ts";
+import { connectStripe } from "@holdfast/worker/payment/connect-stripe.ts";
 import type { FastifyInstance } from "fastify";
 import type Stripe from "stripe";
-import { connectStripe } from "../../worker/src/connect-stripe.ts";
-import { buildSimulator } from "../stripe-simulator/app.ts";
-import type { Dispute } from "../stripe-simulator/disputes.ts";
-import type { ScriptedFault } from "../stripe-simulator/faults.ts";
-import type { LedgerEntry, ProviderEvent } from "../stripe-simulator/provider.ts";
-import type { Refund } from "../stripe-simulator/refunds.ts";
-import type { SimulatorSettings } from "../stripe-simulator/settings.ts";
 
 export const testSecretKey = "sk_test_simulator";
 

@@ -1,6 +1,6 @@
 import { createLog } from "@holdfast/shared/log.ts";
-import { readWorkerConfig } from "../../worker/src/config.ts";
-import { type RunningWorker, startWorker } from "../../worker/src/worker.ts";
+import { readWorkerConfig } from "@holdfast/worker/config.ts";
+import { type RunningWorker, startWorker } from "@holdfast/worker/worker.ts";
 import type { TestSimulator } from "./simulator.ts";
 import type { World } from "./world.ts";
 

@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { childEnded } from "@holdfast/infra/local/processes.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { childEnded } from "../../infra/local/processes.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { migrate } from "../src/migrate.ts";
 
 describe("migrating a database that is in use", () => {

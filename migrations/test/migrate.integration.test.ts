@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { legalTransitions } from "@holdfast/shared/order.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 import { migrate } from "../src/migrate.ts";
 
 const allFiles = ["001_orders", "002_payments", "003_redis_epochs", "004_money", "005_money_indexes"];

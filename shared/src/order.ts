@@ -183,7 +183,7 @@ function messageFor(record: OrderRecord, itemLocked: boolean): string {
     case "cancelled":
     case "rejected": {
       // Nobody's hold can expire who never had one: its purchase job was lost
-      // (worker/src/cancel-lost-orders.ts).
+      // (worker/src/recovery/cancel-lost-orders.ts).
       if (record.reason === "hold_expired" && record.reservedAtMs === null) return lostMessage;
       const why = record.reason === null ? "Cancelled" : reasonMessages[record.reason];
       return record.paymentStatus === "refunded" ? `${why}: the payment came too late and was refunded` : why;

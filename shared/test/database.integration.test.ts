@@ -1,6 +1,6 @@
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 import { type Database, openDatabase } from "../src/database.ts";
 import { isOutage } from "../src/outage.ts";
 

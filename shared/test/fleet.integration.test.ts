@@ -1,5 +1,5 @@
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { type FleetMember, joinFleet, LanesDiffer } from "../src/fleet.ts";
 import { createLog } from "../src/log.ts";
 import { openLanes } from "../src/queues.ts";

@@ -1,5 +1,5 @@
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { createLog } from "../src/log.ts";
 import { followNews, publishNews } from "../src/news.ts";
 import { connectRedis, type RedisClient } from "../src/redis.ts";

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-
-import { createWorld, type World } from "../../infra/testing/world.ts";
 import type { OrderRecord } from "../src/order.ts";
 import { publishOrders, readView, readViewTexts } from "../src/order-view.ts";
 import { encodeView } from "../src/order-view-text.ts";

@@ -1,5 +1,5 @@
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { expect, test } from "vitest";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
 import { packPurchaseJob, unpackPurchaseJob } from "../src/purchase-job.ts";
 
 test("a purchase job comes out of the queue as it went in", () => {

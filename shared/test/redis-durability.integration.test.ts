@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { LocalServer } from "@holdfast/infra/local/local-server.ts";
+import { startRedis } from "@holdfast/infra/local/redis.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LocalServer } from "../../infra/local/local-server.ts";
-import { startRedis } from "../../infra/local/redis.ts";
 import { createLog } from "../src/log.ts";
 import { connectRedis, requireRedis } from "../src/redis.ts";
 import { checkRedisDurability, RedisNotDurable } from "../src/redis-durability.ts";

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { LocalServer } from "@holdfast/infra/local/local-server.ts";
+import { startRedis } from "@holdfast/infra/local/redis.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { LocalServer } from "../../infra/local/local-server.ts";
-import { startRedis } from "../../infra/local/redis.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import { createAlarms } from "../src/alarm.ts";
 import { createLog } from "../src/log.ts";
 import { isOutage } from "../src/outage.ts";

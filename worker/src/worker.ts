@@ -16,16 +16,16 @@ import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
 import type { Worker } from "bullmq";
 import { rolesOf, type WorkerConfig, type WorkerRole } from "./config.ts";
-import { connectStripe } from "./connect-stripe.ts";
-import { chargeRoom } from "./enqueue-charges.ts";
-import { providerRate } from "./provider-rate.ts";
-import { epochRecovery } from "./recover-epoch.ts";
-import { type ChargeParts, serveCharges } from "./serve-charges.ts";
-import { serveLane, setUpLane } from "./serve-lane.ts";
-import { serveSweeps, setUpSweeps } from "./serve-sweeps.ts";
-import { serveWebhooks } from "./serve-webhooks.ts";
-import { watchUnknownCards } from "./unknown-cards.ts";
-import { watchLanes } from "./watch-lanes.ts";
+import { connectStripe } from "./payment/connect-stripe.ts";
+import { providerRate } from "./payment/provider-rate.ts";
+import { type ChargeParts, serveCharges } from "./payment/serve-charges.ts";
+import { serveWebhooks } from "./payment/serve-webhooks.ts";
+import { watchUnknownCards } from "./payment/unknown-cards.ts";
+import { epochRecovery } from "./recovery/recover-epoch.ts";
+import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
+import { chargeRoom } from "./reserve/enqueue-charges.ts";
+import { serveLane, setUpLane } from "./reserve/serve-lane.ts";
+import { watchLanes } from "./reserve/watch-lanes.ts";
 
 export interface RunningWorker {
   /** Resolves where it must not go on, with the reason; it still has to be closed. */

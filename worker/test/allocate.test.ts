@@ -1,7 +1,7 @@
+import { purchaseRequest } from "@holdfast/testing/purchases.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { purchaseRequest } from "../../infra/testing/purchases.ts";
-import { allocate, type Supply } from "../src/allocate.ts";
+import { allocate, type Supply } from "../src/reserve/allocate.ts";
 
 const open: Supply = {
   inventory: 10,

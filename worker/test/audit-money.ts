@@ -1,10 +1,10 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import { isFinal } from "@holdfast/shared/order.ts";
+import { booksOf } from "@holdfast/testing/items.ts";
+import type { TestSimulator } from "@holdfast/testing/simulator.ts";
 import { expect } from "vitest";
-import { booksOf } from "../../infra/testing/items.ts";
-import type { TestSimulator } from "../../infra/testing/simulator.ts";
-import { recountBooks } from "../src/check-books.ts";
-import { reconcile } from "../src/reconcile.ts";
+import { recountBooks } from "../src/recovery/check-books.ts";
+import { reconcile } from "../src/recovery/reconcile.ts";
 
 /** Why a card was refused: by its bank, by its shopper before it, or since there is no such card. Nothing else ends an order. */
 const declineCodes = ["generic_decline", "payment_intent_authentication_failure", "resource_missing"];

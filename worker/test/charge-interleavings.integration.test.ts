@@ -1,27 +1,27 @@
+import { Problem } from "@holdfast/api/http/problems.ts";
+import { cancelOrder } from "@holdfast/api/orders/change-order.ts";
+import type { ProviderEvent } from "@holdfast/infra/stripe-simulator/provider.ts";
 import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { isFinal, legalTransitions, type OrderStatus } from "@holdfast/shared/order.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import { type Actor, actorPool, Interleaving } from "@holdfast/testing/interleaving.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { passTime } from "@holdfast/testing/payments.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { seedFrom } from "@holdfast/testing/seeds.ts";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import fc, { type Scheduler } from "fast-check";
 import { sql } from "kysely";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cancelOrder } from "../../api/src/change-order.ts";
-import { Problem } from "../../api/src/problems.ts";
-import type { ProviderEvent } from "../../infra/stripe-simulator/provider.ts";
-import { type Actor, actorPool, Interleaving } from "../../infra/testing/interleaving.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { passTime } from "../../infra/testing/payments.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { seedFrom } from "../../infra/testing/seeds.ts";
-import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { decidePurchase } from "../src/decide-purchase.ts";
-import { processWebhook } from "../src/process-webhook.ts";
-import type { ChargeParts } from "../src/serve-charges.ts";
-import { settlePayment } from "../src/settle-payment.ts";
-import { sweepOnce } from "../src/sweep.ts";
+import { processWebhook } from "../src/payment/process-webhook.ts";
+import type { ChargeParts } from "../src/payment/serve-charges.ts";
+import { settlePayment } from "../src/payment/settle-payment.ts";
+import { sweepOnce } from "../src/recovery/sweep.ts";
+import { decidePurchase } from "../src/reserve/decide-purchase.ts";
 
 /**
  * One reserved order, and at the same time: two workers with its charge, the sweeper, the

@@ -1,10 +1,10 @@
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { checkBooks, recountBooks } from "../src/check-books.ts";
-import { reserveOrders } from "../src/reserve-orders.ts";
+import { checkBooks, recountBooks } from "../src/recovery/check-books.ts";
+import { reserveOrders } from "../src/reserve/reserve-orders.ts";
 
 describe("the books", () => {
   let world: World;

@@ -1,6 +1,6 @@
 import Stripe from "stripe";
 import { describe, expect, test } from "vitest";
-import { classifyError, classifyIntent } from "../src/classify-payment.ts";
+import { classifyError, classifyIntent } from "../src/payment/classify-payment.ts";
 
 const intent = (more: Partial<Stripe.PaymentIntent>) =>
   ({

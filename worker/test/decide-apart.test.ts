@@ -1,8 +1,8 @@
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { decideApart, ItemIsLocked } from "../src/decide-apart.ts";
+import { decideApart, ItemIsLocked } from "../src/reserve/decide-apart.ts";
 
 const refused = () => Object.assign(new Error("refused"), { code: "23514" });
 

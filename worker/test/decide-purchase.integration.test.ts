@@ -9,13 +9,13 @@ import {
 import { createLog } from "@holdfast/shared/log.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { type DecideParts, decidePurchase } from "../src/decide-purchase.ts";
-import { sweepOnce } from "../src/sweep.ts";
+import { sweepOnce } from "../src/recovery/sweep.ts";
+import { type DecideParts, decidePurchase } from "../src/reserve/decide-purchase.ts";
 
 describe("the reserve step", () => {
   let world: World;

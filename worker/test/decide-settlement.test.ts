@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Paid, PaymentOutcome, Unknown } from "../src/classify-payment.ts";
-import { decideSettlement, type OrderAtHand } from "../src/decide-settlement.ts";
+import type { Paid, PaymentOutcome, Unknown } from "../src/payment/classify-payment.ts";
+import { decideSettlement, type OrderAtHand } from "../src/payment/decide-settlement.ts";
 
 const held: OrderAtHand = {
   status: "reserved",

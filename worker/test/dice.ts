@@ -1,4 +1,4 @@
-import { mulberry32 } from "../../infra/stripe-simulator/faults.ts";
+import { mulberry32 } from "@holdfast/infra/stripe-simulator/faults.ts";
 
 /** What a schedule leaves to chance, from one seed. */
 export class Dice {

@@ -1,8 +1,8 @@
 import { publishOrders } from "@holdfast/shared/order-view.ts";
+import { queuedOrder } from "@holdfast/testing/purchases.ts";
+import { createWorld } from "@holdfast/testing/world.ts";
 import { expect, test } from "vitest";
-import { queuedOrder } from "../../infra/testing/purchases.ts";
-import { createWorld } from "../../infra/testing/world.ts";
-import { batchSize, viewsInBatches } from "../src/find-lost-orders.ts";
+import { batchSize, viewsInBatches } from "../src/recovery/find-lost-orders.ts";
 
 test("all live views come in batches of a bounded size, however many a shopper has", async () => {
   const world = await createWorld();

@@ -5,10 +5,10 @@ import {
   packPurchaseJob,
 } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import type { Job } from "bullmq";
 import { expect, test } from "vitest";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { gatherBatch } from "../src/gather-batch.ts";
+import { gatherBatch } from "../src/reserve/gather-batch.ts";
 
 const some = (count: number) => Array.from({ length: count }, () => purchaseRequest());
 const job = (itemId: string, requests: readonly PurchaseRequest[], lastPlace = requests.length) =>

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { expect, test } from "vitest";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld } from "../../infra/testing/world.ts";
-import { hurryHeldOrders } from "../src/hurry-held-orders.ts";
+import { hurryHeldOrders } from "../src/recovery/hurry-held-orders.ts";
 
 test("after a loss every held order is due to be looked at, page by page, but for those somebody works on", async () => {
   const world = await createWorld();

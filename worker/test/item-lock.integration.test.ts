@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisClient } from "@holdfast/shared/redis.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { ItemLockLost, takeItemLock } from "../src/item-lock.ts";
+import { ItemLockLost, takeItemLock } from "../src/reserve/item-lock.ts";
 
 describe("the item lock", () => {
   let world: World;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lookAgainMs, type WaitingFor } from "../src/look-again.ts";
+import { lookAgainMs, type WaitingFor } from "../src/payment/look-again.ts";
 
 const second = 1_000;
 const hour = 3_600 * second;

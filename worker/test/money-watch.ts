@@ -1,8 +1,8 @@
+import type { LedgerEntry, ProviderEvent } from "@holdfast/infra/stripe-simulator/provider.ts";
 import type { Database } from "@holdfast/shared/database.ts";
+import { hintOf } from "@holdfast/testing/payments.ts";
 import { sql } from "kysely";
 import { expect } from "vitest";
-import type { LedgerEntry, ProviderEvent } from "../../infra/stripe-simulator/provider.ts";
-import { hintOf } from "../../infra/testing/payments.ts";
 import type { ProviderSide } from "./provider-side.ts";
 
 interface OrderRow {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { awaitsAnswer, keyRememberedMs, nextCall } from "../src/next-call.ts";
-import type { Payment, UnmatchedPayment } from "../src/read-payment.ts";
+import { awaitsAnswer, keyRememberedMs, nextCall } from "../src/payment/next-call.ts";
+import type { Payment, UnmatchedPayment } from "../src/payment/read-payment.ts";
 
 const held: Payment = {
   orderId: "018f0000-0000-7000-8000-000000000000",

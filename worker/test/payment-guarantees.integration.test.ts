@@ -1,14 +1,14 @@
 import { invariant } from "@holdfast/shared/invariant.ts";
 import { openChargeQueue } from "@holdfast/shared/queues.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld, requestCount } from "@holdfast/testing/payments.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { createPaymentWorld, type PaymentWorld, requestCount } from "../../infra/testing/payments.ts";
-import { readPayment } from "../src/read-payment.ts";
-import { settleUnmatched } from "../src/refund-unmatched.ts";
-import { sweepOnce } from "../src/sweep.ts";
-import { noteUnmatched } from "../src/unmatched-payments.ts";
-import { watchAges } from "../src/watch-ages.ts";
+import { readPayment } from "../src/payment/read-payment.ts";
+import { settleUnmatched } from "../src/payment/refund-unmatched.ts";
+import { noteUnmatched } from "../src/payment/unmatched-payments.ts";
+import { sweepOnce } from "../src/recovery/sweep.ts";
+import { watchAges } from "../src/recovery/watch-ages.ts";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;

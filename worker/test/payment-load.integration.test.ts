@@ -1,15 +1,15 @@
 import { createLog } from "@holdfast/shared/log.ts";
 import { openChargeQueue } from "@holdfast/shared/queues.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
+import { startTestWorker } from "@holdfast/testing/worker.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { startTestWorker } from "../../infra/testing/worker.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { decidePurchase } from "../src/decide-purchase.ts";
-import { reserveOrders } from "../src/reserve-orders.ts";
-import { sweepOnce } from "../src/sweep.ts";
+import { sweepOnce } from "../src/recovery/sweep.ts";
+import { decidePurchase } from "../src/reserve/decide-purchase.ts";
+import { reserveOrders } from "../src/reserve/reserve-orders.ts";
 
 describe("payments by the thousand", () => {
   let world: World;

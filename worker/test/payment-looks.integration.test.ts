@@ -1,8 +1,8 @@
+import { addItem } from "@holdfast/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld, requestCount } from "@holdfast/testing/payments.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { addItem } from "../../infra/testing/items.ts";
-import { createPaymentWorld, type PaymentWorld, requestCount } from "../../infra/testing/payments.ts";
-import { readPayment } from "../src/read-payment.ts";
-import { settleOrder } from "../src/settle-order.ts";
+import { readPayment } from "../src/payment/read-payment.ts";
+import { settleOrder } from "../src/payment/settle-order.ts";
 
 const minuteMs = 60_000;
 const create = { method: "POST", path: "/v1/payment_intents" };

@@ -1,6 +1,6 @@
+import { seedFrom } from "@holdfast/testing/seeds.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { seedFrom } from "../../infra/testing/seeds.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
 import { PaymentSchedule } from "./payment-schedule.ts";
 
 /**

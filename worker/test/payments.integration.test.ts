@@ -1,12 +1,12 @@
 import type { Order } from "@holdfast/shared/order.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
+import { startTestWorker } from "@holdfast/testing/worker.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { startTestWorker } from "../../infra/testing/worker.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { reconcile } from "../src/reconcile.ts";
+import { reconcile } from "../src/recovery/reconcile.ts";
 import type { RunningWorker } from "../src/worker.ts";
 
 const webhookSecret = "whsec_for_tests";

@@ -3,13 +3,13 @@ import { createLog } from "@holdfast/shared/log.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import { type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import type { Worker } from "bullmq";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { serveLane } from "../src/serve-lane.ts";
+import { serveLane } from "../src/reserve/serve-lane.ts";
 
 describe("an order that can never be decided", () => {
   let world: World;

@@ -1,13 +1,13 @@
 import { openChargeQueue, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
+import { createTestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import Stripe from "stripe";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createTestApi } from "../../infra/testing/api.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { processWebhook } from "../src/process-webhook.ts";
-import { reserveOrders } from "../src/reserve-orders.ts";
+import { processWebhook } from "../src/payment/process-webhook.ts";
+import { reserveOrders } from "../src/reserve/reserve-orders.ts";
 
 describe("an event of the payment provider", () => {
   let world: World;

@@ -1,6 +1,6 @@
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { providerRate } from "../src/provider-rate.ts";
+import { providerRate } from "../src/payment/provider-rate.ts";
 
 describe("the rate of requests to the payment provider", () => {
   let world: World;

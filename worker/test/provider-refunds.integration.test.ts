@@ -1,6 +1,6 @@
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld, requestCount } from "@holdfast/testing/payments.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { createPaymentWorld, type PaymentWorld, requestCount } from "../../infra/testing/payments.ts";
 
 /** What somebody does about a paid order's money at the provider, and how it is seen here. */
 describe("a refund made at the provider", () => {

@@ -1,6 +1,6 @@
-import { faultKinds } from "../../infra/stripe-simulator/faults.ts";
-import type { LedgerEntry, ProviderEvent } from "../../infra/stripe-simulator/provider.ts";
-import type { TestSimulator } from "../../infra/testing/simulator.ts";
+import { faultKinds } from "@holdfast/infra/stripe-simulator/faults.ts";
+import type { LedgerEntry, ProviderEvent } from "@holdfast/infra/stripe-simulator/provider.ts";
+import type { TestSimulator } from "@holdfast/testing/simulator.ts";
 import type { Dice } from "./dice.ts";
 
 export const cards = [

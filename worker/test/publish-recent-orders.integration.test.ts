@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { readView, viewTtlMs } from "@holdfast/shared/order-view.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addItem } from "../../infra/testing/items.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { eventsBefore, publishRecentOrders } from "../src/publish-recent-orders.ts";
+import { eventsBefore, publishRecentOrders } from "../src/recovery/publish-recent-orders.ts";
 
 describe("publishing what was decided lately", () => {
   let world: World;

@@ -1,7 +1,7 @@
+import { addItem } from "@holdfast/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld } from "@holdfast/testing/payments.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { addItem } from "../../infra/testing/items.ts";
-import { createPaymentWorld, type PaymentWorld } from "../../infra/testing/payments.ts";
-import { reconcileNights } from "../src/reconcile-nights.ts";
+import { reconcileNights } from "../src/recovery/reconcile-nights.ts";
 
 const hourMs = 3_600_000;
 

@@ -10,17 +10,17 @@ import {
   openWebhookQueue,
   type WebhookQueue,
 } from "@holdfast/shared/queues.ts";
+import { createTestApi, opsAuthorization, shopperAuthorization } from "@holdfast/testing/api.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import type { Worker } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createTestApi, opsAuthorization, shopperAuthorization } from "../../infra/testing/api.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { listDeadJobs, printDeadJobs, replayJob } from "../src/replay.ts";
-import { serveLane } from "../src/serve-lane.ts";
-import { serveWebhooks } from "../src/serve-webhooks.ts";
+import { serveWebhooks } from "../src/payment/serve-webhooks.ts";
+import { listDeadJobs, printDeadJobs, replayJob } from "../src/recovery/replay.ts";
+import { serveLane } from "../src/reserve/serve-lane.ts";
 
-const main = fileURLToPath(new URL("../src/replay-main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../src/recovery/replay-main.ts", import.meta.url));
 
 describe("replaying a dead job", () => {
   let world: World;

@@ -1,3 +1,5 @@
+import { Problem } from "@holdfast/api/http/problems.ts";
+import { cancelOrder } from "@holdfast/api/orders/change-order.ts";
 import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import { itemFromRow } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
@@ -6,18 +8,16 @@ import { claimViews, readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import { type Actor, actorPool, Interleaving } from "@holdfast/testing/interleaving.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { seedFrom } from "@holdfast/testing/seeds.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import fc, { type Scheduler } from "fast-check";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cancelOrder } from "../../api/src/change-order.ts";
-import { Problem } from "../../api/src/problems.ts";
-import { type Actor, actorPool, Interleaving } from "../../infra/testing/interleaving.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { seedFrom } from "../../infra/testing/seeds.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { decidePurchase } from "../src/decide-purchase.ts";
-import { ItemLockLost } from "../src/item-lock.ts";
+import { decidePurchase } from "../src/reserve/decide-purchase.ts";
+import { ItemLockLost } from "../src/reserve/item-lock.ts";
 
 /**
  * Two purchase jobs of one item, and at the same time: two workers with the first, one of them

@@ -1,10 +1,10 @@
 import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
+import { explainDatabase } from "@holdfast/testing/explain-database.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { explainDatabase } from "../../infra/testing/explain-database.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { createWorld, type World } from "../../infra/testing/world.ts";
-import { type KnownItems, reserveOrders } from "../src/reserve-orders.ts";
+import { type KnownItems, reserveOrders } from "../src/reserve/reserve-orders.ts";
 
 const never = new AbortController().signal;
 

@@ -2,15 +2,15 @@ import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import { openDatabase } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
+import { cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld } from "@holdfast/testing/payments.ts";
+import { eventually } from "@holdfast/testing/world.ts";
 import { type Job, Worker } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { createPaymentWorld, type PaymentWorld } from "../../infra/testing/payments.ts";
-import { eventually } from "../../infra/testing/world.ts";
-import { readPayment } from "../src/read-payment.ts";
-import { sendCharge, startAttempt } from "../src/send-charge.ts";
-import { serveCharges } from "../src/serve-charges.ts";
+import { readPayment } from "../src/payment/read-payment.ts";
+import { sendCharge, startAttempt } from "../src/payment/send-charge.ts";
+import { serveCharges } from "../src/payment/serve-charges.ts";
 
 /** Recovery is promised within ten seconds; an attempt that nobody asks for again is due after twenty. */
 const recoveryMs = 8_000;

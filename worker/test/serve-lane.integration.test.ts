@@ -4,16 +4,16 @@ import { createLog } from "@holdfast/shared/log.ts";
 import { packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis, type RedisClient } from "@holdfast/shared/redis.ts";
+import { cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { emptyRedis } from "@holdfast/testing/redis-states.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import type { Job, Worker } from "bullmq";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { cuttableProxy } from "../../infra/testing/cuttable-proxy.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import { emptyRedis } from "../../infra/testing/redis-states.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { removeJobs } from "../src/gather-batch.ts";
-import { serveLane } from "../src/serve-lane.ts";
+import { removeJobs } from "../src/reserve/gather-batch.ts";
+import { serveLane } from "../src/reserve/serve-lane.ts";
 
 describe("a lane", () => {
   let world: World;

@@ -1,12 +1,12 @@
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld, requestCount } from "@holdfast/testing/payments.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { createPaymentWorld, type PaymentWorld, requestCount } from "../../infra/testing/payments.ts";
-import { purchaseJob, purchaseRequest } from "../../infra/testing/purchases.ts";
-import type { PaymentOutcome } from "../src/classify-payment.ts";
-import { connectStripe } from "../src/connect-stripe.ts";
-import { reserveOrders } from "../src/reserve-orders.ts";
-import { settleOrder } from "../src/settle-order.ts";
-import { settlePayment } from "../src/settle-payment.ts";
+import type { PaymentOutcome } from "../src/payment/classify-payment.ts";
+import { connectStripe } from "../src/payment/connect-stripe.ts";
+import { settleOrder } from "../src/payment/settle-order.ts";
+import { settlePayment } from "../src/payment/settle-payment.ts";
+import { reserveOrders } from "../src/reserve/reserve-orders.ts";
 
 describe("looking after an order's payment", () => {
   let world: PaymentWorld;

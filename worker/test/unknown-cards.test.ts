@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { PaymentOutcome } from "../src/classify-payment.ts";
-import { watchUnknownCards } from "../src/unknown-cards.ts";
+import type { PaymentOutcome } from "../src/payment/classify-payment.ts";
+import { watchUnknownCards } from "../src/payment/unknown-cards.ts";
 
 const about = { paymentIntentId: null, madeByAttempt: null, amountMinor: null, currency: null };
 const missing: PaymentOutcome = { kind: "declined", ...about, declineCode: "resource_missing" };

@@ -8,16 +8,16 @@ import { publishOrders, readQueuedViews, readView } from "@holdfast/shared/order
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { beginEpoch, judgeEpoch, readKnownEpoch, readSeenEpoch } from "@holdfast/shared/redis-epoch.ts";
 import { type EpochParts, watchEpoch, watchEpochOnce } from "@holdfast/shared/watch-epoch.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { emptyRedis, restoreRedis, saveRedis } from "@holdfast/testing/redis-states.ts";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
+import { startTestWorker } from "@holdfast/testing/worker.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { emptyRedis, restoreRedis, saveRedis } from "../../infra/testing/redis-states.ts";
-import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { startTestWorker } from "../../infra/testing/worker.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { epochRecovery } from "../src/recover-epoch.ts";
-import { recoverFromRecord } from "../src/recover-from-record.ts";
+import { epochRecovery } from "../src/recovery/recover-epoch.ts";
+import { recoverFromRecord } from "../src/recovery/recover-from-record.ts";
 import type { RunningWorker } from "../src/worker.ts";
 
 describe("the epoch of Redis", () => {

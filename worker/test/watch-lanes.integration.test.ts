@@ -5,13 +5,13 @@ import { createLog } from "@holdfast/shared/log.ts";
 import { publishOrders, readView } from "@holdfast/shared/order-view.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis } from "@holdfast/shared/redis.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
+import { startTestWorker } from "@holdfast/testing/worker.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createTestApi, shopperAuthorization, type TestApi } from "../../infra/testing/api.ts";
-import { addItem, booksOf } from "../../infra/testing/items.ts";
-import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { startTestWorker } from "../../infra/testing/worker.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
-import { type LanesParts, lookAtLanes, type StandingLines } from "../src/watch-lanes.ts";
+import { type LanesParts, lookAtLanes, type StandingLines } from "../src/reserve/watch-lanes.ts";
 import type { RunningWorker } from "../src/worker.ts";
 
 describe("an accepted order whose purchase job is gone", () => {

@@ -1,13 +1,13 @@
 import { laneOf } from "@holdfast/shared/lanes.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
+import { acceptor } from "@holdfast/testing/accept.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
+import { startTestWorker } from "@holdfast/testing/worker.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { acceptor } from "../../infra/testing/accept.ts";
-import { addItem } from "../../infra/testing/items.ts";
-import { purchaseRequest } from "../../infra/testing/purchases.ts";
-import { startTestSimulator, type TestSimulator } from "../../infra/testing/simulator.ts";
-import { startTestWorker } from "../../infra/testing/worker.ts";
-import { createWorld, eventually, type World } from "../../infra/testing/world.ts";
 import type { RunningWorker } from "../src/worker.ts";
 
 describe("workers with roles", () => {

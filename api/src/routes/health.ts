@@ -1,7 +1,7 @@
 import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import { Type } from "typebox";
-import type { App } from "../app.ts";
-import { type Closing, serverClosing } from "../closing.ts";
+import { type Closing, serverClosing } from "../http/closing.ts";
+import type { App } from "../http/fastify-app.ts";
 import type { CheckReadiness, Readiness } from "../readiness.ts";
 
 export interface HealthParts {

@@ -1,11 +1,11 @@
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import type { App } from "../app.ts";
-import type { ItemCatalog } from "../item-catalog.ts";
-import type { Limits } from "../limits.ts";
-import { Problem } from "../problems.ts";
+import type { App } from "../http/fastify-app.ts";
+import type { Limits } from "../http/limits.ts";
+import { Problem } from "../http/problems.ts";
+import type { ItemCatalog } from "../items/item-catalog.ts";
+import { showItem } from "../items/show-item.ts";
 import { itemBody, refusals } from "../schemas.ts";
-import { showItem } from "../show-item.ts";
 
 /** `GET /items` and `GET /items/:itemId`: what is on sale, and what is left of it. */
 export function itemRoutes(app: App, items: ItemCatalog, limits: Limits): void {

@@ -1,8 +1,8 @@
 import { lineLength } from "@holdfast/shared/line.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import type { App } from "../app.ts";
-import type { Metrics } from "../metrics.ts";
+import type { App } from "../http/fastify-app.ts";
+import type { Metrics } from "../http/metrics.ts";
 import type { CheckReadiness } from "../readiness.ts";
 
 export interface MetricsParts {

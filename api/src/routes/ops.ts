@@ -4,16 +4,16 @@ import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { Type } from "typebox";
-import type { App } from "../app.ts";
-import { chargingWarnings, unpayable } from "../charge-limits.ts";
-import type { ItemCatalog } from "../item-catalog.ts";
-import { guardOperations } from "../ops-guard.ts";
-import { maxStocked, putItem, restockItem } from "../ops-items.ts";
-import { type LockoutLimits, opsLockout } from "../ops-lockout.ts";
-import { Problem } from "../problems.ts";
-import { queueDashboard } from "../queue-dashboard.ts";
+import type { App } from "../http/fastify-app.ts";
+import { Problem } from "../http/problems.ts";
+import type { ItemCatalog } from "../items/item-catalog.ts";
+import { showItem } from "../items/show-item.ts";
+import { guardOperations } from "../ops/ops-guard.ts";
+import { maxStocked, putItem, restockItem } from "../ops/ops-items.ts";
+import { type LockoutLimits, opsLockout } from "../ops/ops-lockout.ts";
+import { queueDashboard } from "../ops/queue-dashboard.ts";
+import { chargingWarnings, unpayable } from "../orders/charge-limits.ts";
 import { booksBody, opsItemBody, opsItemRequest, putItemBody, refusals, restockRequest } from "../schemas.ts";
-import { showItem } from "../show-item.ts";
 
 export interface OpsParts {
   readonly db: Database;

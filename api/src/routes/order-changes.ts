@@ -1,13 +1,13 @@
 import { showOrder } from "@holdfast/shared/order.ts";
 import { Type } from "typebox";
-import type { App } from "../app.ts";
-import { type ChangeParts, cancelOrder, payWithAnotherCard } from "../change-order.ts";
-import { admitShopper, type Limits } from "../limits.ts";
-import { isOrderId } from "../order-id.ts";
-import { orderReader } from "../order-reader.ts";
+import type { App } from "../http/fastify-app.ts";
+import { admitShopper, type Limits } from "../http/limits.ts";
+import type { IdentifyShopper } from "../http/shopper.ts";
+import { type ChangeParts, cancelOrder, payWithAnotherCard } from "../orders/change-order.ts";
+import { isOrderId } from "../orders/order-id.ts";
+import { orderReader } from "../orders/order-reader.ts";
+import { unknownOrderTeller } from "../orders/unknown-order.ts";
 import { keyHeaders, orderBody, paymentBody, refusals } from "../schemas.ts";
-import type { IdentifyShopper } from "../shopper.ts";
-import { unknownOrderTeller } from "../unknown-order.ts";
 
 const orderParams = Type.Object({ id: Type.String() });
 const security = [{ shopper: [] }];

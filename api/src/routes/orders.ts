@@ -1,15 +1,15 @@
 import { isFinal, type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
 import { Type } from "typebox";
-import type { App } from "../app.ts";
-import { admitReader, type Limits } from "../limits.ts";
-import { isOrderId } from "../order-id.ts";
-import { listOrders, type OrderReaderParts, orderReader, type ReadLine } from "../order-reader.ts";
-import type { OrderWatch } from "../order-watch.ts";
-import { passedOverReporter } from "../passed-over.ts";
-import { waiterFor } from "../prefer.ts";
+import type { App } from "../http/fastify-app.ts";
+import { admitReader, type Limits } from "../http/limits.ts";
+import type { IdentifyShopper } from "../http/shopper.ts";
+import { isOrderId } from "../orders/order-id.ts";
+import { listOrders, type OrderReaderParts, orderReader, type ReadLine } from "../orders/order-reader.ts";
+import type { OrderWatch } from "../orders/order-watch.ts";
+import { passedOverReporter } from "../orders/passed-over.ts";
+import { waiterFor } from "../orders/prefer.ts";
+import { unknownOrderTeller } from "../orders/unknown-order.ts";
 import { orderBody, refusals, waitHeaders } from "../schemas.ts";
-import type { IdentifyShopper } from "../shopper.ts";
-import { unknownOrderTeller } from "../unknown-order.ts";
 
 export interface OrdersParts {
   readonly reader: OrderReaderParts;

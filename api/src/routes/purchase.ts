@@ -4,17 +4,17 @@ import { type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
-import { type AcceptOrder, keyReused } from "../accept-orders.ts";
-import type { App } from "../app.ts";
-import { clientAddress } from "../client-address.ts";
-import type { ItemCatalog } from "../item-catalog.ts";
-import { newOrderId, orderIdForKey, requestFingerprint } from "../order-id.ts";
-import type { ReadLine } from "../order-reader.ts";
-import type { OrderWatch } from "../order-watch.ts";
-import { waiterFor } from "../prefer.ts";
-import { Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../problems.ts";
+import { clientAddress } from "../http/client-address.ts";
+import type { App } from "../http/fastify-app.ts";
+import { Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../http/problems.ts";
+import type { ItemCatalog } from "../items/item-catalog.ts";
+import { type AcceptOrder, keyReused } from "../orders/accept-orders.ts";
+import { newOrderId, orderIdForKey, requestFingerprint } from "../orders/order-id.ts";
+import type { ReadLine } from "../orders/order-reader.ts";
+import type { OrderWatch } from "../orders/order-watch.ts";
+import { waiterFor } from "../orders/prefer.ts";
+import type { ReadView } from "../orders/view-reader.ts";
 import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
-import type { ReadView } from "../view-reader.ts";
 
 export interface PurchaseParts {
   readonly items: ItemCatalog;

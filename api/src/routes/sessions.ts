@@ -1,7 +1,7 @@
-import type { App } from "../app.ts";
-import type { Limits } from "../limits.ts";
+import type { App } from "../http/fastify-app.ts";
+import type { Limits } from "../http/limits.ts";
+import { createGuestSession, type TokenConfig } from "../http/shopper.ts";
 import { refusals, sessionBody } from "../schemas.ts";
-import { createGuestSession, type TokenConfig } from "../shopper.ts";
 
 /**
  * `POST /sessions`: makes whoever asks a guest shopper. Registered only where guest sessions are

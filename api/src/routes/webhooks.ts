@@ -3,9 +3,9 @@ import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
 import Stripe from "stripe";
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
-import type { App } from "../app.ts";
-import { isOrderId } from "../order-id.ts";
-import { Problem } from "../problems.ts";
+import type { App } from "../http/fastify-app.ts";
+import { Problem } from "../http/problems.ts";
+import { isOrderId } from "../orders/order-id.ts";
 import { refusals, webhookBody, webhookHeaders } from "../schemas.ts";
 
 const toleranceSeconds = 300; // https://docs.stripe.com/webhooks#replay-attacks: Stripe signs each delivery anew

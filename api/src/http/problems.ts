@@ -1,0 +1,180 @@
+import { isOutage } from "@holdfast/shared/outage.ts";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { TooManyWaiting } from "../orders/coalesce.ts";
+import { apiHeaders } from "./secure-headers.ts";
+
+/**
+ * Every refusal there is, in one catalogue: code → status and title. Answers are RFC 9457 problem
+ * details; `code` is what programs go by and never changes.
+ */
+export const problems = {
+  unauthenticated: { status: 401, title: "Sign in first" },
+  foreign_page: { status: 403, title: "Not from another page" },
+  order_not_found: { status: 404, title: "Order not found" },
+  item_not_found: { status: 404, title: "Item not found" },
+  job_not_found: { status: 404, title: "Job not found" },
+  route_not_found: { status: 404, title: "There is nothing here" },
+  method_not_allowed: { status: 405, title: "That cannot be done here" },
+  out_of_stock: { status: 409, title: "Out of stock" },
+  sale_not_open: { status: 409, title: "The sale is not open yet" },
+  sale_ended: { status: 409, title: "The sale is over" },
+  payment_in_progress: { status: 409, title: "A payment is under way" },
+  payment_not_expected: { status: 409, title: "No other card is expected" },
+  order_settled: { status: 409, title: "The order is settled" },
+  job_not_dead: { status: 409, title: "The job is not dead" },
+  insufficient_inventory: { status: 409, title: "Fewer units are unsold" },
+  invalid_request: { status: 400, title: "The request does not fit" },
+  request_timeout: { status: 408, title: "The request took too long" },
+  payload_too_large: { status: 413, title: "The body is too large" },
+  unsupported_media_type: { status: 415, title: "The body must be application/json" },
+  idempotency_key_reused: { status: 422, title: "This Idempotency-Key was used for another purchase" },
+  rate_limited: { status: 429, title: "Too many requests" },
+  headers_too_large: { status: 431, title: "The headers are too large" },
+  busy: { status: 503, title: "Too many are in line" },
+  unavailable: { status: 503, title: "Not available at the moment" },
+  internal: { status: 500, title: "Something went wrong on our side" },
+} as const;
+
+export type ProblemCode = keyof typeof problems;
+
+export interface FieldError {
+  /** Where: `body/quantity`, `headers/idempotency-key`. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** A refusal on its way out. Thrown by routes and hooks, answered by `answerProblem`. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly fields: readonly FieldError[];
+  readonly retryAfterSeconds: number | null;
+  /** Where to look, although it was refused. */
+  readonly location: string | null;
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number; location?: string } = {},
+  ) {
+    // Expected, and met by crowds: nobody looks at where it was thrown, and noting that is most of
+    // what it costs.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    super(detail);
+    Error.stackTraceLimit = stackTraceLimit;
+    this.name = "Problem";
+    this.code = code;
+    this.fields = more.fields ?? [];
+    this.retryAfterSeconds = more.retryAfterSeconds ?? null;
+    this.location = more.location ?? null;
+  }
+  get statusCode(): number {
+    return problems[this.code].status;
+  }
+}
+
+/** Redis, or Postgres for what needs it, is away. */
+export function unavailable(): Problem {
+  return new Problem("unavailable", "A part of the shop does not answer; nothing was lost. Try again in a moment.", {
+    retryAfterSeconds: 2,
+  });
+}
+
+/** Too many of them: told when the window of the limit is over. */
+export function slowDown(remainingMs: number): Problem {
+  const retryAfterSeconds = Math.max(1, Math.ceil(remainingMs / 1000));
+  return new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds });
+}
+
+/** A refusal that crowds meet, made once. */
+export interface ReadyProblem {
+  readonly problem: Problem;
+  readonly body: string;
+}
+
+export function readyProblem(code: ProblemCode, detail: string, more?: { retryAfterSeconds: number }): ReadyProblem {
+  const problem = new Problem(code, detail, more);
+  return { problem, body: JSON.stringify(problemDocument(problem)) };
+}
+
+/**
+ * Answers with a refusal as `answerProblem` would, at the end of this turn of the event loop. Under
+ * a crowd all requests of a turn are read first and answered then: an answer written between two
+ * reads wakes up whoever waits for it, each time, and that halves what a server answers in a second.
+ */
+export function sendReadyProblem(reply: FastifyReply, { problem, body }: ReadyProblem): void {
+  setImmediate(() => {
+    if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
+    void reply.code(problem.statusCode).type(problemType).send(body);
+  });
+}
+
+const problemType = "application/problem+json; charset=utf-8";
+
+/**
+ * Turns whatever was thrown into a problem answer. Only the unforeseen is logged as an error, and
+ * nothing of it is shown.
+ */
+export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = toProblem(error);
+  if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
+  if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is away"); // one per request of a crowd
+  if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
+  if (problem.location !== null) reply.header("location", problem.location);
+  if (problem.code === "unauthenticated" && !reply.hasHeader("www-authenticate"))
+    reply.header("www-authenticate", "Bearer");
+  if (!reply.hasHeader("x-content-type-options")) reply.headers(apiHeaders); // it was refused before it came to a route
+  return reply
+    .code(problem.statusCode)
+    .type(problemType)
+    .serializer(JSON.stringify) // not by the route's schemas: what refuses it need not be the route
+    .send({ ...problemDocument(problem), ...(problem.code === "internal" && { requestId: request.id }) });
+}
+
+const maxFields = 20; // an error for each of a thousand unknown fields would make us answer with more than we were sent
+
+/** A problem as RFC 9457 has it. */
+function problemDocument(problem: Problem) {
+  const { status, title } = problems[problem.code];
+  return {
+    type: `urn:holdfast:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.message,
+    code: problem.code,
+    ...(problem.fields.length > 0 && { errors: problem.fields }),
+  };
+}
+
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (isOutage(error) || error instanceof TooManyWaiting) return unavailable();
+  const { code, statusCode, validation, message } = error as Partial<FastifyError>;
+  if (validation) {
+    const context = (error as FastifyError).validationContext ?? "body";
+    const fields = validation.slice(0, maxFields).map((v) => fieldError(context, v.instancePath, v.params, v.message));
+    const detail = fields.map((f) => `${f.field} ${f.message}`).join("; ");
+    return new Problem("invalid_request", detail, { fields });
+  }
+  if (statusCode === 401) return new Problem("unauthenticated", "Sign in as operations.");
+  if (statusCode === 413) return new Problem("payload_too_large", "The body is larger than this route takes.");
+  if (statusCode === 415) return new Problem("unsupported_media_type", "Send the body as application/json.");
+  if (code === "FST_ERR_BAD_URL") return new Problem("invalid_request", "The address is not a well-formed URL.");
+  if (statusCode === 403 || statusCode === 404 || statusCode === 414) {
+    return new Problem("route_not_found", "Nothing has this address.");
+  }
+  if (statusCode === 400 && message) return new Problem("invalid_request", message);
+  return new Problem("internal", "The error was noted; the request id helps us find it.");
+}
+
+function fieldError(
+  context: string,
+  path: string,
+  params: Record<string, unknown>,
+  message = "does not fit",
+): FieldError {
+  const missing = params.missingProperty ?? params.additionalProperty;
+  const field = `${context}${path}${typeof missing === "string" ? `/${missing}` : ""}`;
+  if (params.missingProperty !== undefined) return { field, message: "is missing" };
+  if (params.additionalProperty !== undefined) return { field, message: "is not known here" };
+  return { field, message };
+}

@@ -1,0 +1,66 @@
+import { createBullBoard } from "@bull-board/api";
+import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
+import { FastifyAdapter } from "@bull-board/fastify";
+import type { Queue } from "bullmq";
+import { foreignPagePolicy } from "../http/content-security-policy.ts";
+import type { App } from "../http/fastify-app.ts";
+import { Problem } from "../http/problems.ts";
+
+const basePath = "/ops/queues";
+const apiPath = `${basePath}/api/queues`;
+const retryRoute = `${apiPath}/:queueName/:jobId/retry`;
+
+/**
+ * The queue dashboard under `/ops/queues`: to look at, and to put a dead job in line again. A job in a
+ * lane holds orders with a 202, which nobody may empty, remove, promote or hold up from a web page.
+ */
+export async function queueDashboard(app: App, queues: readonly Queue[]): Promise<void> {
+  const dashboard = new FastifyAdapter();
+  dashboard.setBasePath(basePath);
+  createBullBoard({
+    // It refuses by itself too, and hides its buttons.
+    queues: queues.map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
+    serverAdapter: dashboard,
+    options: { uiConfig: { boardTitle: "Holdfast" } },
+  });
+  // Its own handler shows an error's message, and in development its stack: errors go on to ours.
+  dashboard.setErrorHandler((error) => {
+    throw error;
+  });
+
+  app.addHook("onRequest", async (_request, reply) => {
+    reply.header("content-security-policy", foreignPagePolicy);
+  });
+  // Its read-only mode refuses to retry, too: that is done here, and all else is refused.
+  app.addHook("preHandler", async (request, reply) => {
+    if (request.method === "GET" || request.method === "HEAD") return;
+    if (request.method !== "PUT" || request.routeOptions.url !== retryRoute) {
+      reply.header("allow", "GET, HEAD");
+      throw new Problem("method_not_allowed", "The dashboard only shows, but for putting a dead job in line again.");
+    }
+    const { queueName, jobId } = request.params as { queueName: string; jobId: string };
+    await retryDeadJob(queues, queueName, jobId);
+    return reply.code(204).send();
+  });
+  // Its buttons are hidden for good in read-only mode. Among the dead jobs they are shown, so that
+  // one can be retried; the others there are refused as everywhere.
+  app.addHook("preSerialization", async (request, _reply, payload) => {
+    const { activeQueue, status } = request.query as { activeQueue?: string; status?: string };
+    if (request.routeOptions.url !== apiPath || status !== "failed") return payload;
+    const page = payload as { queues?: { name: string }[] };
+    if (!Array.isArray(page.queues)) return payload;
+    const withRetry = (queue: { name: string }) =>
+      queue.name === activeQueue ? { ...queue, readOnlyMode: false, allowRetries: true } : queue;
+    return { ...page, queues: page.queues.map(withRetry) };
+  });
+  await app.register(dashboard.registerPlugin());
+}
+
+async function retryDeadJob(queues: readonly Queue[], queueName: string, jobId: string): Promise<void> {
+  const job = await queues.find(({ name }) => name === queueName)?.getJob(jobId);
+  if (!job) throw new Problem("job_not_found", "There is no such job.");
+  if ((await job.getState()) !== "failed") {
+    throw new Problem("job_not_dead", "Only a dead job can be put in line again.");
+  }
+  await job.retry("failed", { resetAttemptsMade: true });
+}

@@ -1,0 +1,205 @@
+import { randomUUID } from "node:crypto";
+import { laneOf } from "@holdfast/shared/lanes.ts";
+import { closeLines, readLineNumbers, returnPlaces } from "@holdfast/shared/line.ts";
+import type { OrderRecord } from "@holdfast/shared/order.ts";
+import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import type { LaneQueue } from "@holdfast/shared/queues.ts";
+import { shortenId } from "@holdfast/shared/short-id.ts";
+import { Problem, slowDown, unavailable } from "../http/problems.ts";
+import type { AcceptanceMarks } from "./acceptance-marks.ts";
+import { type Claimed, type ClaimParts, claimOrders } from "./claim-orders.ts";
+import { coalesce, TooManyWaiting } from "./coalesce.ts";
+
+export interface AcceptParts extends ClaimParts {
+  readonly lanes: readonly LaneQueue[];
+  readonly marks: AcceptanceMarks;
+}
+
+/**
+ * Puts an order in line; resolves when Redis has it, with the order as it stands.
+ * @param address of the client, for the limit per address
+ */
+export type AcceptOrder = (itemId: string, request: PurchaseRequest, address: string) => Promise<OrderRecord>;
+
+interface Call {
+  readonly request: PurchaseRequest;
+  readonly address: string;
+}
+
+/**
+ * How many orders for one item may wait in this process for the enqueue under way. A healthy Redis
+ * takes a batch in milliseconds; so many only gather where it hardly answers, and then they are
+ * better told.
+ */
+const maxWaiting = 20_000;
+
+/**
+ * Orders for one item that arrive while an enqueue for it is in flight leave together in one
+ * purchase job.
+ */
+export function orderAcceptor(parts: AcceptParts): AcceptOrder {
+  const accept = coalesce<Call, OrderRecord | Problem>(
+    { maxBatch: maxOrdersPerJob, maxWaiting, maxUnderWay: parts.redis.isCluster ? 1 : 2 },
+    (itemId, calls) => acceptBatch(parts, itemId, calls),
+  );
+  return async (itemId, request, address) => {
+    const accepted = await accept(itemId, { request, address }).catch((error: unknown) => {
+      if (error instanceof EnqueueUncertain && error.orderIds.has(request.orderId)) throw maybeInLine(request.orderId);
+      throw error instanceof TooManyWaiting ? busy() : error;
+    });
+    if (accepted instanceof Problem) throw accepted;
+    return accepted;
+  };
+}
+
+/**
+ * Accepts a batch in two steps, each of which Redis has on disk before the next: places in the line
+ * with the live views, then the purchase job. Whatever stops in between leaves at most a view of an
+ * order that was never promised; the shopper's repeat finds it still queued and puts it in line
+ * again, and an order that is in line twice is decided once. A view is never taken back: by then a
+ * repeat at another server may have found it, and have its 202.
+ */
+async function acceptBatch(
+  parts: AcceptParts,
+  itemId: string,
+  calls: readonly Call[],
+): Promise<readonly (OrderRecord | Problem)[]> {
+  const { redis, keys, lanes, marks } = parts;
+  const lane = lanes[laneOf(itemId, lanes.length)] as LaneQueue;
+  const candidates = calls.map(({ request, address }) => ({ order: queuedOrder(itemId, request), address }));
+  const claimed = await claim(parts, lane, itemId, candidates);
+  const answers = claimed.map((one, i) => answerTo(one, calls[i]?.request.fingerprint ?? null));
+
+  const inLine = new Map<string, PurchaseRequest>(); // by order id: repeats that came together are one
+  let lastPlace = 0;
+  answers.forEach((answer, i) => {
+    const request = calls[i]?.request;
+    if (!request || answer instanceof Problem || answer.status !== "queued") return;
+    inLine.set(answer.id, requestOf(answer, request.paymentMethod));
+    lastPlace = Math.max(lastPlace, answer.place ?? 0);
+  });
+  if (inLine.size === 0) return answers;
+  try {
+    const job = packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] });
+    await lane.add("purchase", job, { jobId: newJobId() });
+    marks.note(lane.name);
+  } catch (error) {
+    // After a timeout or a broken connection the orders may be in line all the same.
+    if (!isRefusal(error)) throw new EnqueueUncertain(new Set(inLine.keys()), error);
+    const places = claimed.filter(({ kind }) => kind === "new").length;
+    await returnPlaces(redis, keys, lane.name, itemId, places).catch(() => {});
+    throw error;
+  }
+  return answers;
+}
+
+/**
+ * BullMQ's own ids are counted by Redis, and counted again by one that lost the last of them in a
+ * failover: a worker that removes the job it has decided would then remove another's.
+ */
+function newJobId(): string {
+  return `job-${shortenId(randomUUID())}`;
+}
+
+function answerTo(claimed: Claimed, fingerprint: string | null): OrderRecord | Problem {
+  switch (claimed.kind) {
+    case "new":
+      return claimed.order;
+    case "known":
+      return claimed.order.fingerprint === fingerprint ? claimed.order : keyReused();
+    case "limited":
+      return slowDown(claimed.remainingMs);
+    case "line_full":
+      return busy();
+  }
+}
+
+/**
+ * Nothing was heard of an enqueue: these orders may be in line, those that waited behind them are
+ * not.
+ */
+class EnqueueUncertain extends Error {
+  readonly orderIds: ReadonlySet<string>;
+  constructor(orderIds: ReadonlySet<string>, cause: unknown) {
+    super("An enqueue was not answered", { cause });
+    this.name = "EnqueueUncertain";
+    this.orderIds = orderIds;
+  }
+}
+
+function maybeInLine(orderId: string): Problem {
+  const { retryAfterSeconds } = unavailable();
+  return new Problem(
+    "unavailable",
+    "The order may be in line all the same: look at its Location in a moment before buying again, or repeat it under the same Idempotency-Key.",
+    { retryAfterSeconds: retryAfterSeconds ?? 2, location: `/orders/${orderId}` },
+  );
+}
+
+/** Whether Redis itself refused a command, rather than that nothing was heard of it. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
+}
+
+/** Claims, and once more what found the line full, where it only looks so. */
+async function claim(
+  parts: AcceptParts,
+  lane: LaneQueue,
+  itemId: string,
+  candidates: Parameters<typeof claimOrders>[3],
+): Promise<Claimed[]> {
+  const claimed = await claimOrders(parts, lane.name, itemId, candidates);
+  const refused = candidates.filter((_, i) => claimed[i]?.kind === "line_full");
+  if (refused.length === 0) return claimed;
+  // Places may be taken by servers that died before they used them. An empty queue shows it: nobody
+  // waits in this line.
+  const { accepted } = await readLineNumbers(parts.redis, parts.keys, lane.name);
+  const waiting = await lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized");
+  if (waiting > 0) return claimed;
+  await closeLines(parts.redis, parts.keys, lane.name, accepted);
+  const uncounted = { ...parts, limits: { ...parts.limits, perAddress: 0, perShopper: 0 } };
+  const again = await claimOrders(uncounted, lane.name, itemId, refused);
+  return claimed.map((one) => (one.kind === "line_full" ? (again.shift() as Claimed) : one));
+}
+
+export function keyReused(): Problem {
+  return new Problem("idempotency_key_reused", "The same Idempotency-Key came with another item, quantity or card.");
+}
+
+function busy(): Problem {
+  return new Problem("busy", "The line is full at the moment. Try again shortly.", { retryAfterSeconds: 5 });
+}
+
+/**
+ * What goes in line for an order: its terms as they were when it was placed, all from its view,
+ * since price and currency of the item may have changed before a repeat. The view does not hold the
+ * payment method; that a repeat has the same one, its fingerprint says.
+ */
+function requestOf(order: OrderRecord, paymentMethod: string): PurchaseRequest {
+  const { id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = order;
+  return { orderId: id, shopperId, quantity, amountMinor, currency, paymentMethod, placedAtMs, fingerprint };
+}
+
+/** Its place is given out with its view. */
+export function queuedOrder(itemId: string, request: PurchaseRequest): OrderRecord {
+  return {
+    id: request.orderId,
+    shopperId: request.shopperId,
+    itemId,
+    quantity: request.quantity,
+    amountMinor: request.amountMinor,
+    currency: request.currency,
+    status: "queued",
+    reason: null,
+    paymentStatus: null,
+    declineCode: null,
+    placedAtMs: request.placedAtMs,
+    reservedAtMs: null,
+    settledAtMs: null,
+    holdExpiresAtMs: null,
+    version: 0,
+    place: null,
+    clientSecret: null,
+    fingerprint: request.fingerprint,
+  };
+}

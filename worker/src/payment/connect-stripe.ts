@@ -1,0 +1,51 @@
+import Stripe from "stripe";
+import type { WorkerConfig } from "../config.ts";
+import type { AwaitTurn } from "./provider-rate.ts";
+
+type HttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
+
+/**
+ * The SDK with its bounds set on purpose; without STRIPE_API_BASE it talks to Stripe itself.
+ * @param awaitTurn what every request waits for before it leaves
+ */
+export function connectStripe(
+  config: { readonly STRIPE_SECRET_KEY: string } & Pick<WorkerConfig, "STRIPE_API_BASE">,
+  awaitTurn: AwaitTurn = async () => {},
+): Stripe {
+  const base = config.STRIPE_API_BASE ? new URL(config.STRIPE_API_BASE) : null;
+  return new Stripe(config.STRIPE_SECRET_KEY, {
+    timeout: 7_000, // a charge takes one to three seconds; longer is an unknown outcome, and a worker has to stop within ten
+    maxNetworkRetries: 0, // a repeat is the queue's to make, within the rate limit and with backoff
+    httpClient: inTurn(withoutHiddenRetries(Stripe.createNodeHttpClient()), awaitTurn),
+    telemetry: false,
+    ...(base && {
+      host: base.hostname,
+      port: base.port || (base.protocol === "https:" ? 443 : 80),
+      protocol: base.protocol === "https:" ? "https" : "http",
+    }),
+  });
+}
+
+/** Here, and not where calls are made: so no call can forget to be counted. */
+function inTurn(client: HttpClient, awaitTurn: AwaitTurn): HttpClient {
+  const makeRequest = client.makeRequest.bind(client);
+  client.makeRequest = async (...request) => {
+    await awaitTurn();
+    return makeRequest(...request);
+  };
+  return client;
+}
+
+/**
+ * The SDK repeats a request at once when its connection breaks, whatever `maxNetworkRetries` says,
+ * going by the error's code.
+ */
+function withoutHiddenRetries(client: HttpClient): HttpClient {
+  const makeRequest = client.makeRequest.bind(client);
+  client.makeRequest = (...request) =>
+    makeRequest(...request).catch((error: Error & { code?: string }) => {
+      if (error.code !== "ECONNRESET" && error.code !== "EPIPE") throw error;
+      throw Object.assign(new Error(`The connection broke (${error.code})`), { code: "CONNECTION_BROKEN" });
+    });
+  return client;
+}

@@ -1,0 +1,66 @@
+import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
+import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
+import type { Logger } from "@holdfast/shared/log.ts";
+import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
+import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import { DelayedError, type Job, Worker } from "bullmq";
+import { jobLockMs, maxStalledCount, stalledCheckMs } from "../reserve/serve-lane.ts";
+import { putOffFailed } from "./put-off.ts";
+import { type PaymentParts, settlePayment } from "./settle-payment.ts";
+
+export interface ChargeParts extends PaymentParts {
+  readonly charges: ChargeQueue;
+  readonly raiseAlarm: RaiseAlarm;
+  readonly log: Logger;
+  /** Aborted when the process closes. */
+  readonly closing?: AbortSignal;
+}
+
+const outageRetryMs = 1_000; // keeps recovery within seconds of Postgres' return
+const soonMs = 8_000; // what is due sooner is done by the same job; later looks are the sweeper's to give out
+const shortestPauseMs = 250; // between two runs of one job, whatever Postgres says
+
+/**
+ * Serves the charge queue, `concurrency` jobs at a time in this process. The provider's rate limit
+ * is kept where requests are made.
+ */
+export function serveCharges(parts: ChargeParts, concurrency: number): Worker<ChargeJob> {
+  const { charges, log } = parts;
+  const process = async (job: Job<ChargeJob>, token?: string) => {
+    // Also of a run whose worker died: the job counts its runs when they begin.
+    const ranBefore = job.attemptsStarted > 1;
+    const againInMs = await settlePayment(parts, job.data.orderId, ranBefore).catch((error: unknown) => {
+      // An outage of Postgres or Redis is nobody's failed try.
+      if (!isOutage(error)) throw error;
+      log.warn({ err: error, job: job.id }, "charge job waits for Postgres");
+      return outageRetryMs;
+    });
+    if (againInMs === null || againInMs > soonMs) return;
+    // Where Redis refuses even that, the job is found stalled after its lock's end, and runs again.
+    await job.moveToDelayed(Date.now() + Math.max(againInMs, shortestPauseMs), token).catch(() => {});
+    throw new DelayedError();
+  };
+  const worker = new Worker<ChargeJob>(charges.name, process, {
+    connection: parts.redis,
+    prefix: parts.keys.queues,
+    concurrency,
+    lockDuration: jobLockMs,
+    stalledInterval: stalledCheckMs,
+    maxStalledCount,
+  });
+  worker.on("error", (error) => log.warn({ err: error }, "charge queue connection in trouble"));
+  worker.on("failed", (job, error) => {
+    if (job) void putOffFailed(parts.db, job.data.orderId).catch(() => {}); // else the sweeper asks again at once
+    const about = { err: error, job: job?.id, order: job?.data.orderId };
+    log.error(about, "charge job failed; the sweeper tries it again");
+    // The order keeps its units and the sweeper goes on, but no further try will settle it: people
+    // have to.
+    if (isPermanent(error)) {
+      parts.raiseAlarm(
+        `payment_stuck:${job?.data.orderId}`,
+        `The payment of order ${job?.data.orderId} cannot be settled: ${error.message}`,
+      );
+    }
+  });
+  return worker;
+}

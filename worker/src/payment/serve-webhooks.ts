@@ -1,0 +1,51 @@
+import type { Database } from "@holdfast/shared/database.ts";
+import type { Logger } from "@holdfast/shared/log.ts";
+import { isPermanent } from "@holdfast/shared/outage.ts";
+import type { ChargeQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
+import { UnrecoverableError, Worker } from "bullmq";
+import { jobLockMs, maxStalledCount, stalledCheckMs } from "../reserve/serve-lane.ts";
+import { processWebhook } from "./process-webhook.ts";
+
+const concurrency = 10; // two short statements each
+
+/** Serves the queue of the provider's events. What fails is tried again for days, as the provider itself would. */
+export function serveWebhooks(
+  queue: WebhookQueue,
+  parts: {
+    readonly db: Database;
+    readonly redis: RedisClient;
+    readonly keys: RedisKeys;
+    readonly charges: ChargeQueue;
+    readonly log: Logger;
+  },
+): Worker<WebhookJob> {
+  const { db, charges, log } = parts;
+  const worker = new Worker<WebhookJob>(
+    queue.name,
+    async (job) => {
+      const outcome = await processWebhook(db, charges, job.data).catch((error: Error) => {
+        // What no further try can change is not tried for days: it waits among the failed ones for somebody to look.
+        throw isPermanent(error) ? new UnrecoverableError(error.message) : error;
+      });
+      log.debug({ event: job.data.eventId, type: job.data.type, outcome }, "webhook processed");
+    },
+    {
+      connection: parts.redis,
+      prefix: parts.keys.queues,
+      concurrency,
+      lockDuration: jobLockMs,
+      stalledInterval: stalledCheckMs,
+      maxStalledCount,
+      settings: { backoffStrategy: (tries) => Math.min(500 * 2 ** (tries - 1), 30_000) },
+    },
+  );
+  worker.on("error", (error) => log.warn({ err: error }, "webhook queue connection in trouble"));
+  worker.on("failed", (job, error) => {
+    const event = job?.data.eventId;
+    if (error instanceof UnrecoverableError) log.error({ err: error, event }, "webhook failed for good");
+    else log.warn({ err: error, event }, "webhook to be tried again");
+  });
+  return worker;
+}
