@@ -80,6 +80,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  // Before whatever refuses a request: it counts each of them, as its answer is counted.
+  limitConnections(app, connections);
   // Whoever waits for an answer gets what is known, so that closing need not wait for them.
   answerWhileClosing(app, parts.closing, { ...closingLimits, ...parts.limits }, () => watch.close());
   ignoreOffers(app);
@@ -97,7 +99,6 @@ export async function buildApp(parts: AppParts): Promise<App> {
     strictTransportSecurity: false, // TLS ends before us; whoever ends it sets this
   });
   registerLoadShedding(app, { ...loadLimits, ...parts.limits });
-  limitConnections(app, connections);
   noticeForwarded(app, config.TRUST_PROXY, parts.log);
   await describeApi(app);
   await app.register(async (scope) => {

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { createTestApi, opsAuthorization, shopperAuthorization } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
@@ -49,6 +50,37 @@ describe("an API server that has more to do than it can", () => {
       relax();
     }
     await eventually("it takes work again", async () => (await status("/items")) === 200, 10_000);
+    await api.close();
+  });
+
+  test("counts what it sheds: a connection that was shed on has eight requests under way at most afterwards", async () => {
+    const api = await createTestApi(world, {}, { limits: { maxLoopDelayMs: 25 } });
+    const authorization = await shopperAuthorization("ben");
+    const order = { method: "POST", url: "/purchase/item_1", headers: { authorization } } as const;
+    const { headers } = await api.app.inject({ ...order, payload: { paymentMethod: "pm_card_visa" } });
+    const socket = connect(Number(new URL(await api.app.listen({ host: "127.0.0.1", port: 0 })).port), "127.0.0.1");
+    let answered = 0;
+    socket.setEncoding("latin1").on("data", (text: string) => {
+      answered += text.split("HTTP/1.1 ").length - 1;
+    });
+    socket.on("error", () => {});
+    const ask = async (path: string) => {
+      const before = answered;
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      await eventually("it is answered", async () => answered > before);
+    };
+    await ask("/items");
+    const relax = strain();
+    try {
+      await eventually("load is shed", async () => (await api.app.inject("/items")).statusCode === 503, 10_000);
+      for (let i = 0; i < 10; i++) await ask("/items");
+    } finally {
+      relax();
+    }
+    await eventually("it takes work again", async () => (await api.app.inject("/items")).statusCode === 200, 10_000);
+    const poll = `GET ${headers.location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nPrefer: wait=2\r\n\r\n`;
+    socket.write(poll.repeat(9));
+    await eventually("the connection is ended", async () => socket.destroyed, 1_500);
     await api.close();
   });
 

@@ -28,6 +28,7 @@ export interface PaymentParts {
 }
 
 const maxCalls = 8; // an order needs one or two; more only where somebody else changes it under our hands
+const freshMs = 1_000; // how old what is gone by may be: a search begins ten seconds early
 const restlessMs = 5_000; // until one that needs more is looked at again
 
 /**
@@ -51,9 +52,13 @@ export async function settlePayment(parts: PaymentParts, orderId: string, ranBef
       return calls < maxCalls ? await restUntil(parts.db, payment) : restlessMs;
     }
     const settled = await carryOut(parts, payment, call);
+    const settledAtMs = performance.now();
     if (settled !== null) await publish(parts, settled);
     published ||= settled !== null;
-    ({ order, payment } = settled ?? (await readPayment(parts.db, orderId)));
+    // A payment's ages are of the moment it was settled. Publishing waits for Redis, however long it
+    // is unavailable; a search for a payment must not begin that much too late.
+    const isFresh = performance.now() - settledAtMs < freshMs;
+    ({ order, payment } = settled !== null && isFresh ? settled : await readPayment(parts.db, orderId));
   }
 }
 
