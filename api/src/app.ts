@@ -52,7 +52,7 @@ export interface AppParts {
   readonly checkReadiness: CheckReadiness;
   readonly closing: Closing;
   readonly log: Logger;
-  /** Others than those of a server in earnest. */
+  /** Others than those of a production server. */
   readonly limits?: Partial<ClosingLimits & ConnectionLimits & LoadLimits & LockoutLimits>;
 }
 

@@ -1,7 +1,7 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { type RedisLosses, readLosses } from "@holdfast/shared/redis-epoch.ts";
+import { type RedisLosses, readLosses } from "@holdfast/shared/redis-generation.ts";
 
 export interface Readiness {
   /** Whether Redis takes writes: a purchase of a known item needs nothing else. */

@@ -5,7 +5,7 @@ import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
-import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
+import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import { buildAdminApp } from "./admin-app.ts";
 import { buildApp } from "./app.ts";
 import type { ApiConfig } from "./config.ts";
@@ -24,7 +24,7 @@ export interface RunningServer {
   readonly expelled: FleetMember["expelled"];
   /** Where `ADMIN_PORT` is served, null without one. */
   readonly adminAddress: string | null;
-  /** Answers what is in hand, then gives back its connections. */
+  /** Answers what is in hand, then closes its connections. */
   close(): Promise<void>;
 }
 
@@ -86,8 +86,17 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const adminAddress =
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
-    const lacksSome = (epoch: number) => marks.lacksSome(epoch);
-    const epoch = watchEpoch({ db, redis, keys, lanes, recover: null, lacksSome, log, alarm: createAlarms(log) });
+    const lacksSome = (generation: number) => marks.lacksSome(generation);
+    const generation = watchGeneration({
+      db,
+      redis,
+      keys,
+      lanes,
+      recover: null,
+      lacksSome,
+      log,
+      alarm: createAlarms(log),
+    });
     log.info({ adminAddress, address }, "api is listening");
     return {
       address,
@@ -96,7 +105,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       async close() {
         await app.close();
         await admin.close();
-        await epoch.close();
+        await generation.close();
         items.close();
         await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
         await disconnect();

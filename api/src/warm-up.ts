@@ -84,7 +84,7 @@ async function rehearseSale({ config, db, redis, subscriber }: WarmUpParts): Pro
     }
   } finally {
     await app.close();
-    await subscriber.unsubscribe(keys.orderNews.channel);
+    await subscriber.unsubscribe(keys.orderMessages.channel);
     const shopperIds = shoppers.map(({ shopperId }) => shopperId);
     await removeKeys(redis, keys, lanes[0]?.name ?? "", shopperIds).catch(() => {});
     await Promise.all(queues.map((queue) => queue.obliterate({ force: true }).catch(() => {})));
@@ -205,6 +205,6 @@ async function removeKeys(
   laneName: string,
   shopperIds: readonly string[],
 ): Promise<void> {
-  const used = [keys.line(laneName), keys.orderNews.counter, ...shopperIds.map((id) => keys.shopperOrders(id))];
+  const used = [keys.line(laneName), keys.orderMessages.counter, ...shopperIds.map((id) => keys.shopperOrders(id))];
   await Promise.all(used.map((key) => redis.unlink(key)));
 }

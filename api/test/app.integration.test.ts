@@ -35,7 +35,7 @@ describe("the API", () => {
     }
   });
 
-  test("sells an item that was put into the record behind its back", async () => {
+  test("sells an item that was put into Postgres behind its back", async () => {
     await addItem(world.db, "behind", 1);
     expect((await api.app.inject("/items/behind")).statusCode).toBe(200);
   });

@@ -265,7 +265,7 @@ describe("a connection", () => {
     await small.close();
   });
 
-  test("of a server in earnest is ended within twelve seconds, whatever it does not send", () => {
+  test("of a production server is ended within twelve seconds, whatever it does not send", () => {
     const { headersTimeoutMs, requestTimeoutMs, checkEveryMs } = connectionLimits;
     expect(Math.max(headersTimeoutMs, requestTimeoutMs) + 2 * checkEveryMs).toBeLessThanOrEqual(12_000);
   });

@@ -74,7 +74,7 @@ describe("a text that means something to a part we use", () => {
       expect(bought.statusCode).toBe(202);
       const mine = await api.app.inject({ url: "/orders", headers: { authorization } });
       expect(mine.json<Order[]>().map((order) => order.id)).toEqual([id]);
-      // Through the queue into the record, and unchanged.
+      // Through the queue into Postgres, and unchanged.
       const lanes = openLanes(world.redis, world.keys, 4);
       const jobs = (await Promise.all(lanes.map((lane) => lane.getWaiting()))).flat();
       const job = jobs.map(({ data }) => unpackPurchaseJob(data)).find((j) => j.requests.some((r) => r.orderId === id));
@@ -136,7 +136,7 @@ describe("a text that means something to a part we use", () => {
   );
 
   test.each(Object.entries(meaningful))(
-    "is an item's name as it is, in the record and in answers, or none: %s",
+    "is an item's name as it is, in Postgres and in answers, or none: %s",
     async (kind, text) => {
       const url = `/ops/api/items/${kind.replaceAll(/\W/g, "-")}`;
       const put = await api.app.inject({

@@ -28,7 +28,7 @@ describe("what an API server knows of the items", () => {
   const left = async () => (await catalog.find("item_1"))?.inventory;
   const becomes = (inventory: number, timeoutMs: number) =>
     eventually(`${inventory} are seen`, async () => (await left()) === inventory, timeoutMs);
-  /** As a worker or operations change it: in the record first. */
+  /** As a worker or operations change it: in Postgres first. */
   const change = async (inventory: number): Promise<Item> => {
     const row = await world.db
       .updateTable("items")
@@ -47,7 +47,7 @@ describe("what an API server knows of the items", () => {
     await becomes(1, 500);
   });
 
-  test("older news never overwrite newer ones, in the view or in the server", async () => {
+  test("an older message never overwrites a newer one, in the view or in the server", async () => {
     const older = await change(2);
     const newer = await change(0);
     await publishItems(world.redis, world.keys, [newer]);
@@ -60,12 +60,15 @@ describe("what an API server knows of the items", () => {
   });
 
   test("a lost message is made up for from the view", async () => {
-    const deaf = { ...world.keys, itemNews: { ...world.keys.itemNews, channel: `${world.keys.itemNews.channel}:x` } };
+    const deaf = {
+      ...world.keys,
+      itemMessages: { ...world.keys.itemMessages, channel: `${world.keys.itemMessages.channel}:x` },
+    };
     await publishItems(world.redis, deaf, [await change(0)]);
     await becomes(0, 4_000);
   });
 
-  test("a change that was never told, its process having died, is found in the record and told to the others", async () => {
+  test("a change that was never told, its process having died, is found in Postgres and told to the others", async () => {
     await change(0);
     await becomes(0, 8_000);
     await eventually("the view has it too", async () => (await inView()) === 0, 1_000);

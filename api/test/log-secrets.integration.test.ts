@@ -76,7 +76,7 @@ describe("what an API server writes to its log, told to write everything", () =>
     const guest = (await session.json()) as { token: string };
 
     expect(written).toContain("unforeseen error");
-    expect(written).toContain("shut out");
+    expect(written).toContain("locked out");
     const secrets = [testJwtSecret, testOpsPassword, webhookSecret, token, token.split(".")[2], guest.token, "s3cret"];
     secrets.push(opsAuthorization.slice(6), wrong.slice(6), signature.split("v1=")[1]);
     for (const secret of secrets) {

@@ -137,7 +137,7 @@ describe("whoever guesses at the operations password", () => {
       headers: { authorization, "x-forwarded-for": address },
     });
 
-  test("is shut out after a few tries at any server, the right password included; other addresses are not", async () => {
+  test("is locked out after a few tries at any server, the right password included; other addresses are not", async () => {
     const statuses = [];
     for (let i = 0; i < 3; i++) statuses.push((await ask("192.0.2.1", wrong, i % 2)).statusCode);
     expect(statuses).toEqual([401, 401, 401]);
@@ -153,7 +153,7 @@ describe("whoever guesses at the operations password", () => {
     expect((await ask("192.0.2.2", opsAuthorization)).statusCode).toBe(200);
   });
 
-  test("is shut out as one /64, from whichever of its addresses", async () => {
+  test("is locked out as one /64, from whichever of its addresses", async () => {
     for (let i = 1; i <= 3; i++) expect((await ask(`2001:db8:1:2::${i}`, wrong)).statusCode).toBe(401);
     expect((await ask("2001:db8:1:2:ffff::9", opsAuthorization)).statusCode).toBe(429);
     expect((await ask("2001:db8:1:3::1", opsAuthorization)).statusCode).toBe(200);
@@ -193,7 +193,7 @@ describe("whoever guesses at the operations password", () => {
     for (const key of keys) expect(await world.redis.pttl(key)).toBeGreaterThan(0);
   });
 
-  test("is shut out while Redis is away, too, by each server for itself; operations are not", async () => {
+  test("is locked out while Redis is unavailable, too, by each server for itself; operations are not", async () => {
     const url = new URL(world.redisUrl);
     const redis = await cuttableProxy(url.hostname, Number(url.port || 6379));
     url.host = redis.address;

@@ -113,7 +113,7 @@ describe("operations", () => {
   test("what is announced on the items' channel and is no item is ignored", async () => {
     await ask("PUT", "/ops/api/items/steady", jacket);
     for (const message of ["hello", "1 hello", "1 99 {}", '2 99 {"id":"steady","version":99}'])
-      await world.redis.publish(world.keys.itemNews.channel, message);
+      await world.redis.publish(world.keys.itemMessages.channel, message);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect((await api.app.inject("/items/steady")).json()).toMatchObject({ name: "Jacket", available: 10 });
   });

@@ -99,10 +99,10 @@ describe("Prefer: wait", () => {
     const { id } = (await buy("ann")).json<Order>();
     const looking = get(id, "ann", "wait=30");
     await eventually("it waits", async () => api.watch.size() === 1);
-    // The view is replaced and the news counted, but the message itself reaches nobody.
+    // The view is replaced and the message counted, but the message itself reaches nobody.
     const decided = await (async () => {
-      const channel = world.keys.orderNews.channel;
-      const deaf = { ...world.keys, orderNews: { ...world.keys.orderNews, channel: `${channel}:nowhere` } };
+      const channel = world.keys.orderMessages.channel;
+      const deaf = { ...world.keys, orderMessages: { ...world.keys.orderMessages, channel: `${channel}:nowhere` } };
       const [job] = (await Promise.all(lanes.map((lane) => lane.getJobs(["waiting"])))).flat();
       const purchase = unpackPurchaseJob(job?.data);
       const { orders } = await reserveOrders(world.db, purchase, new AbortController().signal);
@@ -115,7 +115,7 @@ describe("Prefer: wait", () => {
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
-  test("older news change nothing for whoever waits for newer ones", async () => {
+  test("an older message changes nothing for whoever waits for a newer one", async () => {
     const { id } = (await buy("ann")).json<Order>();
     const [reserved] = await decideLine();
     const looking = get(id, "ann", "wait=2");

@@ -64,13 +64,13 @@ describe("following an order", () => {
     await eventually("its end is seen", () => reads("Waiting in line"), 1_000);
   });
 
-  test("a decided order without a live view is shown from the record, the same as with one", async () => {
+  test("a decided order without a live view is shown from Postgres, the same as with one", async () => {
     const { id, orders } = await reserve("ann");
-    const fromRecord = (await get(`/orders/${id}`, ann)).json<Order>();
+    const fromPostgres = (await get(`/orders/${id}`, ann)).json<Order>();
     await publishOrders(world.redis, world.keys, orders);
     const fromView = (await get(`/orders/${id}`, ann)).json<Order>();
-    expect(fromRecord).toMatchObject({ id, status: "reserved", position: null, payment: { status: "pending" } });
-    expect(fromView).toEqual(fromRecord);
+    expect(fromPostgres).toMatchObject({ id, status: "reserved", position: null, payment: { status: "pending" } });
+    expect(fromView).toEqual(fromPostgres);
   });
 
   test("a final order has no Retry-After", async () => {

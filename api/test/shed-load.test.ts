@@ -27,7 +27,7 @@ test.each<[string, LoadSample[], string | null]>([
   expect(judgeLoad(samples, limits)).toBe(overload);
 });
 
-test("this process, doing next to nothing, is far from the limits of a server in earnest", () => {
+test("this process, doing next to nothing, is far from the limits of a production server", () => {
   const sample = { loopDelayMs: 10, heapBytes: process.memoryUsage().heapUsed };
   expect(judgeLoad([sample, sample], loadLimits)).toBeNull();
 });

@@ -41,7 +41,7 @@ describe("a stranger", () => {
     };
     const [held, recorded] = [await reserve(), await reserve()];
     await publishOrders(world.redis, world.keys, held.orders);
-    return { "in line": queued.id, held: held.id, "in the record alone": recorded.id };
+    return { "in line": queued.id, held: held.id, "in Postgres alone": recorded.id };
   };
 
   test.each([

@@ -109,7 +109,7 @@ describe("the judge of the fault suite", () => {
     [
       "a shopper who was told something else",
       { tales: [tale(1), tale(2), tale(3, { told: "cancelled" })] },
-      "what a shopper was told last is what the record says",
+      "what a shopper was told last is what Postgres says",
     ],
     [
       "an order that was denied after its 202",

@@ -108,7 +108,7 @@ describe(`two APIs and two workers, none of which is ever restarted (seed ${seed
   });
 
   test("no restart was taken for a loss", async () => {
-    expect(await db.selectFrom("redis_epochs").select("cause").execute()).toEqual([{ cause: "first_start" }]);
+    expect(await db.selectFrom("redis_generations").select("cause").execute()).toEqual([{ cause: "first_start" }]);
   });
 
   test("a Redis that comes back empty is alarmed by one process, and purchases go on", async () => {

@@ -5,12 +5,12 @@ import { listOrders, orderReader } from "@holdfast/api/orders/order-reader.ts";
 import { type Database, requirePostgres } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
-import { watchEpochOnce } from "@holdfast/shared/watch-epoch.ts";
+import { watchGenerationOnce } from "@holdfast/shared/watch-generation.ts";
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { distinct, explainWithout, offending, statementTable } from "@holdfast/testing/bounded-statements.ts";
 import { type Execution, explainDatabase, growingTables } from "@holdfast/testing/explain-database.ts";
 import { addItem } from "@holdfast/testing/items.ts";
-import { fillLargeRecord, largeRecord } from "@holdfast/testing/large-record.ts";
+import { fillLargeDatabase, largeDatabase } from "@holdfast/testing/large-database.ts";
 import { hintOf } from "@holdfast/testing/payments.ts";
 import { purchaseJob, purchaseRequest, queuedOrder } from "@holdfast/testing/purchases.ts";
 import { emptyRedis } from "@holdfast/testing/redis-states.ts";
@@ -24,7 +24,7 @@ import { checkBooks, recountBooks } from "@holdfast/worker/recovery/check-books.
 import { findWithoutJob } from "@holdfast/worker/recovery/find-lost-orders.ts";
 import { reconcile } from "@holdfast/worker/recovery/reconcile.ts";
 import { reconcileNights } from "@holdfast/worker/recovery/reconcile-nights.ts";
-import { epochRecovery } from "@holdfast/worker/recovery/recover-epoch.ts";
+import { generationRecovery } from "@holdfast/worker/recovery/recover-generation.ts";
 import { sweepOnce } from "@holdfast/worker/recovery/sweep.ts";
 import { watchAges } from "@holdfast/worker/recovery/watch-ages.ts";
 import { refuseOrders } from "@holdfast/worker/reserve/refuse-orders.ts";
@@ -35,7 +35,7 @@ import type Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProviderEvent } from "../stripe-simulator/provider.ts";
 
-const { bigItemId, heavyShopperId } = largeRecord;
+const { bigItemId, heavyShopperId } = largeDatabase;
 const limitedItemId = "item_02";
 const hourMs = 3_600_000;
 const signal = new AbortController().signal;
@@ -56,7 +56,7 @@ describe("with two million orders in Postgres", () => {
 
   beforeAll(async () => {
     world = await createWorld();
-    await fillLargeRecord(world.databaseUrl);
+    await fillLargeDatabase(world.databaseUrl);
     db = explainDatabase(world.databaseUrl, (execution) => executions.push(execution));
     await addItem(world.db, "item_pay", 1_000, { payment_retries: 1 });
     simulator = await startTestSimulator();
@@ -226,7 +226,7 @@ describe("with two million orders in Postgres", () => {
 
   test("recovery from a loss of Redis reads what is held, what was decided within a day, and what Redis has views of", async () => {
     const { signal } = new AbortController();
-    const recover = epochRecovery({ ...parts(), signal, setUpQueues: async () => {} });
+    const recover = generationRecovery({ ...parts(), signal, setUpQueues: async () => {} });
     const watch = { ...parts(), recover, lacksSome: null };
     const inLine = (shopperId: string) =>
       queuedOrder({ shopperId, itemId: bigItemId, placedAtMs: Date.now() - hourMs });
@@ -235,13 +235,13 @@ describe("with two million orders in Postgres", () => {
     await snapshot.connect();
     await snapshot.query("begin isolation level repeatable read; select 1 from orders limit 1");
     const statements = await statementsOf("recovery", async () => {
-      expect(await watchEpochOnce(watch)).toBe("begin");
-      expect(await watchEpochOnce(watch)).toBe("recover");
-      expect(await watchEpochOnce(watch)).toBe("sound");
+      expect(await watchGenerationOnce(watch)).toBe("begin");
+      expect(await watchGenerationOnce(watch)).toBe("recover");
+      expect(await watchGenerationOnce(watch)).toBe("sound");
       await emptyRedis(world);
-      expect(await watchEpochOnce(watch)).toBe("emptied");
-      expect(await watchEpochOnce(watch)).toBe("recover");
-      expect(await watchEpochOnce(watch)).toBe("sound");
+      expect(await watchGenerationOnce(watch)).toBe("emptied");
+      expect(await watchGenerationOnce(watch)).toBe("recover");
+      expect(await watchGenerationOnce(watch)).toBe("sound");
       // What watchLanes does about orders without a job.
       const lost = Array.from({ length: 1_000 }, () => inLine("crowd"));
       expect(await findWithoutJob(lanes, new Map(lost.map((order) => [order.id, order])), signal)).toHaveLength(
@@ -303,7 +303,7 @@ describe("with two million orders in Postgres", () => {
     const statements = await statementsOf("recount", () => recountBooks(db, raiseAlarm));
     expect(alarms).toEqual([]);
     const counts = statements.filter(({ indexes }) => indexes.includes("orders_with_units"));
-    expect(counts.length).toBeGreaterThanOrEqual(2 * largeRecord.items); // at least a page and the end of each
+    expect(counts.length).toBeGreaterThanOrEqual(2 * largeDatabase.items); // at least a page and the end of each
     expect(statements.flatMap(({ seqScans }) => seqScans.filter((name) => name !== "item_totals"))).toEqual([]);
     const sold = await sql<{ n: number }>`select sum(reserved + confirmed) as n from item_totals`.execute(world.db);
     const read = counts.reduce((sum, { rows }) => sum + rows, 0);

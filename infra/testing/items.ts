@@ -1,6 +1,6 @@
 import type { Database } from "@holdfast/shared/database.ts";
 
-/** Puts an item on sale, straight into the record. */
+/** Puts an item on sale, straight into Postgres. */
 export async function addItem(
   db: Database,
   id: string,

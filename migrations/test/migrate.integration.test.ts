@@ -6,7 +6,15 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { migrate } from "../src/migrate.ts";
 
-const allFiles = ["001_orders", "002_payments", "003_redis_epochs", "004_money", "005_money_indexes"];
+const allFiles = [
+  "001_orders",
+  "002_payments",
+  "003_redis_epochs",
+  "004_money",
+  "005_money_indexes",
+  "006_plain_words",
+  "007_no_waiting_list",
+];
 
 describe("migrating", () => {
   test("brings an empty database up, and a second time changes nothing", async () => {

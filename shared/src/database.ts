@@ -13,7 +13,7 @@ export interface Tables {
   unmatched_payments: UnmatchedPaymentTable;
   reconciliations: ReconciliationTable;
   webhook_events: WebhookEventTable;
-  redis_epochs: RedisEpochTable;
+  redis_generations: RedisGenerationTable;
   legal_transitions: { from_status: OrderStatus; to_status: OrderStatus };
 }
 
@@ -111,14 +111,14 @@ interface WebhookEventTable {
   processed_at: Date | null;
 }
 
-interface RedisEpochTable {
-  epoch: number;
+interface RedisGenerationTable {
+  generation: number;
   token: string;
   cause: "first_start" | "emptied" | "restored";
   began_at: Generated<Date>;
   recovered_at: Date | null;
-  beat: Generated<number>;
-  beat_at: Date | null;
+  heartbeats: Generated<number>;
+  heartbeat_at: Date | null;
   in_line: Generated<number>;
   previous: GeneratedAlways<number | null>;
 }
@@ -255,7 +255,7 @@ export async function requirePostgres(db: Database): Promise<void> {
   try {
     // Reads no row. With `limit 1` and an empty table, Postgres goes through all combinations of the
     // others' rows.
-    await sql`select 1 from orders, redis_epochs, unmatched_payments, item_totals, reconciliations where false`.execute(
+    await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations where false`.execute(
       db,
     );
   } catch (error) {

@@ -77,7 +77,7 @@ export async function joinFleet(parts: FleetParts): Promise<FleetMember> {
   let heardAtMs = performance.now();
   const { promise: expelled, resolve: expel } = Promise.withResolvers<LanesDiffer>();
 
-  const beat = async () => {
+  const sendHeartbeat = async () => {
     const since = performance.now() - heardAtMs > seniorityMs ? "rejoin" : String(sinceMs);
     const [answer, value] = await join(parts, id, since);
     if (answer === "differs") {
@@ -88,21 +88,21 @@ export async function joinFleet(parts: FleetParts): Promise<FleetMember> {
     sinceMs = value;
     heardAtMs = performance.now();
   };
-  let beating: Promise<void> | null = null;
+  let sending: Promise<void> | null = null;
   const timer = setInterval(() => {
-    beating ??= beat()
+    sending ??= sendHeartbeat()
       .catch((error: unknown) => {
         log[isOutage(error) ? "debug" : "error"]({ err: error }, "no heartbeat in the fleet");
       })
       .finally(() => {
-        beating = null;
+        sending = null;
       });
   }, heartbeatEveryMs);
   return {
     expelled,
     async leave() {
       clearInterval(timer);
-      await beating;
+      await sending;
       await redis.hdel(keys.fleet, id).catch(() => {}); // without Redis it is forgotten after its TTL
     },
   };

@@ -1,4 +1,4 @@
-/** An item on sale, as the record holds it and as the API keeps it in mind. */
+/** An item on sale, as Postgres holds it and as the API keeps it in mind. */
 export interface Item {
   readonly id: string;
   readonly name: string;

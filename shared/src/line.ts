@@ -78,7 +78,7 @@ export async function takePlaces(
   return last < 0 ? null : last;
 }
 
-/** Gives back places that were taken for orders that are not in line after all. */
+/** Returns places that were taken for orders that are not in line after all. */
 export async function returnPlaces(
   redis: RedisClient,
   keys: RedisKeys,

@@ -1,6 +1,6 @@
 import { Cluster } from "ioredis";
 import { invariant } from "./invariant.ts";
-import { publishNews } from "./news.ts";
+import { publishMessage } from "./messages.ts";
 import type { OrderRecord } from "./order.ts";
 import { decodeView, encodeView, entryOf, shortIdLength } from "./order-view-text.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
@@ -8,7 +8,7 @@ import { restoreId, shortenId } from "./short-id.ts";
 
 /**
  * The live view of orders in Redis: one hash per shopper, one field per order. It answers the
- * shoppers' polls; the record is Postgres. A view is replaced only by a newer version of the same
+ * shoppers' polls; the source of truth is Postgres. A view is replaced only by a newer version of the same
  * order.
  *
  * One line of text per view, not JSON: a queued order's fits the 64 bytes up to which Redis keeps a
@@ -60,7 +60,7 @@ local function replace_view(key, id, view, ttl)
   return true
 end
 local function drop_old_views(key, max)
-  local live = { queued = true, waitlisted = true, reserved = true }
+  local live = { queued = true, reserved = true }
   local views, old = redis.call("HGETALL", key), {}
   for i = 1, #views, 2 do
     local fields = {}
@@ -149,17 +149,17 @@ export async function publishOrders(
   // The message behind the views: whoever misses it reads those. One Redis does both in that order,
   // without being waited for.
   if (redis.isCluster) await replaced;
-  await Promise.all([replaced, publishNews(redis, keys.orderNews, orderNewsOf(orders))]);
+  await Promise.all([replaced, publishMessage(redis, keys.orderMessages, encodeOrderMessage(orders))]);
 }
 
 /** Orders as one message. */
-export function orderNewsOf(orders: readonly OrderRecord[]): string {
+export function encodeOrderMessage(orders: readonly OrderRecord[]): string {
   return orders.map((order) => `${order.id} ${encodeView(order)}`).join("\n");
 }
 
-/** Reads news of orders, telling each one's id and view. */
-export function readOrderNews(news: string, tell: (orderId: string, view: string) => void): void {
-  for (const line of news.split("\n")) tell(line.slice(0, uuidLength), line.slice(uuidLength + 1));
+/** Reads a message of orders, and calls back with each one's id and view. */
+export function readOrderMessage(text: string, onOrder: (orderId: string, view: string) => void): void {
+  for (const line of text.split("\n")) onOrder(line.slice(0, uuidLength), line.slice(uuidLength + 1));
 }
 
 const uuidLength = 36;

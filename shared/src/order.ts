@@ -8,7 +8,6 @@
 
 export const orderStatuses = [
   "queued",
-  "waitlisted",
   "reserved",
   "confirmed",
   "refunded",
@@ -39,8 +38,7 @@ export type PaymentStatus = (typeof paymentStatuses)[number];
 
 /** From each state, the states an order may go to. */
 export const legalTransitions: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
-  queued: ["waitlisted", "reserved", "out_of_stock", "rejected", "cancelled"],
-  waitlisted: ["reserved", "out_of_stock", "cancelled"],
+  queued: ["reserved", "out_of_stock", "rejected", "cancelled"],
   reserved: ["confirmed", "cancelled"],
   confirmed: ["refunded"], // by operations, here or at the provider
   refunded: [],
@@ -54,11 +52,11 @@ export const legalTransitions: Readonly<Record<OrderStatus, readonly OrderStatus
  * held.
  */
 export function isFinal(status: OrderStatus): boolean {
-  return status !== "queued" && status !== "waitlisted" && status !== "reserved";
+  return status !== "queued" && status !== "reserved";
 }
 
 /**
- * What is known of one order, as both the record (Postgres) and the live view (Redis) hold it.
+ * What is known of one order, as both Postgres and the live view (Redis) hold it.
  * Times are milliseconds since 1970, money is in the currency's minor unit.
  */
 export interface OrderRecord {
@@ -170,8 +168,6 @@ function messageFor(record: OrderRecord, itemLocked: boolean): string {
   switch (record.status) {
     case "queued":
       return itemLocked ? "Currently being purchased" : "Waiting in line";
-    case "waitlisted":
-      return "On the waiting list";
     case "reserved":
       return `Reserved, ${heldMessages[record.paymentStatus ?? "pending"]}`;
     case "confirmed":

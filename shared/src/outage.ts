@@ -24,7 +24,7 @@ const transientSystemCodes = [
 const transientMessages =
   /connection (terminated|ended|is closed)|timeout (exceeded )?when trying to connect|query read timeout|connection timeout|client has encountered a connection error|not queryable|max retries per request|stream isn't writeable|command timed out|command aborted|cluster isn't ready|startup nodes is available|cluster is (ended|disconnect)|too many cluster redirections|error establishing an ssl connection|-(OOM|READONLY|MISCONF|NOREPLICAS)\b|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|OOM|BUSY|NOREPLICAS|UNBLOCKED)\b/i;
 
-/** Whether an error says that Postgres or Redis is away or busy, rather than that something is wrong with the work. */
+/** Whether an error says that Postgres or Redis is unavailable or busy, rather than that something is wrong with the work. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof AggregateError) return error.errors.every(isOutage);

@@ -124,11 +124,11 @@ export function redisKeys(prefix: string) {
     /** A hash with every item as it is now, field: item id. */
     items: `${prefix}holdfast:{items}`,
     /** What becomes of items. */
-    itemNews: { channel: `${prefix}holdfast:{items}:news`, counter: `${prefix}holdfast:{items}:number` },
+    itemMessages: { channel: `${prefix}holdfast:{items}:messages`, counter: `${prefix}holdfast:{items}:number` },
     /** What becomes of orders. */
-    orderNews: { channel: `${prefix}holdfast:{orders}:news`, counter: `${prefix}holdfast:{orders}:number` },
-    /** A hash that says which generation of Redis this is, its epoch: `token` and `beat`. */
-    epoch: `${prefix}holdfast:epoch`,
+    orderMessages: { channel: `${prefix}holdfast:{orders}:messages`, counter: `${prefix}holdfast:{orders}:number` },
+    /** A hash that says which generation of Redis this is: `token` and `heartbeats`. */
+    generation: `${prefix}holdfast:generation`,
     /** How often somebody did something in a minute: `address:…`, `shopper:…`, `sessions:…`. */
     rate: (who: string) => `${prefix}holdfast:rate:${who}`,
     /** When the next request to the payment provider may leave. */

@@ -80,7 +80,6 @@ describe("what a shopper is shown", () => {
   });
 
   test.each([
-    [{ status: "waitlisted" }, "On the waiting list"],
     [{ status: "out_of_stock" }, "Out of stock"],
     [{ status: "confirmed" }, "Success"],
     [{ status: "refunded" }, "Refunded"],

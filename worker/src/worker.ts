@@ -13,7 +13,7 @@ import {
 } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
-import { watchEpoch } from "@holdfast/shared/watch-epoch.ts";
+import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import type { Worker } from "bullmq";
 import { rolesOf, type WorkerConfig, type WorkerRole } from "./config.ts";
 import { connectStripe } from "./payment/connect-stripe.ts";
@@ -21,7 +21,7 @@ import { providerRate } from "./payment/provider-rate.ts";
 import { type ChargeParts, serveCharges } from "./payment/serve-charges.ts";
 import { serveWebhooks } from "./payment/serve-webhooks.ts";
 import { watchUnknownCards } from "./payment/unknown-cards.ts";
-import { epochRecovery } from "./recovery/recover-epoch.ts";
+import { generationRecovery } from "./recovery/recover-generation.ts";
 import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
 import { chargeRoom } from "./reserve/enqueue-charges.ts";
 import { serveLane, setUpLane } from "./reserve/serve-lane.ts";
@@ -30,7 +30,7 @@ import { watchLanes } from "./reserve/watch-lanes.ts";
 export interface RunningWorker {
   /** Resolves where it must not go on, with the reason; it still has to be closed. */
   readonly expelled: FleetMember["expelled"];
-  /** Finishes the jobs in hand, gives back its locks and connections. */
+  /** Finishes the jobs in hand, releases its locks and connections. */
   close(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ async function servePayments(
 const paymentConnections = 8; // a charge holds one only while it reads and settles; sweeps and events are short
 
 /**
- * Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is away.
+ * Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is unavailable.
  */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const roles = rolesOf(config.WORKER_ROLES);
@@ -105,8 +105,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     await Promise.all(lanes.map(setUpLane));
     await setUpSweeps(sweeps, nightly);
   };
-  const recover = epochRecovery({ db, redis: failing, keys, lanes, setUpQueues, signal: closing.signal, log });
-  const watch = watchEpoch({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, alarm: raiseAlarm });
+  const recover = generationRecovery({ db, redis: failing, keys, lanes, setUpQueues, signal: closing.signal, log });
+  const watch = watchGeneration({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, alarm: raiseAlarm });
   const lanesWatch = watchLanes({
     db,
     redis: failing,

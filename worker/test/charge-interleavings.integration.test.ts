@@ -35,7 +35,7 @@ import { decidePurchase } from "../src/reserve/decide-purchase.ts";
  * (11), by the sweeper too (1); another key at each sending (2); money that comes late is kept
  * (59); the intent of a declined card is taken for closed (1); an attempt is sent without being
  * noted first (7). What it did not find in a hundred: units that go back on an unknown outcome;
- * what was paid for them is given back by webhook, and payment-schedules looks further.
+ * what was paid for them is refunded by webhook, and payment-schedules looks further.
  */
 const interleavings = Number(process.env.INTERLEAVINGS ?? 100);
 const seed = seedFrom(process.env.SEED);
@@ -222,7 +222,7 @@ class Play {
 
   /**
    * @param faultless whether the provider did as it should: then one payment is begun, and of our
-   * own doing none has to be given back
+   * own doing none has to be refunded
    */
   async #audit(faultless: boolean): Promise<void> {
     const { db } = this.#world;

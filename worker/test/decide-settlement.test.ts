@@ -338,7 +338,7 @@ describe.each(["confirmed", "refunded"] as const)("an order that is %s", (status
   });
 });
 
-test.each(["out_of_stock", "rejected", "queued", "waitlisted"] as const)(
+test.each(["out_of_stock", "rejected", "queued"] as const)(
   "nothing changes an order that is %s: money for it goes back",
   (status) => {
     const steps = everything.map((outcome) => decide({ status }, outcome).do);

@@ -81,7 +81,7 @@ describe("the item lock", () => {
     await lock?.release();
   });
 
-  test("counts as lost past its time while Redis is away and cannot renew it, and not before", async () => {
+  test("counts as lost past its time while Redis is unavailable and cannot renew it, and not before", async () => {
     const ttlMs = 600;
     const away = cutOff(world.redis);
     const takenAtMs = performance.now();
@@ -92,7 +92,7 @@ describe("the item lock", () => {
     await lock?.release().catch(() => {});
   });
 
-  test("is not renewed any more once it was given back", async () => {
+  test("is not renewed any more once it was returned", async () => {
     const lock = await takeItemLock(world.redis, key("back"), 150);
     await lock?.release();
     await world.redis.set(key("back"), "somebody else");
@@ -101,7 +101,7 @@ describe("the item lock", () => {
   });
 });
 
-/** A Redis that takes a lock and is away from then on: no other script is answered. */
+/** A Redis that takes a lock and is unavailable from then on: no other script is answered. */
 function cutOff(redis: RedisClient): RedisClient {
   let taken = false;
   return new Proxy(redis, {

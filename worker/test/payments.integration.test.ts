@@ -250,7 +250,7 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
     },
   );
 
-  test("no client secret and no card is ever in the record", async () => {
+  test("no client secret and no card is ever in Postgres", async () => {
     const dump = JSON.stringify(
       await Promise.all([
         world.db.selectFrom("orders").selectAll().execute(),
@@ -262,7 +262,7 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
     expect(dump).not.toMatch(/_secret_|4242/);
   });
 
-  test("the record and the provider agree; a payment that was slipped in is found, and nothing is repaired", async () => {
+  test("Postgres and the provider agree; a payment that was slipped in is found, and nothing is repaired", async () => {
     await eventually("everything is settled", async () => {
       const { rows } = await sql<{ n: number }>`select count(*) as n from orders where status = 'reserved'`.execute(
         world.db,

@@ -44,9 +44,9 @@ describe("an order that can never be decided", () => {
   const viewOf = (request: PurchaseRequest) => readView(world.redis, world.keys, request.shopperId, request.orderId);
 
   test.each<[string, Partial<PurchaseRequest>, boolean]>([
-    ["an amount below the record's least", { amountMinor: Number.MAX_SAFE_INTEGER, quantity: 2 ** 31 }, false],
+    ["an amount below the database's least", { amountMinor: Number.MAX_SAFE_INTEGER, quantity: 2 ** 31 }, false],
     ["a currency that is none", { currency: "EURO" }, false],
-    ["a shopper's id beyond the record's limit", { shopperId: "x".repeat(300) }, false],
+    ["a shopper's id beyond the database's limit", { shopperId: "x".repeat(300) }, false],
     ["a byte in the card's name that no text may have", { paymentMethod: "pm_\u0000" }, true],
   ])(
     "among 500, %s: the other 499 are decided in their order of arrival, and it is refused",
@@ -100,7 +100,7 @@ describe("an order that can never be decided", () => {
     expect(await booksOf(world.db, "item_1")).toMatchObject({ inventory: 300, balanced: true });
   });
 
-  test("is not refused where the record has decided it already: the record is told", async () => {
+  test("is not refused where Postgres has decided it already: Postgres is told", async () => {
     const decided = purchaseRequest();
     await enqueue([decided]);
     await drained();

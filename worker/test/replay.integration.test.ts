@@ -110,7 +110,7 @@ describe("replaying a dead job", () => {
     expect(code).toBe(1);
   });
 
-  test("an event of the provider that the record refuses is dead at once, and can be replayed", async () => {
+  test("an event of the provider that Postgres refuses is dead at once, and can be replayed", async () => {
     const event = { eventId: "evt_1", type: "payment_intent.succeeded\u0000", paymentIntentId: null, orderId: null };
     const job = await webhooks.add("webhook", event, { jobId: event.eventId });
     await eventually("it is dead", async () => (await webhooks.getFailedCount()) === 1);

@@ -98,7 +98,7 @@ class Play {
     this.#scene = scene;
     this.#stage = new Interleaving(scheduler, pool, world.db);
     const [first, second] = scene.lines.map((purchases) =>
-      // Shoppers of this play alone: who has many orders finds the older ones only in the record.
+      // Shoppers of this play alone: who has many orders finds the older ones only in Postgres.
       purchases.map(({ shopperId, quantity }) =>
         purchaseRequest({ shopperId: `${this.#itemId}-${shopperId}`, quantity }),
       ),
@@ -152,7 +152,7 @@ class Play {
   }
 
   /**
-   * As a lane does it: the job waits where the lock is held or something is away, and is tried
+   * As a lane does it: the job waits where the lock is held or something is unavailable, and is tried
    * again.
    */
   async #decide(actor: Actor, job: PurchaseJob): Promise<void> {

@@ -46,7 +46,7 @@ describe("reserving a purchase job", () => {
     ]);
   });
 
-  test("returns each order exactly as the record has it", async () => {
+  test("returns each order exactly as Postgres has it", async () => {
     await addItem(world.db, "exact", 1, { hold_seconds: 30 });
     const job = purchaseJob("exact", [purchaseRequest(), purchaseRequest({ fingerprint: "abcdefgh" })]);
     const first = await reserveOrders(world.db, job, never);

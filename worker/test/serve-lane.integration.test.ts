@@ -104,7 +104,7 @@ describe("a lane", () => {
     expect(await lane.getFailedCount()).toBe(0);
   });
 
-  test("when Postgres is away, jobs keep their places, and none fails", async () => {
+  test("when Postgres is unavailable, jobs keep their places, and none fails", async () => {
     for (const item of ["first", "second"]) await addItem(world.db, item, 1);
     const url = new URL(world.databaseUrl);
     const proxy = await cuttableProxy(url.hostname, Number(url.port));

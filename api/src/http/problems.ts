@@ -72,7 +72,7 @@ export class Problem extends Error {
   }
 }
 
-/** Redis, or Postgres for what needs it, is away. */
+/** Redis, or Postgres for what needs it, is unavailable. */
 export function unavailable(): Problem {
   return new Problem("unavailable", "A part of the shop does not answer; nothing was lost. Try again in a moment.", {
     retryAfterSeconds: 2,
@@ -117,7 +117,7 @@ const problemType = "application/problem+json; charset=utf-8";
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
   if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
-  if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is away"); // one per request of a crowd
+  if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is unavailable"); // one per request of a crowd
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
   if (problem.location !== null) reply.header("location", problem.location);
   if (problem.code === "unauthenticated" && !reply.hasHeader("www-authenticate"))

@@ -16,7 +16,7 @@ export type IdentifyShopper = (request: FastifyRequest) => string | Promise<stri
 
 const guestSessionSeconds = 24 * 3600; // as long as an Idempotency-Key is remembered, and longer than any sale
 
-// The id goes into Redis keys and the record: no control characters (Postgres takes no NUL),
+// The id goes into Redis keys and Postgres: no control characters (Postgres takes no NUL),
 // nothing half of a pair.
 function isShopperId(sub: unknown): sub is string {
   return typeof sub === "string" && sub.length >= 1 && sub.length <= 255 && sub.isWellFormed() && !/\p{Cc}/u.test(sub);

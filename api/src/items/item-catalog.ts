@@ -2,9 +2,9 @@ import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
 import { publishItems, readItem, readItems } from "@holdfast/shared/item-view.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
-import { followNews } from "@holdfast/shared/news.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
+import { followMessages } from "../follow-messages.ts";
 import { coalesce } from "../orders/coalesce.ts";
 
 /**
@@ -42,8 +42,8 @@ const maxMisses = 10_000; // ids remembered as missing; past that all are forgot
 const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
 
 /**
- * Reads all items, then follows their news; where some were missed, it reads the view in Redis
- * again. Behind that, the record is read every few seconds, and what the view does not have yet is
+ * Reads all items, then follows their messages; after a gap it reads the view in Redis
+ * again. Behind that, Postgres is read every few seconds, and what the view does not have yet is
  * published: so view and servers heal by themselves. While Postgres or Redis is unavailable, the items
  * stay as they were last seen.
  */
@@ -51,14 +51,14 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
   const items = new Map<string, Item>();
   const misses = new Map<string, number>();
 
-  const isNews = (item: Item) => (items.get(item.id)?.version ?? 0) < item.version;
+  const isNewer = (item: Item) => (items.get(item.id)?.version ?? 0) < item.version;
   const note = (item: Item) => {
-    if (isNews(item)) items.set(item.id, item);
+    if (isNewer(item)) items.set(item.id, item);
     misses.delete(item.id);
   };
   const refresh = async () => {
     const rows = await db.selectFrom("items").selectAll().execute();
-    const untold = rows.map(itemFromRow).filter(isNews);
+    const untold = rows.map(itemFromRow).filter(isNewer);
     for (const item of untold) note(item);
     await publishItems(redis, keys, untold);
   };
@@ -77,13 +77,13 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
   const quietly = (work: Promise<void>) =>
     work.catch((error: unknown) => log.warn({ err: error }, "items could not be read again; going by what is known"));
 
-  const stopFollowing = await followNews({ subscriber, redis, log }, keys.itemNews, {
-    onNews: (text) => {
+  const stopFollowing = await followMessages({ subscriber, redis, log }, keys.itemMessages, {
+    onMessage: (text) => {
       const item = readItem(text);
       if (item) note(item);
-      else log.warn("news of an item that are none; ignored");
+      else log.warn("a message about items that is no item was ignored");
     },
-    onMissed: async () => (await readItems(redis, keys)).forEach(note),
+    onGap: async () => (await readItems(redis, keys)).forEach(note),
   });
   await refresh();
   let refreshing = false;

@@ -31,7 +31,7 @@ function operationsCheck(password: string, noteAttempt: NoteAttempt) {
     const address = clientAddress(request);
     const lockedMs = await noteAttempt(address, right);
     if (lockedMs > 0) {
-      request.log.warn({ address }, "operations' password was wrong too often: the address is shut out");
+      request.log.warn({ address }, "operations' password was wrong too often: the address is locked out");
       const retryAfterSeconds = Math.ceil(lockedMs / 1000);
       throw new Problem("rate_limited", "Too many wrong passwords from this address.", { retryAfterSeconds });
     }

@@ -1,6 +1,6 @@
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 
-/** How often an address may give a wrong password, and how long it is shut out then. */
+/** How often an address may give a wrong password, and how long it is locked out then. */
 export interface LockoutLimits {
   readonly maxFailures: number;
   readonly lockMs: number;
@@ -11,13 +11,13 @@ export const lockoutLimits: LockoutLimits = {
   lockMs: 15 * 60_000,
 };
 
-/** Addresses counted in this process while Redis is away; an attacker with more of them is beyond a list. */
+/** Addresses counted in this process while Redis is unavailable; an attacker with more of them is beyond a list. */
 const maxCountedHere = 10_000;
 
-/** Notes whether a password was right. @returns for how many ms the address is shut out, 0 where it is not */
+/** Notes whether a password was right. @returns for how many ms the address is locked out, 0 where it is not */
 export type NoteAttempt = (address: string, right: boolean) => Promise<number>;
 
-// Who is shut out is not counted any further, so that the lock ends; and is told the same whether right or wrong.
+// Who is locked out is not counted any further, so that the lock ends; and is told the same whether right or wrong.
 const attemptScript = `
 local failures = tonumber(redis.call("GET", KEYS[1]) or "0")
 if failures >= tonumber(ARGV[2]) then return redis.call("PTTL", KEYS[1]) end
@@ -34,7 +34,7 @@ interface LockoutCommands {
 /**
  * Counts wrong passwords per client address in Redis, and so across all API servers; the password is compared first and the answer of Redis
  * decides, so that of many guesses at the same moment no more than the limit can succeed. A right password does not start the
- * count anew: who shares an address with operations would profit. While Redis is away each process counts for itself.
+ * count anew: who shares an address with operations would profit. While Redis is unavailable each process counts for itself.
  */
 export function opsLockout(redis: RedisClient, keys: RedisKeys, limits: LockoutLimits): NoteAttempt {
   if (!("noteOpsAttempt" in redis)) redis.defineCommand("noteOpsAttempt", { numberOfKeys: 1, lua: attemptScript });

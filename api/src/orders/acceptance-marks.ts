@@ -5,13 +5,13 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
  * How many purchase jobs this server has put into each lane, counted here and in Redis. Redis has the
  * count after it has the job, and both in the same lane's keys: a Redis that lacks a count it has
  * acknowledged may lack jobs too, whose orders have a 202. So a failover that drops the last few
- * hundred milliseconds is noticed, which is less than the time between two heartbeats of the epoch.
+ * hundred milliseconds is noticed, which is less than the time between two heartbeats of the generation.
  */
 export interface AcceptanceMarks {
   /** To be called once Redis has a job. Nobody waits for it: jobs that come together are one command. */
   note(laneName: string): void;
-  /** Whether Redis lacks something it has acknowledged since this was first asked for this epoch. */
-  lacksSome(epoch: number): Promise<boolean>;
+  /** Whether Redis lacks something it has acknowledged since this was first asked for this generation. */
+  lacksSome(generation: number): Promise<boolean>;
 }
 
 interface Mark {
@@ -33,7 +33,7 @@ if tonumber(ARGV[1]) > before then redis.call("SET", KEYS[1], ARGV[1], "PX", ARG
 return before`;
 
 export function acceptanceMarks(redis: RedisClient, keys: RedisKeys): AcceptanceMarks {
-  let markedEpoch: number | null = null;
+  let markedGeneration: number | null = null;
   let marks = new Map<string, Mark>(); // by lane
 
   const write = async (mark: Mark) => {
@@ -70,9 +70,9 @@ export function acceptanceMarks(redis: RedisClient, keys: RedisKeys): Acceptance
       mark.notedAtMs = performance.now();
       void write(mark);
     },
-    async lacksSome(epoch) {
-      if (epoch !== markedEpoch) marks = new Map();
-      markedEpoch = epoch;
+    async lacksSome(generation) {
+      if (generation !== markedGeneration) marks = new Map();
+      markedGeneration = generation;
       const found = await Promise.all([...marks.values()].map(isLacking));
       return found.includes(true);
     },

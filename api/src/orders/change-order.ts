@@ -142,7 +142,7 @@ export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId
     const cancelled = await cancelInLine(parts, order);
     if (cancelled !== null) return cancelled;
   }
-  // One that was refused because the record would not have it is over in the live view alone.
+  // One that was refused because Postgres would not have it is over in the live view alone.
   if (order.status === "rejected") throw orderSettled();
   if (await requestRelease(parts.db, orderId)) {
     const job = chargeQueueEntry("release", orderId, "by-shopper");

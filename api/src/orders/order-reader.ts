@@ -106,7 +106,7 @@ export async function readOrder(
   return null;
 }
 
-/** A hold that ended a while ago was settled: its view missed the news, so the record is asked. */
+/** A hold that ended a while ago is settled: its view missed the change, so Postgres is asked. */
 function isOverdue(view: OrderRecord): boolean {
   return view.status === "reserved" && view.holdExpiresAtMs !== null && view.holdExpiresAtMs + 15_000 < Date.now();
 }
@@ -114,7 +114,7 @@ function isOverdue(view: OrderRecord): boolean {
 const maxListedOrders = 100; // a page of one's own orders; nobody has bought more in one sale
 
 /**
- * A shopper's own orders, newest first: those in line from Redis, the decided ones from the record.
+ * A shopper's own orders, newest first: those in line from Redis, the decided ones from Postgres.
  */
 export async function listOrders(parts: OrderReaderParts, shopperId: string): Promise<OrderRecord[]> {
   const [queued, rows] = await Promise.all([

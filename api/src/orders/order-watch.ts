@@ -1,15 +1,15 @@
 import type { Logger } from "@holdfast/shared/log.ts";
-import { followNews } from "@holdfast/shared/news.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { readOrderNews, readView } from "@holdfast/shared/order-view.ts";
+import { readOrderMessage, readView } from "@holdfast/shared/order-view.ts";
 import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { followMessages } from "../follow-messages.ts";
 import { Problem } from "../http/problems.ts";
 
 /** Waits for what becomes of orders, for the requests that were asked to (`Prefer: wait`). */
 export interface OrderWatch {
   /**
-   * Looks at an order, and waits until it is an answer or the time is over. It listens before it looks, so that no news fall between.
+   * Reads an order, and waits until it is an answer or the time is over. It listens before it reads, so that no message falls between.
    * @param look the order as it is; what it throws is thrown
    * @param isAnswer asked of what was looked at (then `order` is `known`), and of every newer state of the order
    * @returns the newest that is known of the order when the waiting ends
@@ -45,7 +45,7 @@ export interface WatchParts {
 const maxWatches = 50_000; // requests; at under 10 KB each half a gigabyte. Past that nobody waits: the answer is what is known now
 const maxWatchesPerShopper = 8; // at this server: two windows, two devices, and as many again that nobody looks at any more
 const retryAfterSeconds = 1; // an order's own page may look again at once, without waiting
-const rereadChunk = 500; // views asked for at a time after missed news, so that a crowd of waiters is no flood
+const rereadChunk = 500; // views read at a time after a gap, so that a crowd of waiters is no flood
 
 interface Watch {
   readonly shopperId: string;
@@ -54,7 +54,7 @@ interface Watch {
   wake: (atOnce: boolean) => void;
 }
 
-/** Follows the news of orders: one message per batch, however many wait; and looks at the views again where some were missed. */
+/** Follows the messages of orders, one per batch, however many wait; after a gap it reads the views again. */
 export async function openOrderWatch({ redis, subscriber, keys, log }: WatchParts): Promise<OrderWatch> {
   const watches = new Map<string, Set<Watch>>(); // by order id: a shopper may ask in several windows
   const waitingOf = new Map<string, number>(); // by shopper
@@ -92,12 +92,12 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
       );
     }
   };
-  const stopFollowing = await followNews({ subscriber, redis, log }, keys.orderNews, {
-    onNews: (text) =>
-      readOrderNews(text, (orderId, view) => {
+  const stopFollowing = await followMessages({ subscriber, redis, log }, keys.orderMessages, {
+    onMessage: (text) =>
+      readOrderMessage(text, (orderId, view) => {
         for (const watch of watches.get(orderId) ?? []) hear(watch, decodeView(watch.shopperId, orderId, view));
       }),
-    onMissed: reread,
+    onGap: reread,
   });
 
   return {
@@ -108,7 +108,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
       begin(orderId, watch);
       try {
         const known = await look();
-        if (closed || isAnswer(known, known)) return known; // it may have closed meanwhile: then no news come any more
+        if (closed || isAnswer(known, known)) return known; // it may have closed meanwhile: then no message comes any more
         return (await nextAnswer(watch, known, { waitMs, onGone, isAnswer })) ?? known;
       } finally {
         end(orderId, watch);
@@ -152,6 +152,6 @@ function nextAnswer(
     };
     const timer = setTimeout(() => watch.wake(true), waitMs);
     onGone(() => watch.wake(true));
-    watch.wake(false); // news may have come while it was looked at
+    watch.wake(false); // a message may have come while it was read
   });
 }

@@ -1,7 +1,12 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { judgeEpoch, readKnownEpoch, readLosses, readSeenEpoch } from "@holdfast/shared/redis-epoch.ts";
+import {
+  judgeGeneration,
+  readKnownGeneration,
+  readLosses,
+  readSeenGeneration,
+} from "@holdfast/shared/redis-generation.ts";
 import { Problem } from "../http/problems.ts";
 import { coalesce } from "./coalesce.ts";
 
@@ -24,13 +29,13 @@ export function unknownOrderTeller(parts: UnknownOrderParts): () => Promise<Prob
 const none = "You have no order with this id.";
 
 /**
- * What is said of an order that neither Redis nor the record knows. An order in line is only in Redis: where Redis turns out to have
+ * What is said of an order that neither Redis nor Postgres knows. An order in line is only in Redis: where Redis turns out to have
  * been emptied or restored, its silence means nothing until that has been dealt with, and afterwards the order may be one that was
  * lost. Whoever holds a 202 for it is told so, and what to do.
  */
 export async function unknownOrder({ db, redis, keys }: UnknownOrderParts): Promise<Problem> {
-  const known = await readKnownEpoch(db);
-  const state = judgeEpoch(known, await readSeenEpoch(redis, keys));
+  const known = await readKnownGeneration(db);
+  const state = judgeGeneration(known, await readSeenGeneration(redis, keys));
   const firstStart = known === null || known.cause === "first_start";
   const beginning = state === "begin" || state === "beginning" || state === "recover";
   if (state !== "sound" && !(firstStart && beginning)) {

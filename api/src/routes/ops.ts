@@ -53,7 +53,7 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
 function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsParts): void {
   const changed = async (item: Item) => {
     items.note(item);
-    // Where Redis is away it only takes longer: every server reads the record again now and then.
+    // Where Redis is unavailable it only takes longer: every server reads Postgres again now and then.
     await publishItems(redis, keys, [item]).catch(() => {});
   };
 

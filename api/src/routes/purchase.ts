@@ -140,7 +140,7 @@ async function findRepeated(
   itemId: string,
   body: { quantity?: number; paymentMethod: string },
 ): Promise<OrderRecord | null> {
-  // The view alone: it lives as long as a key is remembered, and the record shall not be asked by
+  // The view alone: it lives as long as a key is remembered, and Postgres shall not be asked by
   // everyone who comes too late.
   const order = await readView(shopperId, orderIdForKey(shopperId, idempotencyKey));
   if (order && order.fingerprint !== requestFingerprint(itemId, body.quantity ?? 1, body.paymentMethod))

@@ -13,7 +13,7 @@ const maxEventBytes = 256 * 1024; // an event carries a whole object; the larges
 
 /**
  * `POST /webhooks/stripe`: the signature is checked over the raw body, and 200 is sent once the event is safely queued. An event that
- * comes again while it waits is the same job; one that comes again later is known by its id in the record.
+ * comes again while it waits is the same job; one that comes again later is known by its id in Postgres.
  */
 export function webhookRoute(app: App, webhooks: WebhookQueue, secret: string): void {
   app.removeAllContentTypeParsers();

@@ -6,7 +6,7 @@ import type { LedgerEntry } from "../../stripe-simulator/provider.ts";
 import type { Tale } from "./shopper.ts";
 import type { Stage } from "./stage.ts";
 
-/** An order as the record has it. */
+/** An order as Postgres has it. */
 export interface OrderRow {
   readonly id: string;
   readonly shopperId: string;
@@ -33,7 +33,7 @@ export interface Books {
   readonly balanced: boolean;
 }
 
-/** All that is known of a run when it is over: what shoppers were told, the record, the provider's ledger, the queues. */
+/** All that is known of a run when it is over: what shoppers were told, Postgres, the provider's ledger, the queues. */
 export interface Evidence {
   readonly tales: readonly Tale[];
   readonly rows: readonly OrderRow[];
@@ -117,7 +117,7 @@ export async function isSettled(stage: Stage, itemIds: readonly string[]): Promi
   if (queues.some(({ left }) => left > 0)) return false;
   const { rows } = await sql<{ open: number }>`
     select
-      (select count(*) from orders where item_id = any(${itemIds}::text[]) and status in ('reserved', 'waitlisted'))
+      (select count(*) from orders where item_id = any(${itemIds}::text[]) and status = 'reserved')
       + (
         select count(*) from unmatched_payments u join orders o on o.id = u.order_id
         where o.item_id = any(${itemIds}::text[]) and u.outcome is null and u.next_step <> 'search'

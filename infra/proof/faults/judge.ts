@@ -9,7 +9,7 @@ export interface Finding {
 }
 
 export interface Verdict {
-  /** Accepted orders without a final state in the record. */
+  /** Accepted orders without a final state in Postgres. */
   readonly lost: number;
   /** Orders too many, or paid too often. */
   readonly doubled: number;
@@ -19,7 +19,7 @@ export interface Verdict {
 }
 
 /**
- * Holds what shoppers were told against the record, the record against the books, and both against the payment provider's ledger.
+ * Holds what shoppers were told against Postgres, Postgres against the books, and both against the payment provider's ledger.
  * @param redisLostAtMs when Redis lost what only it had, where it did: orders that were still in line then may be gone, and only those
  */
 export function judge(evidence: Evidence, price: number, redisLostAtMs: number | null = null): Verdict {
@@ -59,7 +59,7 @@ export function judge(evidence: Evidence, price: number, redisLostAtMs: number |
         untold.map((tale) => tale.orderId),
       ),
       none(
-        "what a shopper was told last is what the record says",
+        "what a shopper was told last is what Postgres says",
         misled.map((tale) => tale.orderId),
       ),
       none(
@@ -123,7 +123,7 @@ function surplusRows({ tales, rows }: Evidence, redisLostAtMs: number | null): O
   });
 }
 
-/** The record against the ledger: which orders have a wrong payment, and how many payments there are too many. */
+/** Postgres against the ledger: which orders have a wrong payment, and how many payments there are too many. */
 function checkPayments({ rows, payments }: Evidence, price: number): { wrong: string[]; doubled: number } {
   const taken = payments.filter((payment) => payment.amountReceived > payment.amountRefunded);
   const takenFor = Map.groupBy(taken, (payment) => payment.orderId ?? "none");

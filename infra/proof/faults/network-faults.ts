@@ -62,7 +62,8 @@ export const linksSilent: Scenario = {
 
 export const providerDown: Scenario = {
   name: "provider-down",
-  title: "the payment provider away: nobody is charged twice or let go on a guess, and all is settled after its return",
+  title:
+    "the payment provider unavailable: nobody is charged twice or let go on a guess, and all is settled after its return",
   slowToSettle: true,
   async strike({ stage, chance, lasting }) {
     const silent = chance.happens(0.5);

@@ -2,7 +2,7 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { laneQueueName } from "@holdfast/shared/lanes.ts";
-import { readKnownEpoch, readSeenEpoch } from "@holdfast/shared/redis-epoch.ts";
+import { readKnownGeneration, readSeenGeneration } from "@holdfast/shared/redis-generation.ts";
 import { alarmsSince } from "./alarms.ts";
 import type { Finding } from "./judge.ts";
 import type { Scenario } from "./scenario.ts";
@@ -11,7 +11,7 @@ import { lastSweepMs } from "./sweeper.ts";
 
 /**
  * A Redis that has lost something. What was only there is gone: orders that were accepted and still in line. Nobody may believe otherwise,
- * and whatever was decided stands, since Postgres is the record.
+ * and whatever was decided stands, since Postgres is the source of truth.
  */
 
 export const redisEmptied: Scenario = {
@@ -31,14 +31,14 @@ export const redisEmptied: Scenario = {
 };
 
 const slowedByMs = 250; // there and back: with half a second for each statement, a recovery lasts for seconds
-const everybodyLooksMs = 1_500; // each worker looks at the epoch once a second
+const everybodyLooksMs = 1_500; // each worker looks at the generation once a second
 
 export const redisEmptiedTwice: Scenario = {
   name: "redis-emptied-twice",
   title: "a Redis emptied again while the loss before it is put right: both are noticed, and the shop goes on",
   slowToSettle: true,
   async strike({ stage, chance, crowd }) {
-    const before = await readKnownEpoch(stage.db);
+    const before = await readKnownGeneration(stage.db);
     const late = chance.pick(stage.workers); // looks up only after the second time, and finds work to do
     stage.links["worker-postgres"].delay(slowedByMs); // so that the recovery lasts long enough to be met
     late.signal("SIGSTOP");
@@ -48,13 +48,13 @@ export const redisEmptiedTwice: Scenario = {
       const first = await within10s("the first loss was alarmed", Date.now(), () =>
         lossAlarmed(stage, struckAtMs, "was emptied"),
       );
-      await untilRecovering(stage, before?.epoch ?? 0);
+      await untilRecovering(stage, before?.generation ?? 0);
       crowd.rush(10);
       await sleep(chance.between(600, 1_200)); // at least one statement later, in the middle of it
       const againAtMs = Date.now();
       await stage.redisClient.flushall();
       const redisLostAtMs = Date.now();
-      const met = (await readKnownEpoch(stage.db))?.recovered === false;
+      const met = (await readKnownGeneration(stage.db))?.recovered === false;
       late.signal("SIGCONT");
       await sleep(everybodyLooksMs); // whoever takes the token's absence for their own work to do, hides the loss
       await stage.links["worker-postgres"].mend();
@@ -72,13 +72,13 @@ export const redisEmptiedTwice: Scenario = {
   },
 };
 
-/** Until Redis has the token of a newer epoch: from then on what it lost is put right. */
-async function untilRecovering(stage: Stage, epochBefore: number): Promise<void> {
+/** Until Redis has the token of a newer generation: from then on what it lost is put right. */
+async function untilRecovering(stage: Stage, generationBefore: number): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (Date.now() < deadline) {
-    const known = await readKnownEpoch(stage.db);
-    const { token } = await readSeenEpoch(stage.redisClient, stage.keys);
-    if (known && known.epoch > epochBefore && token === known.token) return;
+    const known = await readKnownGeneration(stage.db);
+    const { token } = await readSeenGeneration(stage.redisClient, stage.keys);
+    if (known && known.generation > generationBefore && token === known.token) return;
     await sleep(5);
   }
   throw new Error("Nobody puts right what Redis lost");

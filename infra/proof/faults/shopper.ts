@@ -37,7 +37,7 @@ export interface Character {
   readonly itemId: string;
   readonly quantity: number;
   readonly keyed: boolean;
-  /** Whether they wait for news of their order (long polls), or look again and again. */
+  /** Whether they wait for a change of their order (long polls), or look again and again. */
   readonly waits: boolean;
   readonly paymentMethod: string;
   /** What they tell their bank, if it asks. */

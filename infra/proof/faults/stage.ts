@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { connectRedis, type RedisClient, type RedisKeys, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
-import { readKnownEpoch } from "@holdfast/shared/redis-epoch.ts";
+import { readKnownGeneration } from "@holdfast/shared/redis-generation.ts";
 import { type CuttableProxy, cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
 import { postgresUrl, startPostgres } from "../../local/postgres.ts";
 import { waitUntil } from "../../local/processes.ts";
@@ -33,7 +33,7 @@ export interface Stage {
   readonly apiUrls: readonly string[];
   readonly simulatorUrl: string;
   readonly jwtSecret: string;
-  /** The judge's own ways to the record and to Redis, which no fault touches but the servers' own. */
+  /** The judge's own ways to Postgres and to Redis, which no fault touches but the servers' own. */
   readonly db: Database;
   readonly databaseUrl: string;
   readonly redisClient: RedisClient;
@@ -121,8 +121,8 @@ export async function openStage(directory: string, env: Readonly<Record<string, 
     const url = `http://${links["simulator-api"].address}/webhooks/stripe`;
     await configure({ webhooks: { url, secret: secrets.STRIPE_WEBHOOK_SECRET, maxDelayMs: 200 } });
     await Promise.all([...workers, ...apis].map((one) => one.start()));
-    // Before its first epoch has begun nobody can tell that Redis lost anything.
-    await waitUntil(10_000, "the first epoch", async () => (await readKnownEpoch(db))?.recovered ?? false);
+    // Before its first generation has begun nobody can tell that Redis lost anything.
+    await waitUntil(10_000, "the first generation", async () => (await readKnownGeneration(db))?.recovered ?? false);
   } catch (error) {
     await close();
     throw error;

@@ -25,13 +25,13 @@ export interface AuditInput {
   readonly tally: Tally;
   readonly books: readonly Books[];
   readonly ledger: readonly LedgerEntry[];
-  /** Each item's orders by state as the record has them, where the database can be asked. */
+  /** Each item's orders by state as Postgres has them, where the database can be asked. */
   readonly record: readonly ReadonlyMap<string, OrderSet>[] | null;
 }
 
 const expectedOutcomes = ["confirmed", "out_of_stock", "cancelled"];
 
-/** Holds what the shoppers were told against the record, the items' books and the payment provider's ledger. */
+/** Holds what the shoppers were told against Postgres, the items' books and the payment provider's ledger. */
 export function audit(input: AuditInput): Finding[] {
   const { tally, itemIds, units, books } = input;
   const confirmed = tally.items.map((item) => item.told.get("confirmed")?.orders ?? 0);

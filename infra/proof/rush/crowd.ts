@@ -20,7 +20,7 @@ export interface Fare {
 
 /**
  * How shoppers learn of the outcome.
- * - `wait`: they press Buy, then wait for news of their order (long poll)
+ * - `wait`: they press Buy, then wait for a change of their order (long poll)
  * - `poll`: they press Buy, then ask about once a second
  * - `hold`: they press Buy and have the answer held until the order is decided: one request, if it is not for the winners' payment
  */

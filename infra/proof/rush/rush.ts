@@ -19,7 +19,7 @@ export interface RushOptions extends Partial<RushTerms> {
   /** Of each item. */
   readonly units: number;
   readonly tokenOf: (shopper: number) => string;
-  /** Where the record can be read too, the audit holds every single order against it. */
+  /** Where Postgres can be read too, the audit holds every single order against it. */
   readonly db: Database | null;
   /** Whose CPU time and memory is to be told. */
   readonly processes?: readonly WatchedProcess[];

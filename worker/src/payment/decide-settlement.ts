@@ -126,7 +126,6 @@ export function decideSettlement(order: OrderAtHand, seen: Observation): Step {
       if (outcome.kind === "paid" && paymentIntentId === order.paymentIntentId) return settleRefunds(order, outcome);
       return paymentIntentId === order.paymentIntentId ? wait : settleOther(outcome, unmatched);
     case "queued":
-    case "waitlisted":
     case "cancelled":
     case "out_of_stock":
     case "rejected":

@@ -41,7 +41,7 @@ export async function takeItemLock(redis: RedisClient, key: string, ttlMs = item
     else lost.abort(new ItemLockLost(key));
   };
   const timer = setInterval(() => {
-    // While Redis is away nothing can be renewed, and past its TTL the lock counts as lost.
+    // While Redis is unavailable nothing can be renewed, and past its TTL the lock counts as lost.
     if (performance.now() > heldUntilMs) lost.abort(new ItemLockLost(key));
     renew().catch(() => {});
   }, ttlMs / 3);

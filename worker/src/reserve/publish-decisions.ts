@@ -1,11 +1,11 @@
 import type { Item } from "@holdfast/shared/item.ts";
 import { itemArguments, publishItemLua, publishItems } from "@holdfast/shared/item-view.ts";
 import { advanceLine, advanceLineLua } from "@holdfast/shared/line.ts";
-import { publishNewsLua } from "@holdfast/shared/news.ts";
+import { publishMessageLua } from "@holdfast/shared/messages.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 import {
+  encodeOrderMessage,
   maxViewsPerShopper,
-  orderNewsOf,
   publishOrders,
   replaceViewsLua,
   viewTtlMs,
@@ -16,11 +16,11 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 
 // The item first: whoever comes now need not queue for what is gone. Then the views, and behind
 // them the message: whoever misses it reads those.
-const publishScript = `${publishItemLua}${replaceViewsLua}${publishNewsLua}${advanceLineLua}
-local item_channel, item, version, text, order_channel, news, place = unpack(ARGV, 1, 7)
+const publishScript = `${publishItemLua}${replaceViewsLua}${publishMessageLua}${advanceLineLua}
+local item_channel, item, version, text, order_channel, orders, place = unpack(ARGV, 1, 7)
 if text ~= "" then publish_item(KEYS[1], KEYS[2], item_channel, item, version, text) end
 replace_views(5, ARGV[8], tonumber(ARGV[9]), 10)
-publish_news(KEYS[3], order_channel, news)
+publish_message(KEYS[3], order_channel, orders)
 advance_line(KEYS[4], item, tonumber(place))
 return 0`;
 
@@ -48,17 +48,17 @@ export async function publishDecisions(
     return;
   }
   if (!("publishDecisions" in redis)) redis.defineCommand("publishDecisions", { lua: publishScript });
-  const { itemNews, orderNews } = keys;
-  const names = [keys.items, itemNews.counter, orderNews.counter, keys.line(laneName)];
+  const { itemMessages, orderMessages } = keys;
+  const names = [keys.items, itemMessages.counter, orderMessages.counter, keys.line(laneName)];
   const views = orders.map(({ shopperId }) => keys.shopperOrders(shopperId));
   await (redis as RedisClient & PublishCommands).publishDecisions(
     names.length + views.length,
     ...names,
     ...views,
-    itemNews.channel,
+    itemMessages.channel,
     ...(item ? itemArguments(item) : [itemId, 0, ""]),
-    orderNews.channel,
-    orderNewsOf(orders),
+    orderMessages.channel,
+    encodeOrderMessage(orders),
     lastPlace,
     viewTtlMs,
     maxViewsPerShopper,

@@ -5,11 +5,11 @@ import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { PackedPurchaseJob, PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import type { Undecidable } from "./decide-apart.ts";
+import type { Undecidable } from "./bisect-orders.ts";
 
 /**
  * Orders that can never be decided are refused, and stay so. The reason closest to the truth is
- * `limit_exceeded`: what the record refuses is beyond one of its limits. It says nothing of the
+ * `limit_exceeded`: what Postgres refuses is beyond one of its limits. It says nothing of the
  * card, the item or its stock, and no unit is taken.
  */
 
@@ -35,10 +35,10 @@ export function refusedBefore(data: unknown): ReadonlySet<string> {
 }
 
 /**
- * Gives each of these orders its end: in the record where that takes it, in the live view in any
- * case. What the record knows of an order already comes first. Moves the line on, since nobody of
+ * Gives each of these orders its end: in Postgres where that takes it, in the live view in any
+ * case. What Postgres knows of an order already comes first. Moves the line on, since nobody of
  * this job waits any more.
- * @returns those that are not in the record
+ * @returns those that are not in Postgres
  */
 export async function refuseOrders(
   { db, redis, keys }: RefuseParts,

@@ -8,7 +8,7 @@ import { allocate, type Decision } from "./allocate.ts";
 import { takeUnits } from "./item-units.ts";
 
 export interface ReservedBatch {
-  /** Every order of the job as the record has it now, those of an earlier run included. */
+  /** Every order of the job as Postgres has it now, those of an earlier run included. */
   readonly orders: readonly OrderRecord[];
   /** The item after the batch; null where there is none. */
   readonly item: Item | null;

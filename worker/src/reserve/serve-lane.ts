@@ -4,7 +4,7 @@ import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import { type PackedPurchaseJob, type PurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { type Job, RateLimitError, UnrecoverableError, Worker } from "bullmq";
-import { decideApart, ItemIsLocked, type Undecidable } from "./decide-apart.ts";
+import { bisectOrders, ItemIsLocked, type Undecidable } from "./bisect-orders.ts";
 import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
 import { gatherBatch, removeJobs } from "./gather-batch.ts";
 import { ItemLockLost } from "./item-lock.ts";
@@ -51,7 +51,7 @@ export async function serveLane(
 
   const waitAtTheHead = async (delayMs: number): Promise<never> => {
     // Redis may refuse even that (a full memory or disk). An error of ours would then fail the job,
-    // and its orders with it; like this it is put back, or found abandoned and run again.
+    // and its orders with it; like this it is put back, or found stalled and run again.
     await lane.rateLimit(delayMs).catch(() => sleep(delayMs));
     throw new RateLimitError();
   };
@@ -94,8 +94,8 @@ class NotAPurchaseJob extends UnrecoverableError {}
 
 /**
  * Decides what can be decided of a job, and refuses the rest. An order that was refused in an
- * earlier run stays refused: a replay only tries again to get it into the record.
- * @returns the orders that were refused in this run, or still are not in the record
+ * earlier run stays refused: a replay only tries again to get it into Postgres.
+ * @returns the orders that were refused in this run, or still are not in Postgres
  */
 async function decideJob(lane: LaneQueue, parts: DecideParts, job: Job<PackedPurchaseJob>): Promise<Undecidable[]> {
   const laneName = lane.name;
@@ -106,7 +106,7 @@ async function decideJob(lane: LaneQueue, parts: DecideParts, job: Job<PackedPur
   const fresh =
     open.length === 0
       ? []
-      : await decideApart({ ...purchase, requests: open }, (part) => decidePurchase(parts, laneName, part));
+      : await bisectOrders({ ...purchase, requests: open }, (part) => decidePurchase(parts, laneName, part));
   if (fresh.length > 0) {
     // Noted with the job before anyone is told, so that no later run can say anything else.
     const data: DeadPurchaseJob = {

@@ -7,7 +7,7 @@ export interface Undecidable {
   readonly why: string;
 }
 
-/** The item is locked elsewhere: the rest of the job has to wait. What was decided of it is in the record. */
+/** The item is locked elsewhere: the rest of the job has to wait. What was decided of it is in Postgres. */
 export class ItemIsLocked extends Error {
   constructor(itemId: string) {
     super(`Item ${itemId} is locked elsewhere`);
@@ -22,7 +22,7 @@ export class ItemIsLocked extends Error {
  * @returns the orders to blame, in their order of arrival; mostly none
  * @throws ItemIsLocked; whatever is not permanent, such as an outage: then all of it is to be tried again later
  */
-export async function decideApart(
+export async function bisectOrders(
   job: PurchaseJob,
   decide: (part: PurchaseJob) => Promise<"decided" | "item_locked">,
 ): Promise<Undecidable[]> {
@@ -38,6 +38,6 @@ export async function decideApart(
     const behind = requests.length - middle; // the line moves on only to where the first half ends
     const first = { ...job, requests: requests.slice(0, middle), lastPlace: job.lastPlace - behind };
     const second = { ...job, requests: requests.slice(middle) };
-    return [...(await decideApart(first, decide)), ...(await decideApart(second, decide))];
+    return [...(await bisectOrders(first, decide)), ...(await bisectOrders(second, decide))];
   }
 }

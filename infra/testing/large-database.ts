@@ -1,7 +1,7 @@
 import pg from "pg";
 
 /** How much there is in Postgres after some years of sales; most of it is over. */
-export const largeRecord = {
+export const largeDatabase = {
   orders: 2_000_000,
   /** Half of all orders are for this item. */
   bigItemId: "item_01",
@@ -17,13 +17,13 @@ export const largeRecord = {
   heavyShopperId: "shopper-heavy",
 } as const;
 
-const { orders, perStage, ordersWithEvents, bigItemId, heavyShopperId } = largeRecord;
+const { orders, perStage, ordersWithEvents, bigItemId, heavyShopperId } = largeDatabase;
 
 /**
  * Fills an empty database with 2,000,000 orders. As a dump is loaded: without triggers, and with
  * the indexes and keys made afterwards, each as the migrations made it.
  */
-export async function fillLargeRecord(databaseUrl: string): Promise<void> {
+export async function fillLargeDatabase(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {

@@ -9,20 +9,20 @@ import { createAlarms } from "../src/alarm.ts";
 import { createLog } from "../src/log.ts";
 import { isOutage } from "../src/outage.ts";
 import { connectRedis, type RedisClient, requireRedis } from "../src/redis.ts";
-import { readLosses } from "../src/redis-epoch.ts";
-import { type EpochParts, watchEpochOnce } from "../src/watch-epoch.ts";
+import { readLosses } from "../src/redis-generation.ts";
+import { type GenerationParts, watchGenerationOnce } from "../src/watch-generation.ts";
 
-describe("watching the epoch of a Redis that can refuse writes", () => {
+describe("watching the generation of a Redis that can refuse writes", () => {
   let world: World;
   let directory: string;
   let server: LocalServer;
   let redis: RedisClient;
   let admin: RedisClient;
   let alarms: string[];
-  let parts: EpochParts;
+  let parts: GenerationParts;
 
   beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "holdfast-epoch-"));
+    directory = await mkdtemp(join(tmpdir(), "holdfast-generation-"));
     [world, server] = await Promise.all([createWorld(), startRedis(join(directory, "redis"), () => {})]);
     redis = connectRedis(server.url, "failing", () => {});
     admin = connectRedis(server.url, "waiting", () => {});
@@ -43,10 +43,11 @@ describe("watching the epoch of a Redis that can refuse writes", () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  const look = () => watchEpochOnce(parts);
+  const look = () => watchGenerationOnce(parts);
   const untilSound = () =>
     eventually("it is sound", async () => (await look().catch(() => "unavailable")) === "sound", 6_000);
-  const epochCount = async () => (await world.db.selectFrom("redis_epochs").select("epoch").execute()).length;
+  const generationCount = async () =>
+    (await world.db.selectFrom("redis_generations").select("generation").execute()).length;
   /** Each look is told that Redis is unavailable, however often; a connection that is made anew is waited for. */
   const expectOutages = async () => {
     for (let round = 0; round < 3; round++) {
@@ -56,35 +57,35 @@ describe("watching the epoch of a Redis that can refuse writes", () => {
     }
   };
 
-  test("emptied while it takes no writes, an epoch begins once it does: one epoch, one alarm", async () => {
+  test("emptied while it takes no writes, a generation begins once it does: one generation, one alarm", async () => {
     await admin.flushall();
     await admin.config("SET", "min-replicas-to-write", "1");
     await expectOutages();
-    expect([await epochCount(), alarms]).toEqual([1, []]);
+    expect([await generationCount(), alarms]).toEqual([1, []]);
     await admin.config("SET", "min-replicas-to-write", "0");
     await untilSound();
-    expect([await epochCount(), alarms]).toEqual([2, ["redis_emptied"]]);
+    expect([await generationCount(), alarms]).toEqual([2, ["redis_emptied"]]);
   });
 
   test("demoted and behind the new master, it is unavailable and not restored; its connection is made anew", async () => {
-    await admin.hset(world.keys.epoch, "beat", 3);
-    await world.db.updateTable("redis_epochs").set({ beat: 5 }).execute(); // as others count it at the new master
+    await admin.hset(world.keys.generation, "heartbeats", 3);
+    await world.db.updateTable("redis_generations").set({ heartbeats: 5 }).execute(); // as others count it at the new master
     await admin.call("REPLICAOF", "127.0.0.1", "1");
     let connections = 0;
     redis.on("connect", () => void connections++);
     await expectOutages();
     await eventually("its connection is made anew", async () => connections > 0 && redis.status === "ready");
     await admin.call("REPLICAOF", "NO", "ONE");
-    await admin.hset(world.keys.epoch, "beat", 5); // the new master, by now where the address leads
+    await admin.hset(world.keys.generation, "heartbeats", 5); // the new master, by now where the address leads
     await untilSound();
-    expect([await epochCount(), alarms]).toEqual([1, []]);
+    expect([await generationCount(), alarms]).toEqual([1, []]);
   });
 
   test("what only a demoted master lacked, asked before the connection left it, is no loss", async () => {
     const answers = [true, false];
     const lacksSome = async () => answers.shift() ?? false;
-    expect(await watchEpochOnce({ ...parts, lacksSome })).toBe("sound");
-    expect([answers, await epochCount(), alarms]).toEqual([[], 1, []]);
+    expect(await watchGenerationOnce({ ...parts, lacksSome })).toBe("sound");
+    expect([answers, await generationCount(), alarms]).toEqual([[], 1, []]);
   });
 
   test("two losses within a minute are two alarms, and ten are no more than that", async () => {

@@ -28,7 +28,7 @@ export interface RecoverParts {
  * @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there now
  * @param atOnce orders held against the lanes' jobs in one go
  */
-export async function recoverFromRecord(parts: RecoverParts, noticedAtMs: number, atOnce = maxInDoubt) {
+export async function recoverFromPostgres(parts: RecoverParts, noticedAtMs: number, atOnce = maxInDoubt) {
   await hurryHeldOrders(parts.db, parts.signal);
   const items = await parts.db.selectFrom("items").selectAll().execute();
   await publishItems(parts.redis, parts.keys, items.map(itemFromRow));

@@ -6,20 +6,20 @@ import { isOutage } from "./outage.ts";
 import type { LaneQueue } from "./queues.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 import {
-  beginEpoch,
+  beginGeneration,
   countHeartbeat,
-  type EpochState,
-  judgeEpoch,
-  type KnownEpoch,
+  type GenerationState,
+  judgeGeneration,
+  type KnownGeneration,
   type LossCause,
   noteRecovered,
-  readKnownEpoch,
-  readSeenEpoch,
-  type SeenEpoch,
-  stampEpoch,
-} from "./redis-epoch.ts";
+  readKnownGeneration,
+  readSeenGeneration,
+  type SeenGeneration,
+  stampGeneration,
+} from "./redis-generation.ts";
 
-export interface EpochParts {
+export interface GenerationParts {
   readonly db: Database;
   /** One that fails instead of waiting: what was asked before an outage must not be done after it. */
   readonly redis: RedisClient;
@@ -29,9 +29,9 @@ export interface EpochParts {
    * Puts right what a loss leaves behind. Workers do; API servers only watch. It may take minutes, and
    * throws an AbortError where the process ends meanwhile.
    */
-  readonly recover: ((known: KnownEpoch) => Promise<void>) | null;
-  /** Whether Redis lacks what it has acknowledged to this process in this epoch; null where nothing is kept of that. */
-  readonly lacksSome: ((epoch: number) => Promise<boolean>) | null;
+  readonly recover: ((known: KnownGeneration) => Promise<void>) | null;
+  /** Whether Redis lacks what it has acknowledged to this process in this generation; null where nothing is kept of that. */
+  readonly lacksSome: ((generation: number) => Promise<boolean>) | null;
   readonly log: Logger;
   readonly alarm: RaiseAlarm;
 }
@@ -46,7 +46,7 @@ const againWithinMs = 60_000; // the time in which an alarm is not raised twice 
  * a while with no worker at all. The looks go on while a loss is put right, since that may take
  * minutes, and Redis may be emptied again meanwhile.
  */
-export function watchEpoch(parts: EpochParts): { close(): Promise<void> } {
+export function watchGeneration(parts: GenerationParts): { close(): Promise<void> } {
   let looking: Promise<void> | null = null;
   let recovering: Promise<void> | null = null;
   const failed = (error: unknown) => {
@@ -54,13 +54,13 @@ export function watchEpoch(parts: EpochParts): { close(): Promise<void> } {
     const level = ending || isOutage(error) ? "debug" : "error"; // an outage is reported by the connection it happens to
     parts.log[level](
       { err: error },
-      "the epoch of Redis could not be looked at or recovered; the next look tries again",
+      "the generation of Redis could not be looked at or recovered; the next look tries again",
     );
   };
   const look = async () => {
-    const { state, known } = await lookAtEpoch(parts);
+    const { state, known } = await checkGeneration(parts);
     if (state !== "recover" || known === null) return;
-    recovering ??= recoverEpoch(parts, known)
+    recovering ??= recoverGeneration(parts, known)
       .catch(failed)
       .finally(() => {
         recovering = null;
@@ -85,15 +85,17 @@ export function watchEpoch(parts: EpochParts): { close(): Promise<void> } {
 }
 
 /** One look, and all that follows from it. */
-export async function watchEpochOnce(parts: EpochParts): Promise<EpochState> {
-  const { state, known } = await lookAtEpoch(parts);
-  if (state === "recover" && known !== null) await recoverEpoch(parts, known);
+export async function watchGenerationOnce(parts: GenerationParts): Promise<GenerationState> {
+  const { state, known } = await checkGeneration(parts);
+  if (state === "recover" && known !== null) await recoverGeneration(parts, known);
   return state;
 }
 
 /** One look. It may stop anywhere: the next look, of any process, goes on from there. */
-async function lookAtEpoch(parts: EpochParts): Promise<{ state: EpochState; known: KnownEpoch | null }> {
-  const { known, seen, state } = await readEpoch(parts);
+async function checkGeneration(
+  parts: GenerationParts,
+): Promise<{ state: GenerationState; known: KnownGeneration | null }> {
+  const { known, seen, state } = await readGeneration(parts);
   switch (state) {
     case "begin":
       await begin(parts, null, "first_start", seen);
@@ -106,40 +108,40 @@ async function lookAtEpoch(parts: EpochParts): Promise<{ state: EpochState; know
       break;
     case "recover":
     case "sound":
-      if (known && (known.beatAgeMs ?? heartbeatEveryMs) >= heartbeatEveryMs) await heartbeat(parts, known);
+      if (known && (known.heartbeatAgeMs ?? heartbeatEveryMs) >= heartbeatEveryMs) await heartbeat(parts, known);
       break;
   }
   return { state, known };
 }
 
-async function readEpoch({ db, redis, keys, lacksSome }: EpochParts) {
-  const known = await readKnownEpoch(db);
-  const lacks = async () => known !== null && lacksSome !== null && (await lacksSome(known.epoch));
+async function readGeneration({ db, redis, keys, lacksSome }: GenerationParts) {
+  const known = await readKnownGeneration(db);
+  const lacks = async () => known !== null && lacksSome !== null && (await lacksSome(known.generation));
   // Before the token is read: were Redis emptied in between, its lack would say so better.
   const lacking = await lacks();
-  const seen = await readSeenEpoch(redis, keys);
-  const state = judgeEpoch(known, seen);
+  const seen = await readSeenGeneration(redis, keys);
+  const state = judgeGeneration(known, seen);
   // Asked once more, now that Redis took a write: the first answer may be that of a demoted master.
   const restored = lacking && (state === "sound" || state === "recover") && (await lacks());
   return { known, seen, state: restored ? ("restored" as const) : state };
 }
 
-/** Begins an epoch, if nobody else just did, and gives Redis its token. Were we to die in between, the next look would find it lost. */
+/** Begins a generation, if nobody else just did, and gives Redis its token. Were we to die in between, the next look would find it lost. */
 async function begin(
-  { db, redis, keys, alarm }: EpochParts,
-  known: KnownEpoch | null,
-  cause: KnownEpoch["cause"],
-  seen: SeenEpoch,
+  { db, redis, keys, alarm }: GenerationParts,
+  known: KnownGeneration | null,
+  cause: KnownGeneration["cause"],
+  seen: SeenGeneration,
 ): Promise<void> {
-  const token = await beginEpoch(db, known, cause);
+  const token = await beginGeneration(db, known, cause);
   if (token === null) return;
   if (known !== null && cause !== "first_start") raiseLoss(alarm, known, cause);
-  await stampEpoch(redis, keys, token, seen);
+  await stampGeneration(redis, keys, token, seen);
 }
 
-function raiseLoss(alarm: RaiseAlarm, known: KnownEpoch, cause: LossCause): void {
-  const epoch = known.epoch + 1;
-  const lastBeat = known.beatAtMs === null ? null : new Date(known.beatAtMs);
+function raiseLoss(alarm: RaiseAlarm, known: KnownGeneration, cause: LossCause): void {
+  const generation = known.generation + 1;
+  const lastHeartbeat = known.heartbeatAtMs === null ? null : new Date(known.heartbeatAtMs);
   const what = cause === "emptied" ? "emptied" : "restored from an older state";
   // Two losses within a minute are two lines, and any number of them no more than two a minute.
   const again = known.cause !== "first_start" && known.ageMs < againWithinMs;
@@ -147,21 +149,21 @@ function raiseLoss(alarm: RaiseAlarm, known: KnownEpoch, cause: LossCause): void
     `redis_${cause}${again ? "_again" : ""}`,
     `Redis was ${what}: orders in line are lost. Sales go on, nothing was charged for lost orders and their shoppers ` +
       "are told to buy again. Find out who or what did it: appendonly, maxmemory-policy, a failover, a restored copy, FLUSHALL",
-    { epoch, cause, lastBeat, inLineAtLastBeat: known.inLine },
+    { generation, cause, lastHeartbeat, inLineAtLastHeartbeat: known.inLine },
   );
 }
 
-async function recoverEpoch(parts: EpochParts, known: KnownEpoch): Promise<void> {
+async function recoverGeneration(parts: GenerationParts, known: KnownGeneration): Promise<void> {
   if (parts.recover === null) return;
   await parts.recover(known);
   // Lost again meanwhile: what was just put right may be gone, and the next look begins anew.
-  const now = await readEpoch(parts);
-  if (now.state !== "recover" || now.known?.epoch !== known.epoch) return;
+  const now = await readGeneration(parts);
+  if (now.state !== "recover" || now.known?.generation !== known.generation) return;
   await noteRecovered(parts.db, known);
-  parts.log.info({ epoch: known.epoch }, "a new epoch of Redis has begun");
+  parts.log.info({ generation: known.generation }, "a new generation of Redis has begun");
 }
 
-async function heartbeat({ db, redis, keys, lanes }: EpochParts, known: KnownEpoch): Promise<void> {
+async function heartbeat({ db, redis, keys, lanes }: GenerationParts, known: KnownGeneration): Promise<void> {
   const lengths = await Promise.all(lanes.map(({ name }) => lineLength(redis, keys, name)));
   const inLine = lengths.reduce((sum, length) => sum + length, 0);
   await countHeartbeat(db, redis, keys, known, inLine);

@@ -6,8 +6,13 @@ import { createLog } from "@holdfast/shared/log.ts";
 import type { OrderRecord } from "@holdfast/shared/order.ts";
 import { publishOrders, readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
-import { beginEpoch, judgeEpoch, readKnownEpoch, readSeenEpoch } from "@holdfast/shared/redis-epoch.ts";
-import { type EpochParts, watchEpoch, watchEpochOnce } from "@holdfast/shared/watch-epoch.ts";
+import {
+  beginGeneration,
+  judgeGeneration,
+  readKnownGeneration,
+  readSeenGeneration,
+} from "@holdfast/shared/redis-generation.ts";
+import { type GenerationParts, watchGeneration, watchGenerationOnce } from "@holdfast/shared/watch-generation.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { emptyRedis, restoreRedis, saveRedis } from "@holdfast/testing/redis-states.ts";
@@ -16,11 +21,11 @@ import { startTestWorker } from "@holdfast/testing/worker.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { epochRecovery } from "../src/recovery/recover-epoch.ts";
-import { recoverFromRecord } from "../src/recovery/recover-from-record.ts";
+import { recoverFromPostgres } from "../src/recovery/recover-from-postgres.ts";
+import { generationRecovery } from "../src/recovery/recover-generation.ts";
 import type { RunningWorker } from "../src/worker.ts";
 
-describe("the epoch of Redis", () => {
+describe("the generation of Redis", () => {
   let world: World;
   let ending: AbortController;
   let api: TestApi;
@@ -29,8 +34,8 @@ describe("the epoch of Redis", () => {
   let lanes: LaneQueue[];
   let alarms: string[];
   let authorization: string;
-  let recoverWith: (setUpQueues: () => Promise<void>) => EpochParts;
-  let parts: EpochParts;
+  let recoverWith: (setUpQueues: () => Promise<void>) => GenerationParts;
+  let parts: GenerationParts;
 
   beforeEach(async () => {
     ending = new AbortController();
@@ -53,7 +58,7 @@ describe("the epoch of Redis", () => {
       log,
       alarm: createAlarms(log),
       lacksSome: null,
-      recover: epochRecovery({ db, redis, keys, lanes, setUpQueues, signal: ending.signal, log }),
+      recover: generationRecovery({ db, redis, keys, lanes, setUpQueues, signal: ending.signal, log }),
     });
     parts = recoverWith(async () => {});
   });
@@ -78,39 +83,39 @@ describe("the epoch of Redis", () => {
   const poll = (id: string) => api.app.inject({ url: `/orders/${id}`, headers: { authorization } });
   const hasStatus = (id: string, status: string) => async () =>
     (await poll(id)).json<{ status: string }>().status === status;
-  const epochs = () => world.db.selectFrom("redis_epochs").selectAll().orderBy("epoch").execute();
-  /** The next look is a beat. */
+  const generations = () => world.db.selectFrom("redis_generations").selectAll().orderBy("generation").execute();
+  /** The next check is a heartbeat. */
   const makeDue = () =>
     world.db
-      .updateTable("redis_epochs")
-      .set({ beat_at: new Date(0) })
+      .updateTable("redis_generations")
+      .set({ heartbeat_at: new Date(0) })
       .execute();
   /** Looks without doing anything about it. */
   const isFoundSound = async () => {
-    const known = await readKnownEpoch(world.db);
-    return judgeEpoch(known, await readSeenEpoch(world.redis, world.keys)) === "sound";
+    const known = await readKnownGeneration(world.db);
+    return judgeGeneration(known, await readSeenGeneration(world.redis, world.keys)) === "sound";
   };
-  const isSound = async () => (await watchEpochOnce(parts)) === "sound";
+  const isSound = async () => (await watchGenerationOnce(parts)) === "sound";
 
   test("begins once on an empty system, however many workers start, and nothing is alarmed", async () => {
-    await Promise.all(Array.from({ length: 8 }, () => watchEpochOnce(parts)));
-    await Promise.all(Array.from({ length: 8 }, () => watchEpochOnce(parts)));
-    expect(await watchEpochOnce(parts)).toBe("sound");
-    expect((await epochs()).map((row) => [row.epoch, row.cause])).toEqual([[1, "first_start"]]);
+    await Promise.all(Array.from({ length: 8 }, () => watchGenerationOnce(parts)));
+    await Promise.all(Array.from({ length: 8 }, () => watchGenerationOnce(parts)));
+    expect(await watchGenerationOnce(parts)).toBe("sound");
+    expect((await generations()).map((row) => [row.generation, row.cause])).toEqual([[1, "first_start"]]);
     expect(alarms).toEqual([]);
     expect((await api.app.inject("/readyz")).json()).toEqual({ status: "ready", redis: "up", postgres: "up" });
   });
 
-  test("the record is never ahead of Redis while many beat at once, and a death between the two writes is no loss", async () => {
+  test("Postgres is never ahead of Redis while many count heartbeats at once, and a death between the two writes is no loss", async () => {
     await eventually("it has begun", isSound);
     for (let round = 0; round < 30; round++) {
       await makeDue();
-      const states = await Promise.all([1, 2, 3, 4].map(() => watchEpochOnce(parts)));
+      const states = await Promise.all([1, 2, 3, 4].map(() => watchGenerationOnce(parts)));
       expect(states).toEqual(["sound", "sound", "sound", "sound"]);
     }
-    expect((await readKnownEpoch(world.db))?.beat).toBeGreaterThanOrEqual(30);
-    await world.redis.hincrby(world.keys.epoch, "beat", 1);
-    expect(await watchEpochOnce(parts)).toBe("sound");
+    expect((await readKnownGeneration(world.db))?.heartbeats).toBeGreaterThanOrEqual(30);
+    await world.redis.hincrby(world.keys.generation, "heartbeats", 1);
+    expect(await watchGenerationOnce(parts)).toBe("sound");
     expect(alarms).toEqual([]);
   });
 
@@ -124,7 +129,7 @@ describe("the epoch of Redis", () => {
       (await api.app.inject({ method: "DELETE", url: `/orders/${lost}`, headers: { authorization } })).statusCode,
     ).toBe(503);
 
-    await Promise.all(Array.from({ length: 4 }, () => watchEpochOnce(parts)));
+    await Promise.all(Array.from({ length: 4 }, () => watchGenerationOnce(parts)));
     expect(alarms).toEqual([expect.stringMatching(/^ALARM: Redis was emptied: orders in line are lost/)]);
     await eventually("it was dealt with", isSound);
     expect(alarms).toHaveLength(1);
@@ -143,14 +148,14 @@ describe("the epoch of Redis", () => {
     await eventually("it has begun", isSound);
     await emptyRedis(world);
     const dies = recoverWith(() => Promise.reject(new Error("died here")));
-    expect(await watchEpochOnce(dies)).toBe("emptied");
-    await expect(watchEpochOnce(dies)).rejects.toThrow("died here");
+    expect(await watchGenerationOnce(dies)).toBe("emptied");
+    await expect(watchGenerationOnce(dies)).rejects.toThrow("died here");
     expect((await poll("01890a5d-ac96-774b-bcce-b302099a8057")).statusCode).toBe(503); // it may be one that is put right
     let setUp = 0;
     const survivor = recoverWith(async () => void setUp++);
-    expect(await watchEpochOnce(survivor)).toBe("recover");
-    expect(await watchEpochOnce(survivor)).toBe("sound");
-    expect([setUp, alarms.length, (await epochs()).length]).toEqual([1, 1, 2]);
+    expect(await watchGenerationOnce(survivor)).toBe("recover");
+    expect(await watchGenerationOnce(survivor)).toBe("sound");
+    expect([setUp, alarms.length, (await generations()).length]).toEqual([1, 1, 2]);
   });
 
   test("emptied a second time while the first loss is put right, it is noticed, alarmed and put right too", async () => {
@@ -162,7 +167,7 @@ describe("the epoch of Redis", () => {
       recoveries += 1;
       if (recoveries === 1) await halfDone.promise;
     });
-    const watch = watchEpoch(slow);
+    const watch = watchGeneration(slow);
     await eventually("it is being put right", async () => recoveries === 1);
     const lost = await buy();
     await emptyRedis(world);
@@ -171,7 +176,7 @@ describe("the epoch of Redis", () => {
     halfDone.resolve();
     await eventually("the second loss is dealt with", isFoundSound);
     await watch.close();
-    expect((await epochs()).map((row) => [row.cause, row.recovered_at !== null])).toEqual([
+    expect((await generations()).map((row) => [row.cause, row.recovered_at !== null])).toEqual([
       ["first_start", true],
       ["emptied", false],
       ["emptied", true],
@@ -180,28 +185,28 @@ describe("the epoch of Redis", () => {
     expect(alarms).toHaveLength(2);
   });
 
-  test("who did not begin an epoch never gives Redis its token: that could cover up a second loss", async () => {
+  test("who did not begin a generation never gives Redis its token: that could cover up a second loss", async () => {
     await eventually("it has begun", isSound);
     await emptyRedis(world);
-    await beginEpoch(world.db, await readKnownEpoch(world.db), "emptied"); // and died
-    expect(await Promise.all(Array.from({ length: 4 }, () => watchEpochOnce(parts)))).toEqual(
+    await beginGeneration(world.db, await readKnownGeneration(world.db), "emptied"); // and died
+    expect(await Promise.all(Array.from({ length: 4 }, () => watchGenerationOnce(parts)))).toEqual(
       Array.from({ length: 4 }, () => "beginning"),
     );
-    expect((await readSeenEpoch(world.redis, world.keys)).token).toBeNull();
+    expect((await readSeenGeneration(world.redis, world.keys)).token).toBeNull();
     expect((await poll("01890a5d-ac96-774b-bcce-b302099a8057")).statusCode).toBe(503);
     await eventually("it is begun anew and dealt with", isSound, 6_000);
     expect(alarms).toHaveLength(1);
-    expect((await epochs()).map((row) => row.cause)).toEqual(["first_start", "emptied", "emptied"]);
+    expect((await generations()).map((row) => row.cause)).toEqual(["first_start", "emptied", "emptied"]);
   });
 
   test("API servers alone notice a copy that is a second old; a worker that comes puts it right", async () => {
     await eventually("it has begun", isSound);
-    const server = watchEpoch({ ...parts, recover: null });
-    const beat = async () => (await readKnownEpoch(world.db))?.beat ?? 0;
+    const server = watchGeneration({ ...parts, recover: null });
+    const heartbeats = async () => (await readKnownGeneration(world.db))?.heartbeats ?? 0;
     const backup = await saveRedis(world);
-    const before = await beat();
+    const before = await heartbeats();
     const lost = await buy();
-    await eventually("the heart beats without a worker", async () => (await beat()) > before, 3_000);
+    await eventually("heartbeats go on without a worker", async () => (await heartbeats()) > before, 3_000);
     await restoreRedis(world, backup);
     await eventually("the loss is alarmed", async () => alarms.length === 1, 3_000);
     expect(alarms[0]).toMatch(/^ALARM: Redis was restored from an older state/);
@@ -213,14 +218,14 @@ describe("the epoch of Redis", () => {
 
   test("what Redis acknowledged since the last heartbeat and lacks after a failover is noticed by who accepted it", async () => {
     await eventually("it has begun", isSound);
-    const server = { ...parts, recover: null, lacksSome: (epoch: number) => api.marks.lacksSome(epoch) };
+    const server = { ...parts, recover: null, lacksSome: (generation: number) => api.marks.lacksSome(generation) };
     const noHeartbeat = async () => {
-      const beat = { beat_at: new Date(Date.now() + 60_000) };
-      await world.db.updateTable("redis_epochs").set(beat).execute();
+      const late = { heartbeat_at: new Date(Date.now() + 60_000) };
+      await world.db.updateTable("redis_generations").set(late).execute();
     };
-    expect(await watchEpochOnce(server)).toBe("sound");
+    expect(await watchGenerationOnce(server)).toBe("sound");
     await buy();
-    expect(await watchEpochOnce(server)).toBe("sound");
+    expect(await watchGenerationOnce(server)).toBe("sound");
     await noHeartbeat();
     const backup = await saveRedis(world);
     const lost = await buy();
@@ -229,14 +234,14 @@ describe("the epoch of Redis", () => {
       return key !== undefined && (await world.redis.get(key)) === "2";
     });
     await restoreRedis(world, backup);
-    expect(await watchEpochOnce(parts)).toBe("sound"); // the heartbeats say nothing
-    expect(await watchEpochOnce(server)).toBe("restored");
+    expect(await watchGenerationOnce(parts)).toBe("sound"); // the heartbeats say nothing
+    expect(await watchGenerationOnce(server)).toBe("restored");
     expect(alarms).toEqual([expect.stringMatching(/^ALARM: Redis was restored from an older state/)]);
     await eventually("it was dealt with", isSound);
     expect((await poll(lost)).json()).toMatchObject({ code: "order_not_found", detail: /were lost in a fault/ });
-    for (let look = 0; look < 3; look++) expect(await watchEpochOnce(server)).toBe("sound");
+    for (let look = 0; look < 3; look++) expect(await watchGenerationOnce(server)).toBe("sound");
     await buy();
-    expect(await watchEpochOnce(server)).toBe("sound");
+    expect(await watchGenerationOnce(server)).toBe("sound");
     expect(alarms).toHaveLength(1);
   });
 
@@ -273,13 +278,13 @@ describe("the epoch of Redis", () => {
 
     await eventually(
       "the loss is noticed and dealt with",
-      async () => (await epochs()).length === 2 && (await isFoundSound()),
+      async () => (await generations()).length === 2 && (await isFoundSound()),
     );
     expect(await Promise.all(lanes.map((lane) => lane.getGlobalConcurrency()))).toEqual([1, 1, 1, 1]);
     await eventually("a new purchase is paid", hasStatus(await buy(), "confirmed"));
     await eventually("the held one is paid", hasStatus(held, "confirmed"));
     expect(Date.now() - emptiedAt).toBeLessThan(10_000);
-    expect((await epochs()).map((row) => row.cause)).toEqual(["first_start", "emptied"]);
+    expect((await generations()).map((row) => row.cause)).toEqual(["first_start", "emptied"]);
     expect(await booksOf(world.db, "item_1")).toMatchObject({ inventory: 7, confirmed: 3, balanced: true });
     expect((await simulator.ledger()).filter((payment) => payment.status === "succeeded")).toHaveLength(3);
   });
@@ -305,11 +310,11 @@ describe("the epoch of Redis", () => {
       "both are paid",
       async () => (await hasStatus(decided, "confirmed")()) && (await hasStatus(lost, "confirmed")()),
     );
-    const paidTwice = lost; // as the record has it; now one that was never decided
+    const paidTwice = lost; // as Postgres has it; now one that was never decided
     const neverDecided = await queuedViewOf(paidTwice);
     await Promise.all(workers.splice(0).map((worker) => worker.close()));
     await makeDue();
-    expect(await watchEpochOnce(parts)).toBe("sound"); // one more beat than the backup has
+    expect(await watchGenerationOnce(parts)).toBe("sound"); // one more heartbeat than the backup has
     await restoreRedis(world, backup);
     await publishOrders(world.redis, world.keys, [neverDecided]);
     const decidedIds = [decided, lost];
@@ -317,7 +322,7 @@ describe("the epoch of Redis", () => {
     const eventsBefore = (await events()).length;
     expect((await readView(world.redis, world.keys, "ann", decided))?.status).toBe("queued");
 
-    expect(await watchEpochOnce(parts)).toBe("restored");
+    expect(await watchGenerationOnce(parts)).toBe("restored");
     await eventually("it was dealt with", isSound);
     expect(alarms).toEqual([expect.stringMatching(/^ALARM: Redis was restored from an older state/)]);
     expect((await readView(world.redis, world.keys, "ann", decided))?.status).toBe("confirmed");
@@ -339,13 +344,13 @@ describe("the epoch of Redis", () => {
     await eventually("it has begun", isSound);
     const inLine = await buy();
     const backup = await saveRedis(world);
-    await world.redis.hincrby(world.keys.epoch, "beat", 5);
+    await world.redis.hincrby(world.keys.generation, "heartbeats", 5);
     await world.db
-      .updateTable("redis_epochs")
-      .set({ beat: (await readSeenEpoch(world.redis, world.keys)).beat })
+      .updateTable("redis_generations")
+      .set({ heartbeats: (await readSeenGeneration(world.redis, world.keys)).heartbeats })
       .execute();
     await restoreRedis(world, backup);
-    await eventually("it was dealt with", async () => (await isSound()) && (await epochs()).length === 2);
+    await eventually("it was dealt with", async () => (await isSound()) && (await generations()).length === 2);
     expect((await poll(inLine)).json()).toMatchObject({ status: "queued" });
     await startWorkers(1);
     await eventually("it is paid", hasStatus(inLine, "confirmed"));
@@ -358,9 +363,9 @@ describe("the epoch of Redis", () => {
     const views = world.keys.shopperOrders("ann");
     backup.set(views, (await world.redis.dumpBuffer(views)) as Buffer); // its view got into the backup, its job did not
     await makeDue();
-    expect(await watchEpochOnce(parts)).toBe("sound");
+    expect(await watchGenerationOnce(parts)).toBe("sound");
     await restoreRedis(world, backup);
-    expect(await watchEpochOnce(parts)).toBe("restored");
+    expect(await watchGenerationOnce(parts)).toBe("restored");
 
     const last = lanes.at(-1) as LaneQueue;
     const getJobs = last.getJobs.bind(last);
@@ -398,7 +403,7 @@ describe("the epoch of Redis", () => {
     const search = vi.spyOn(lanes[0] as LaneQueue, "getJobs");
     const { db, redis, keys } = world;
     const { signal } = ending;
-    const found = await recoverFromRecord({ db, redis, keys, lanes, signal }, Date.now(), 100);
+    const found = await recoverFromPostgres({ db, redis, keys, lanes, signal }, Date.now(), 100);
     const searches = search.mock.calls.filter(([states, start]) => String(states) === "waiting" && start === 0);
     expect(searches.length).toBeGreaterThan(2); // twice for each part
     expect(found).toMatchObject({ cancelled: count });
@@ -421,7 +426,7 @@ describe("the epoch of Redis", () => {
       await Promise.race([worker.close(), sleep(8_000)]);
       expect(performance.now() - beganAtMs).toBeLessThan(5_000);
       workers.length = 0;
-      expect((await readKnownEpoch(world.db))?.recovered).toBe(false);
+      expect((await readKnownGeneration(world.db))?.recovered).toBe(false);
     } finally {
       scan.mockRestore();
     }
@@ -429,7 +434,7 @@ describe("the epoch of Redis", () => {
 
   const lostInLine = { status: "cancelled", message: "Lost in line, nothing was charged: please buy again" };
 
-  /** A view of an order like this one, in line, that the record knows nothing of. */
+  /** A view of an order like this one, in line, that Postgres knows nothing of. */
   const queuedViewOf = async (id: string) => {
     const view = await readView(world.redis, world.keys, "ann", id);
     if (!view) throw new Error("there is a view");
