@@ -24,7 +24,8 @@ import type { ItemCatalog } from "./items/item-catalog.ts";
 import { type LockoutLimits, lockoutLimits } from "./ops/ops-lockout.ts";
 import { orderAcceptor } from "./orders/accept-orders.ts";
 import type { AcceptanceMarks } from "./orders/acceptance-marks.ts";
-import { lineReader } from "./orders/order-reader.ts";
+import { lineReader } from "./orders/line-status.ts";
+
 import type { OrderWatch } from "./orders/order-watch.ts";
 import { viewReader } from "./orders/view-reader.ts";
 import type { CheckReadiness } from "./readiness.ts";

@@ -4,8 +4,9 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Item } from "@holdfast/shared/item.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
+import { queuedOrder } from "@holdfast/shared/purchase-job.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { type RedisKeys, redisKeys } from "@holdfast/shared/redis.ts";
 import { type AppParts, buildApp } from "./app.ts";
@@ -13,7 +14,6 @@ import type { ApiConfig } from "./config.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createGuestSession } from "./http/shopper.ts";
 import type { ItemCatalog } from "./items/item-catalog.ts";
-import { queuedOrder } from "./orders/accept-orders.ts";
 import { orderIdForKey, requestFingerprint } from "./orders/order-id.ts";
 import { openOrderWatch, type WatchParts } from "./orders/order-watch.ts";
 
@@ -141,7 +141,7 @@ const paymentMethod = "pm_card_visa";
 
 interface Rehearsed {
   readonly key: string;
-  readonly order: OrderRecord;
+  readonly order: Order;
 }
 
 /** What becomes of the order that a shopper places under a key. */
@@ -157,7 +157,7 @@ function decidedOrder(shopperId: string, key: string): Rehearsed {
     placedAtMs,
     fingerprint: requestFingerprint("on-sale", 1, paymentMethod),
   });
-  const order: OrderRecord = { ...placed, status: "out_of_stock", settledAtMs: placedAtMs, version: 1 };
+  const order: Order = { ...placed, status: "out_of_stock", settledAtMs: placedAtMs, version: 1 };
   return { key, order };
 }
 

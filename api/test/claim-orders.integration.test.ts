@@ -1,7 +1,7 @@
 import { lineLength } from "@holdfast/shared/line.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
-import { queuedOrder } from "@holdfast/testing/purchases.ts";
+import { orderInLine } from "@holdfast/testing/purchases.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requestCounter } from "../src/http/counting-store.ts";
@@ -24,7 +24,7 @@ describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claim
     lane += 1;
     const queueName = `{lane-${how.length}-${lane}}`;
     return {
-      claim: (orders: readonly OrderRecord[], itemId = "item_1", address = `192.0.2.${lane}`) => {
+      claim: (orders: readonly Order[], itemId = "item_1", address = `192.0.2.${lane}`) => {
         const candidates = orders.map((order) => ({ order: { ...order, place: null }, address }));
         return claimOrders({ redis, keys, maxLine, limits }, queueName, itemId, candidates);
       },
@@ -36,10 +36,10 @@ describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claim
 
   test("gives each item's orders their places in the order of arrival, and writes views that say so", async () => {
     const { claim, length } = claimer();
-    const orders = Array.from({ length: 20 }, () => queuedOrder({ fingerprint: "same" }));
+    const orders = Array.from({ length: 20 }, () => orderInLine({ fingerprint: "same" }));
     expect(placesOf(await claim(orders))).toEqual(orders.map((_, i) => `new ${i + 1}`));
-    expect(placesOf(await claim([queuedOrder()], "item_2"))).toEqual(["new 1"]);
-    expect(placesOf(await claim([queuedOrder()]))).toEqual(["new 21"]);
+    expect(placesOf(await claim([orderInLine()], "item_2"))).toEqual(["new 1"]);
+    expect(placesOf(await claim([orderInLine()]))).toEqual(["new 21"]);
     for (const [i, order] of orders.entries()) {
       const view = await readView(world.redis, world.keys, order.shopperId, order.id);
       expect(view).toEqual({ ...order, place: i + 1 });
@@ -49,7 +49,7 @@ describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claim
 
   test("leaves an order that is known as it is: in line, decided, or twice in the same batch", async () => {
     const { claim, length } = claimer();
-    const [first, second] = [queuedOrder(), queuedOrder()];
+    const [first, second] = [orderInLine(), orderInLine()];
     await claim([first]);
     const again = { ...first, quantity: 7 };
     const claimed = await claim([again, second, second]);
@@ -63,9 +63,9 @@ describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claim
 
   test("lets a lane hold so many orders and no more, of all its items together", async () => {
     const { claim, length } = claimer({ maxLine: 2 });
-    expect(placesOf(await claim([queuedOrder()]))).toEqual(["new 1"]);
-    expect(placesOf(await claim([queuedOrder()], "item_2"))).toEqual(["new 1"]);
-    const refused = queuedOrder();
+    expect(placesOf(await claim([orderInLine()]))).toEqual(["new 1"]);
+    expect(placesOf(await claim([orderInLine()], "item_2"))).toEqual(["new 1"]);
+    const refused = orderInLine();
     expect(placesOf(await claim([refused]))).toEqual(["line_full"]);
     expect(await readView(world.redis, world.keys, refused.shopperId, refused.id)).toBeNull();
     expect(await length()).toBe(2);
@@ -74,14 +74,14 @@ describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claim
   test("refuses who is over the limit of their address or their own, and puts nothing of theirs in line", async () => {
     const { claim, length } = claimer({ perShopper: 2, perAddress: 4 });
     const shopperId = `hasty-${how.length}-${lane}`;
-    const hasty = Array.from({ length: 3 }, () => queuedOrder({ shopperId }));
+    const hasty = Array.from({ length: 3 }, () => orderInLine({ shopperId }));
     const claimed = await claim(hasty);
     expect(placesOf(claimed)).toEqual(["new 1", "new 2", "limited"]);
     const remaining = claimed[2]?.kind === "limited" ? claimed[2].remainingMs : 0;
     expect(remaining).toBeGreaterThan(50_000);
     expect(remaining).toBeLessThanOrEqual(60_000);
-    expect(placesOf(await claim([queuedOrder(), queuedOrder()]))).toEqual(["new 3", "limited"]);
-    expect(placesOf(await claim([queuedOrder()], "item_1", "198.51.100.77"))).toEqual(["new 4"]);
+    expect(placesOf(await claim([orderInLine(), orderInLine()]))).toEqual(["new 3", "limited"]);
+    expect(placesOf(await claim([orderInLine()], "item_1", "198.51.100.77"))).toEqual(["new 4"]);
     expect(await length()).toBe(4);
   });
 });

@@ -1,9 +1,9 @@
 import { connect } from "node:net";
-import type { Order } from "@holdfast/shared/order.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("a server that closes", () => {
   let world: World;
@@ -57,7 +57,7 @@ describe("a server that closes", () => {
     const inHand = await waiting.ended;
     expect(inHand).toMatch(/^HTTP\/1.1 202 /);
     expect(inHand).toMatch(/^connection: close\r$/im);
-    expect((JSON.parse(inHand.slice(inHand.indexOf("\r\n\r\n") + 4)) as Order).status).toBe("queued");
+    expect((JSON.parse(inHand.slice(inHand.indexOf("\r\n\r\n") + 4)) as OrderBody).status).toBe("queued");
 
     const fresh = await open();
     const heads = [

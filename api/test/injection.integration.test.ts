@@ -1,4 +1,3 @@
-import type { Order } from "@holdfast/shared/order.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
@@ -7,6 +6,7 @@ import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OrderBody } from "../src/orders/show-order.ts";
 
 /** Texts that mean something to a part we use, where they are taken for more than text. */
 const meaningful = {
@@ -70,10 +70,10 @@ describe("a text that means something to a part we use", () => {
     if (/\p{Cc}/u.test(sub) || !sub.isWellFormed()) {
       expect(bought.statusCode).toBe(401);
     } else {
-      const { id } = bought.json<Order>();
+      const { id } = bought.json<OrderBody>();
       expect(bought.statusCode).toBe(202);
       const mine = await api.app.inject({ url: "/orders", headers: { authorization } });
-      expect(mine.json<Order[]>().map((order) => order.id)).toEqual([id]);
+      expect(mine.json<OrderBody[]>().map((order) => order.id)).toEqual([id]);
       // Through the queue into Postgres, and unchanged.
       const lanes = openLanes(world.redis, world.keys, 4);
       const jobs = (await Promise.all(lanes.map((lane) => lane.getWaiting()))).flat();
@@ -127,7 +127,7 @@ describe("a text that means something to a part we use", () => {
       const answers = [await api.app.inject(request), await api.app.inject(request)];
       if (/^[\x21-\x7e]+$/.test(text)) {
         expect(answers.map((answer) => answer.statusCode)).toEqual([202, 202]);
-        expect(answers[1]?.json<Order>().id).toBe(answers[0]?.json<Order>().id);
+        expect(answers[1]?.json<OrderBody>().id).toBe(answers[0]?.json<OrderBody>().id);
       } else {
         for (const answer of answers) expect(answer.json()).toMatchObject({ status: 400, code: "invalid_request" });
       }

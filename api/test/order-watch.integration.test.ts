@@ -1,4 +1,4 @@
-import type { Order, OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders, readView } from "@holdfast/shared/order-view.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
@@ -7,6 +7,7 @@ import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("Prefer: wait", () => {
   let world: World;
@@ -39,7 +40,7 @@ describe("Prefer: wait", () => {
   /** What a worker does with all that is in line, as far as shoppers can see. */
   const decideLine = async () => {
     const jobs = (await Promise.all(lanes.map((lane) => lane.getJobs(["waiting"], 0, 10_000, true)))).flat();
-    const decided: OrderRecord[] = [];
+    const decided: Order[] = [];
     for (const job of jobs) {
       const { orders } = await reserveOrders(world.db, unpackPurchaseJob(job.data), new AbortController().signal);
       decided.push(...orders);
@@ -60,7 +61,7 @@ describe("Prefer: wait", () => {
     await decideLine();
     const answers = await Promise.all(waiting);
     expect(answers.map((answer) => answer.statusCode)).toEqual([202, 202, 202, 202, 202]);
-    const statuses = answers.map((answer) => answer.json<Order>().status).sort();
+    const statuses = answers.map((answer) => answer.json<OrderBody>().status).sort();
     expect(statuses).toEqual(["out_of_stock", "out_of_stock", "reserved", "reserved", "reserved"]);
     expect(answers[0]?.headers["preference-applied"]).toBe("wait=20");
   });
@@ -70,33 +71,33 @@ describe("Prefer: wait", () => {
     const answer = await buy("ann", "wait=1");
     expect(performance.now() - began).toBeGreaterThan(990);
     expect(performance.now() - began).toBeLessThan(3_000);
-    expect(answer.json<Order>()).toMatchObject({ status: "queued", message: "Waiting in line" });
+    expect(answer.json<OrderBody>()).toMatchObject({ status: "queued", message: "Waiting in line" });
   });
 
   test("holds the answer to a look at an order until it changes, and a settled one not at all", async () => {
-    const { id } = (await buy("ann")).json<Order>();
+    const { id } = (await buy("ann")).json<OrderBody>();
     const looking = get(id, "ann", "wait=20");
     await decideLine();
-    expect((await looking).json<Order>()).toMatchObject({ id, status: "reserved" });
+    expect((await looking).json<OrderBody>()).toMatchObject({ id, status: "reserved" });
     await buy("ben");
     await buy("cem");
-    const loser = (await buy("dan")).json<Order>();
+    const loser = (await buy("dan")).json<OrderBody>();
     await decideLine();
     const began = performance.now();
-    expect((await get(loser.id, "dan", "wait=20")).json<Order>().status).toBe("out_of_stock");
+    expect((await get(loser.id, "dan", "wait=20")).json<OrderBody>().status).toBe("out_of_stock");
     expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   test("two windows of one shopper, and nobody else, hear of an order", async () => {
-    const { id } = (await buy("ann")).json<Order>();
+    const { id } = (await buy("ann")).json<OrderBody>();
     const both = [get(id, "ann", "wait=20"), get(id, "ann", "wait=20")];
     expect((await get(id, "ben", "wait=20")).json()).toMatchObject({ code: "order_not_found" });
     await decideLine();
-    for (const answer of await Promise.all(both)) expect(answer.json<Order>().status).toBe("reserved");
+    for (const answer of await Promise.all(both)) expect(answer.json<OrderBody>().status).toBe("reserved");
   });
 
   test("a lost message costs a few seconds, not the answer", async () => {
-    const { id } = (await buy("ann")).json<Order>();
+    const { id } = (await buy("ann")).json<OrderBody>();
     const looking = get(id, "ann", "wait=30");
     await eventually("it waits", async () => api.watch.size() === 1);
     // The view is replaced and the message counted, but the message itself reaches nobody.
@@ -111,17 +112,17 @@ describe("Prefer: wait", () => {
     })();
     expect(decided).toHaveLength(1);
     const began = performance.now();
-    expect((await looking).json<Order>().status).toBe("reserved");
+    expect((await looking).json<OrderBody>().status).toBe("reserved");
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
   test("an older message changes nothing for whoever waits for a newer one", async () => {
-    const { id } = (await buy("ann")).json<Order>();
+    const { id } = (await buy("ann")).json<OrderBody>();
     const [reserved] = await decideLine();
     const looking = get(id, "ann", "wait=2");
     await eventually("it waits", async () => api.watch.size() === 1);
-    await publishOrders(world.redis, world.keys, [{ ...(reserved as OrderRecord), version: 0, status: "queued" }]);
-    expect((await looking).json<Order>().status).toBe("reserved");
+    await publishOrders(world.redis, world.keys, [{ ...(reserved as Order), version: 0, status: "queued" }]);
+    expect((await looking).json<OrderBody>().status).toBe("reserved");
     expect((await readView(world.redis, world.keys, "ann", id))?.status).toBe("reserved");
   });
 
@@ -135,7 +136,7 @@ describe("Prefer: wait", () => {
   });
 
   test("a shopper's ninth wait is 429 with Retry-After, of looks and purchases together, and nothing is bought by it", async () => {
-    const { id } = (await buy("ann")).json<Order>();
+    const { id } = (await buy("ann")).json<OrderBody>();
     const waiting = [...Array.from({ length: 7 }, () => get(id, "ann", "wait=20")), buy("ann", "wait=20")];
     await eventually("eight wait", async () => api.watch.size() === 8);
     await inLine(2);
@@ -155,9 +156,9 @@ describe("Prefer: wait", () => {
   });
 
   test("a server that closes while an order is being looked at lets its shopper go too", async () => {
-    const { id } = (await buy("ann")).json<Order>();
+    const { id } = (await buy("ann")).json<OrderBody>();
     const known = await readView(world.redis, world.keys, "ann", id);
-    const looking = Promise.withResolvers<OrderRecord>();
+    const looking = Promise.withResolvers<Order>();
     const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: () => {} };
     const answer = api.watch.answer(
       waiter,
@@ -166,14 +167,14 @@ describe("Prefer: wait", () => {
     );
     api.watch.close();
     const began = performance.now();
-    looking.resolve(known as OrderRecord);
+    looking.resolve(known as Order);
     expect((await answer).id).toBe(id);
     expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   test("a shopper who left while their order was looked at is not waited with", async () => {
-    const { id } = (await buy("ann")).json<Order>();
-    const known = (await readView(world.redis, world.keys, "ann", id)) as OrderRecord;
+    const { id } = (await buy("ann")).json<OrderBody>();
+    const known = (await readView(world.redis, world.keys, "ann", id)) as Order;
     const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: (gone: () => void) => gone() };
     const began = performance.now();
     await api.watch.answer(
@@ -190,7 +191,7 @@ describe("Prefer: wait", () => {
     await inLine(1);
     const began = performance.now();
     await api.app.close();
-    expect((await waiting).json<Order>().status).toBe("queued");
+    expect((await waiting).json<OrderBody>().status).toBe("queued");
     expect(performance.now() - began).toBeLessThan(2_000);
   });
 });

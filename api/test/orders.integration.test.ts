@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
@@ -7,6 +6,7 @@ import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("following an order", () => {
   let world: World;
@@ -34,7 +34,7 @@ describe("following an order", () => {
       headers: { authorization },
       payload: { paymentMethod: "pm_card_visa" },
     });
-    return response.json<Order>();
+    return response.json<OrderBody>();
   };
   const reserve = async (shopperId: string) => {
     const request = purchaseRequest({ shopperId });
@@ -58,7 +58,7 @@ describe("following an order", () => {
   test('while its item is locked for those before it, it is "Currently being purchased"', async () => {
     const { id } = await buy(ann);
     await world.redis.set(world.keys.itemLock("item_1"), "a worker");
-    const reads = async (message: string) => (await get(`/orders/${id}`, ann)).json<Order>().message === message;
+    const reads = async (message: string) => (await get(`/orders/${id}`, ann)).json<OrderBody>().message === message;
     await eventually("the lock is seen", () => reads("Currently being purchased"), 1_000);
     await world.redis.del(world.keys.itemLock("item_1"));
     await eventually("its end is seen", () => reads("Waiting in line"), 1_000);
@@ -66,9 +66,9 @@ describe("following an order", () => {
 
   test("a decided order without a live view is shown from Postgres, the same as with one", async () => {
     const { id, orders } = await reserve("ann");
-    const fromPostgres = (await get(`/orders/${id}`, ann)).json<Order>();
+    const fromPostgres = (await get(`/orders/${id}`, ann)).json<OrderBody>();
     await publishOrders(world.redis, world.keys, orders);
-    const fromView = (await get(`/orders/${id}`, ann)).json<Order>();
+    const fromView = (await get(`/orders/${id}`, ann)).json<OrderBody>();
     expect(fromPostgres).toMatchObject({ id, status: "reserved", position: null, payment: { status: "pending" } });
     expect(fromView).toEqual(fromPostgres);
   });
@@ -114,7 +114,7 @@ describe("following an order", () => {
       headers: { authorization: ann },
       payload: { paymentMethod: "pm_card_visa" },
     });
-    const { id } = bought.json<Order>();
+    const { id } = bought.json<OrderBody>();
     const remove = (authorization: string) =>
       api.app.inject({ method: "DELETE", url: `/orders/${id}`, headers: { authorization } });
     expect((await remove(ben)).statusCode).toBe(404);
@@ -133,7 +133,7 @@ describe("following an order", () => {
     const older = await buy(eve);
     const newer = await buy(eve);
     await buy(ann);
-    const listed = (await get("/orders", eve)).json<Order[]>();
+    const listed = (await get("/orders", eve)).json<OrderBody[]>();
     expect(listed.map((order) => order.id)).toEqual([newer.id, older.id]);
   });
 });

@@ -1,5 +1,4 @@
 import { laneOf } from "@holdfast/shared/lanes.ts";
-import type { Order } from "@holdfast/shared/order.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
 import { shortenId } from "@holdfast/shared/short-id.ts";
@@ -7,6 +6,7 @@ import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/tes
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("POST /purchase/:itemId", () => {
   let world: World;
@@ -55,7 +55,7 @@ describe("POST /purchase/:itemId", () => {
   test("answers 202 with the order, where to follow it, and when to look again", async () => {
     const response = await purchase({ ...card, quantity: 2 });
     expect(response.statusCode).toBe(202);
-    const order = response.json<Order>();
+    const order = response.json<OrderBody>();
     expect(order).toEqual({
       id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       itemId: "item_1",
@@ -80,7 +80,7 @@ describe("POST /purchase/:itemId", () => {
   test("a crowd at once gets places one after the other, in few jobs, nobody twice", async () => {
     const before = (await inLine()).length;
     const answers = await Promise.all(Array.from({ length: 1_200 }, () => purchase(card)));
-    const ids = answers.map((answer) => answer.json<Order>().id);
+    const ids = answers.map((answer) => answer.json<OrderBody>().id);
     const after = (await inLine()).slice(before).map((request) => request.orderId);
     expect(new Set(ids).size).toBe(1_200);
     expect(new Set(after)).toEqual(new Set(ids));
@@ -100,7 +100,7 @@ describe("POST /purchase/:itemId", () => {
       );
       const answers = await Promise.all(repeats);
       expect(new Set(answers.map((a) => a.statusCode))).toEqual(new Set([202]));
-      expect(new Set(answers.map((a) => a.json<Order>().id)).size).toBe(1);
+      expect(new Set(answers.map((a) => a.json<OrderBody>().id)).size).toBe(1);
       const added = (await inLine()).slice(before).map((r) => r.orderId);
       expect(new Set(added).size).toBe(1);
     });
@@ -123,7 +123,7 @@ describe("POST /purchase/:itemId", () => {
         await purchase(card, { headers }),
         await purchase(card, { headers: { ...headers, authorization: ben } }),
       ];
-      expect(new Set(answers.map((a) => a.json<Order>().id)).size).toBe(2);
+      expect(new Set(answers.map((a) => a.json<OrderBody>().id)).size).toBe(2);
     });
 
     test("a repeat of an order that was never put in line, its server having died, puts it in line", async () => {
@@ -133,20 +133,20 @@ describe("POST /purchase/:itemId", () => {
       await Promise.all(lanes.map((lane) => lane.drain())); // as if the job had not been added any more
       await Promise.all(lanes.map((lane) => lane.close()));
       await purchase(card, { headers });
-      expect((await inLine()).map((r) => r.orderId)).toEqual([answer.json<Order>().id]);
+      expect((await inLine()).map((r) => r.orderId)).toEqual([answer.json<OrderBody>().id]);
     });
 
     test("a repeat is the same order even when everything is sold, and another body still 422", async () => {
       await addItem(world.db, "last", 1);
       const headers = { "idempotency-key": "the-last-one" };
-      const bought = (await purchase(card, { itemId: "last", headers })).json<Order>();
+      const bought = (await purchase(card, { itemId: "last", headers })).json<OrderBody>();
       await world.db.updateTable("items").set({ inventory: 0 }).where("id", "=", "last").execute();
       const sees = async () => (await first.app.inject("/items/last")).json<{ available: number }>().available;
       await eventually("the server knows that it is sold", async () => (await sees()) === 0);
       expect((await purchase(card, { itemId: "last" })).json()).toMatchObject({ code: "out_of_stock" });
       const repeat = await purchase(card, { itemId: "last", headers });
       expect(repeat.statusCode).toBe(202);
-      expect(repeat.json<Order>().id).toBe(bought.id);
+      expect(repeat.json<OrderBody>().id).toBe(bought.id);
       expect((await purchase({ ...card, quantity: 2 }, { itemId: "last", headers })).statusCode).toBe(422);
     });
 
@@ -154,7 +154,7 @@ describe("POST /purchase/:itemId", () => {
       await addItem(world.db, "last-ghost", 1);
       const request = { itemId: "last-ghost", headers: { "idempotency-key": "ghost-of-the-last" } };
       const sees = async () => (await first.app.inject("/items/last-ghost")).json<{ available: number }>().available;
-      const bought = (await purchase(card, request)).json<Order>();
+      const bought = (await purchase(card, request)).json<OrderBody>();
       const lanes = openLanes(world.redis, world.keys, 4);
       const lane = lanes[laneOf("last-ghost", 4)];
       const job = (await lane?.getWaiting())?.find(({ data }) => JSON.stringify(data).includes(shortenId(bought.id)));

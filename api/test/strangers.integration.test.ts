@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
@@ -10,6 +9,7 @@ import { routesOf } from "@holdfast/testing/routes.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("a stranger", () => {
   let world: World;
@@ -33,7 +33,7 @@ describe("a stranger", () => {
 
   /** An order of ann's in line, one that is held, and the same with its view gone. */
   const annsOrders = async () => {
-    const queued = (await buy(ann, card)).json<Order>();
+    const queued = (await buy(ann, card)).json<OrderBody>();
     const reserve = async () => {
       const request = purchaseRequest({ shopperId: "ann" });
       const { orders } = await reserveOrders(world.db, purchaseJob("item_1", [request]), new AbortController().signal);
@@ -75,11 +75,11 @@ describe("a stranger", () => {
 
   test("who knows another's Idempotency-Key gets an order of their own, and nothing of the other's", async () => {
     const headers = { "idempotency-key": "a-key-of-ann" };
-    const first = (await buy(ann, card, headers)).json<Order>();
-    const second = (await buy(eve, { paymentMethod: "pm_card_amex" }, headers)).json<Order>();
+    const first = (await buy(ann, card, headers)).json<OrderBody>();
+    const second = (await buy(eve, { paymentMethod: "pm_card_amex" }, headers)).json<OrderBody>();
     expect(second.id).not.toBe(first.id);
     const listed = await api.app.inject({ url: "/orders", headers: { authorization: eve } });
-    expect(listed.json<Order[]>().map((order) => order.id)).toEqual([second.id]);
+    expect(listed.json<OrderBody[]>().map((order) => order.id)).toEqual([second.id]);
   });
 
   test.each(
@@ -129,7 +129,7 @@ describe("a stranger", () => {
       headers: { authorization: eve, "x-shopper-id": "ann", "x-price": "1", "x-http-method-override": "DELETE" },
       payload: { ...card, quantity: 2 },
     });
-    const order = response.json<Order>();
+    const order = response.json<OrderBody>();
     expect(order).toMatchObject({ status: "queued", amount: 3_998, currency: "eur" });
     const lanes = openLanes(world.redis, world.keys, 4);
     const jobs = (await Promise.all(lanes.map((lane) => lane.getWaiting()))).flat();

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Order } from "@holdfast/shared/order.ts";
+import type { OrderBody } from "@holdfast/api/orders/show-order.ts";
+
 import { eventually } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { childEnded, freePort, isRunning } from "../local/processes.ts";
@@ -48,8 +49,8 @@ describe("npm start", () => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const body = JSON.stringify({ paymentMethod: "pm_card_visa" });
     const placed = await fetch(url("/purchase/item_123"), { method: "POST", headers, body });
-    const { id } = (await placed.json()) as Order;
-    const see = async () => (await (await fetch(url(`/orders/${id}`), { headers })).json()) as Order;
+    const { id } = (await placed.json()) as OrderBody;
+    const see = async () => (await (await fetch(url(`/orders/${id}`), { headers })).json()) as OrderBody;
     await eventually("the order is confirmed", async () => (await see()).status === "confirmed");
   };
   const available = async () =>

@@ -12,7 +12,7 @@ import { type Execution, explainDatabase, growingTables } from "@holdfast/testin
 import { addItem } from "@holdfast/testing/items.ts";
 import { fillLargeDatabase, largeDatabase } from "@holdfast/testing/large-database.ts";
 import { hintOf } from "@holdfast/testing/payments.ts";
-import { purchaseJob, purchaseRequest, queuedOrder } from "@holdfast/testing/purchases.ts";
+import { orderInLine, purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { emptyRedis } from "@holdfast/testing/redis-states.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
@@ -229,7 +229,7 @@ describe("with two million orders in Postgres", () => {
     const recover = generationRecovery({ ...parts(), signal, setUpQueues: async () => {} });
     const watch = { ...parts(), recover, lacksSome: null };
     const inLine = (shopperId: string) =>
-      queuedOrder({ shopperId, itemId: bigItemId, placedAtMs: Date.now() - hourMs });
+      orderInLine({ shopperId, itemId: bigItemId, placedAtMs: Date.now() - hourMs });
     // While a backup runs, say: what is changed leaves its old rows behind in every index.
     const snapshot = new pg.Client({ connectionString: world.databaseUrl });
     await snapshot.connect();

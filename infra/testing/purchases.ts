@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
-import type { PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+import type { Order } from "@holdfast/shared/order.ts";
+import { type PurchaseJob, type PurchaseRequest, queuedOrder } from "@holdfast/shared/purchase-job.ts";
 
 /** A purchase as an API server would put it in line; a test names only what it is about. */
 export function purchaseRequest(more: Partial<PurchaseRequest> = {}): PurchaseRequest {
@@ -27,26 +27,7 @@ export function purchaseJob(
 }
 
 /** An order in line, as an API server would have its live view. */
-export function queuedOrder(more: Partial<PurchaseRequest> & { itemId?: string } = {}): OrderRecord {
-  const { orderId: id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = purchaseRequest(more);
-  return {
-    id,
-    shopperId,
-    itemId: more.itemId ?? "item_1",
-    quantity,
-    amountMinor,
-    currency,
-    status: "queued",
-    reason: null,
-    paymentStatus: null,
-    declineCode: null,
-    placedAtMs,
-    reservedAtMs: null,
-    settledAtMs: null,
-    holdExpiresAtMs: null,
-    version: 0,
-    place: 1,
-    fingerprint,
-    clientSecret: null,
-  };
+export function orderInLine(more: Partial<PurchaseRequest> & { itemId?: string } = {}): Order {
+  const { itemId = "item_1", ...request } = more;
+  return { ...queuedOrder(itemId, purchaseRequest(request)), place: 1 };
 }

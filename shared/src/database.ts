@@ -1,7 +1,7 @@
 import { type Generated, type GeneratedAlways, Kysely, PostgresDialect, type Selectable, sql } from "kysely";
 import pg from "pg";
 import type { Item } from "./item.ts";
-import type { OrderReason, OrderRecord, OrderStatus, PaymentStatus } from "./order.ts";
+import type { Order, OrderReason, OrderStatus, PaymentStatus } from "./order.ts";
 
 /** The tables as Kysely sees them; `migrations/sql` is where they are made and explained. */
 export interface Tables {
@@ -184,7 +184,7 @@ export const orderColumns = [
 type OrderRow = Pick<Selectable<OrderTable>, (typeof orderColumns)[number]>;
 
 /** A row of `orders` in the words of the program. */
-export function orderFromRow(row: OrderRow): OrderRecord {
+export function orderFromRow(row: OrderRow): Order {
   return {
     id: row.id,
     shopperId: row.shopper_id,
@@ -245,7 +245,7 @@ export function itemFromRow(row: Selectable<ItemTable>): Item {
 }
 
 /** The order with this id. @throws where there is none */
-export async function findOrder(db: Database, orderId: string): Promise<OrderRecord> {
+export async function findOrder(db: Database, orderId: string): Promise<Order> {
   const row = await db.selectFrom("orders").select(orderColumns).where("id", "=", orderId).executeTakeFirstOrThrow();
   return orderFromRow(row);
 }

@@ -20,13 +20,10 @@ export interface Item {
   readonly version: number;
 }
 
-export type SaleStatus = "scheduled" | "available" | "out_of_stock" | "ended";
-
-/** Where the sale of an item stands at a moment. */
-export function saleStatus(item: Item, nowMs: number): SaleStatus {
-  if (item.opensAtMs !== null && nowMs < item.opensAtMs) return "scheduled";
-  if (item.closesAtMs !== null && nowMs >= item.closesAtMs) return "ended";
-  return item.inventory > 0 ? "available" : "out_of_stock";
+/** Where a moment stands to the time in which an item is sold. */
+export function saleWindow({ opensAtMs, closesAtMs }: Pick<Item, "opensAtMs" | "closesAtMs">, atMs: number) {
+  if (opensAtMs !== null && atMs < opensAtMs) return "before";
+  return closesAtMs !== null && atMs >= closesAtMs ? "after" : "open";
 }
 
 /** Ids go into URLs, Redis keys and logs: letters, digits, dot, dash, underscore; at most 64. */

@@ -1,4 +1,3 @@
-import type { LineSight } from "./order.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 
 /**
@@ -173,18 +172,4 @@ return 1`;
 /** Whether somebody was passed over. Of several workers that ask, one is told so. */
 export async function takePassedOver(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<boolean> {
   return (await redis.eval(takeReportScript, 1, keys.passedOver(queueName), passedOverMs)) === 1;
-}
-
-/** What an order of an item sees of the line it is in. */
-export async function seeLine(
-  redis: RedisClient,
-  keys: RedisKeys,
-  queueName: string,
-  itemId: string,
-): Promise<LineSight> {
-  const [decided, locked] = await Promise.all([
-    redis.hget(keys.line(queueName), `decided:${itemId}`),
-    redis.exists(keys.itemLock(itemId)),
-  ]);
-  return { decidedPlace: Number(decided ?? 0), itemLocked: locked === 1 };
 }

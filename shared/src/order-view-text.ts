@@ -1,5 +1,5 @@
 import { invariant } from "./invariant.ts";
-import type { OrderReason, OrderRecord, OrderStatus, PaymentStatus } from "./order.ts";
+import type { Order, OrderReason, OrderStatus, PaymentStatus } from "./order.ts";
 import { shortenId } from "./short-id.ts";
 
 /** An order's live view as one line of text, and the argument that scripts take it as. */
@@ -13,11 +13,11 @@ const orNull = <T>(text: string | undefined, parse: (text: string) => T) =>
 const placeText = (place: number | null) => place?.toString(16) ?? "";
 const parsePlace = (text: string) => Number.parseInt(text, 16);
 
-export function encodeView(order: OrderRecord): string {
+export function encodeView(order: Order): string {
   return fieldsOf(order, placeText(order.place));
 }
 
-function fieldsOf(order: OrderRecord, place: string): string {
+function fieldsOf(order: Order, place: string): string {
   const fields = [
     order.version,
     order.status,
@@ -39,7 +39,7 @@ function fieldsOf(order: OrderRecord, place: string): string {
   return fields.join("|").replace(/\|+$/, "");
 }
 
-export function decodeView(shopperId: string, orderId: string, text: string): OrderRecord {
+export function decodeView(shopperId: string, orderId: string, text: string): Order {
   const [
     version,
     status,
@@ -82,7 +82,7 @@ export function decodeView(shopperId: string, orderId: string, text: string): Or
 // arguments to write and to read.
 export const shortIdLength = 22;
 /** An order's view as one argument of a script: its short id and its view. */
-export const entryOf = (order: OrderRecord) => shortenId(order.id) + encodeView(order);
+export const entryOf = (order: Order) => shortenId(order.id) + encodeView(order);
 
 /**
  * Where an order's place goes that is given out only when its view is written; it is in no other
@@ -94,6 +94,6 @@ export const placeMark = "@";
  * A queued order without a place, as one argument of a script that gives it one: its short id and
  * its view.
  */
-export function viewEntry(order: OrderRecord): string {
+export function viewEntry(order: Order): string {
   return shortenId(order.id) + fieldsOf(order, placeMark);
 }

@@ -1,7 +1,7 @@
 import { Cluster } from "ioredis";
 import { invariant } from "./invariant.ts";
 import { publishMessage } from "./messages.ts";
-import type { OrderRecord } from "./order.ts";
+import type { Order } from "./order.ts";
 import { decodeView, encodeView, entryOf, shortIdLength } from "./order-view-text.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 import { restoreId, shortenId } from "./short-id.ts";
@@ -101,7 +101,7 @@ function withCommands(redis: RedisClient): RedisClient & ViewCommands {
  * A script may touch one slot of a Cluster, and every shopper has their own; a single Redis takes
  * all at once.
  */
-function perCall(redis: RedisClient, orders: readonly OrderRecord[]): readonly (readonly OrderRecord[])[] {
+function perCall(redis: RedisClient, orders: readonly Order[]): readonly (readonly Order[])[] {
   return redis instanceof Cluster ? orders.map((order) => [order]) : [orders];
 }
 
@@ -112,8 +112,8 @@ function perCall(redis: RedisClient, orders: readonly OrderRecord[]): readonly (
 export async function claimViews(
   redis: RedisClient,
   keys: RedisKeys,
-  orders: readonly OrderRecord[],
-): Promise<(OrderRecord | null)[]> {
+  orders: readonly Order[],
+): Promise<(Order | null)[]> {
   const claimed = await Promise.all(
     perCall(redis, orders).map(async (part) => {
       const known = await withCommands(redis).claimViews(
@@ -122,7 +122,7 @@ export async function claimViews(
         viewTtlMs,
         ...part.map(entryOf),
       );
-      const views: (OrderRecord | null)[] = part.map(() => null);
+      const views: (Order | null)[] = part.map(() => null);
       for (let i = 0; i < known.length; i += 2) {
         const order = part[Number(known[i]) - 1];
         invariant(order, "only orders of this part are answered");
@@ -139,11 +139,7 @@ export async function claimViews(
  * who wait. What is older than the view that is there changes nothing, so it may run any number of
  * times.
  */
-export async function publishOrders(
-  redis: RedisClient,
-  keys: RedisKeys,
-  orders: readonly OrderRecord[],
-): Promise<void> {
+export async function publishOrders(redis: RedisClient, keys: RedisKeys, orders: readonly Order[]): Promise<void> {
   if (orders.length === 0) return;
   const replaced = replaceViews(redis, keys, orders);
   // The message behind the views: whoever misses it reads those. One Redis does both in that order,
@@ -153,7 +149,7 @@ export async function publishOrders(
 }
 
 /** Orders as one message. */
-export function encodeOrderMessage(orders: readonly OrderRecord[]): string {
+export function encodeOrderMessage(orders: readonly Order[]): string {
   return orders.map((order) => `${order.id} ${encodeView(order)}`).join("\n");
 }
 
@@ -164,7 +160,7 @@ export function readOrderMessage(text: string, onOrder: (orderId: string, view: 
 
 const uuidLength = 36;
 
-async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonly OrderRecord[]): Promise<void> {
+async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonly Order[]): Promise<void> {
   await Promise.all(
     perCall(redis, orders).map((part) =>
       withCommands(redis).replaceViews(
@@ -210,13 +206,13 @@ export async function readView(
   keys: RedisKeys,
   shopperId: string,
   orderId: string,
-): Promise<OrderRecord | null> {
+): Promise<Order | null> {
   const text = await redis.hget(keys.shopperOrders(shopperId), shortenId(orderId));
   return text === null ? null : decodeView(shopperId, orderId, text);
 }
 
 /** The live views of a shopper's orders that are still in line. */
-export async function readQueuedViews(redis: RedisClient, keys: RedisKeys, shopperId: string): Promise<OrderRecord[]> {
+export async function readQueuedViews(redis: RedisClient, keys: RedisKeys, shopperId: string): Promise<Order[]> {
   const views = await redis.hgetall(keys.shopperOrders(shopperId));
   return Object.entries(views)
     .map(([id, text]) => decodeView(shopperId, restoreId(id), text))

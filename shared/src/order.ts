@@ -1,5 +1,5 @@
 /**
- * The order: its states, the legal transitions between them, and what a shopper is shown of it.
+ * The order: its states, and the legal transitions between them.
  *
  * This file is the one place in TypeScript that knows the transitions. The table
  * `legal_transitions` holds the same set for the database, which refuses every other one; a test
@@ -59,7 +59,7 @@ export function isFinal(status: OrderStatus): boolean {
  * What is known of one order, as both Postgres and the live view (Redis) hold it.
  * Times are milliseconds since 1970, money is in the currency's minor unit.
  */
-export interface OrderRecord {
+export interface Order {
   readonly id: string;
   readonly shopperId: string;
   readonly itemId: string;
@@ -88,101 +88,4 @@ export interface OrderRecord {
   readonly clientSecret: string | null;
   /** What was asked under an Idempotency-Key, to tell a repeat from a reuse; null without a key. */
   readonly fingerprint: string | null;
-}
-
-/** The order as `GET /orders/:id` shows it. Absent values are null, times ISO 8601 UTC. */
-export interface Order {
-  id: string;
-  itemId: string;
-  quantity: number;
-  amount: number;
-  currency: string;
-  status: OrderStatus;
-  reason: OrderReason | null;
-  message: string;
-  position: number | null;
-  payment: { status: PaymentStatus | null; clientSecret: string | null; declineCode: string | null };
-  placedAt: string;
-  reservedAt: string | null;
-  settledAt: string | null;
-  holdExpiresAt: string | null;
-}
-
-/** What the line looked like when a queued order was read. */
-export interface LineSight {
-  /** The last place of the item that is decided. */
-  readonly decidedPlace: number;
-  /** Whether the item's lock is held for those further ahead. */
-  readonly itemLocked: boolean;
-}
-
-/** The order as its shopper sees it. `line` matters only while it is queued. */
-export function showOrder(record: OrderRecord, line: LineSight | null): Order {
-  const queued = record.status === "queued";
-  return {
-    id: record.id,
-    itemId: record.itemId,
-    quantity: record.quantity,
-    amount: record.amountMinor,
-    currency: record.currency,
-    status: record.status,
-    reason: record.reason,
-    message: messageFor(record, line?.itemLocked ?? false),
-    // The count can lag a moment behind the worker; whoever is still queued is at least next.
-    position: queued && line && record.place !== null ? Math.max(1, record.place - line.decidedPlace) : null,
-    payment: { status: record.paymentStatus, clientSecret: record.clientSecret, declineCode: record.declineCode },
-    placedAt: toIso(record.placedAtMs),
-    reservedAt: record.reservedAtMs === null ? null : toIso(record.reservedAtMs),
-    settledAt: record.settledAtMs === null ? null : toIso(record.settledAtMs),
-    holdExpiresAt: record.holdExpiresAtMs === null ? null : toIso(record.holdExpiresAtMs),
-  };
-}
-
-function toIso(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
-const reasonMessages: Readonly<Record<OrderReason, string>> = {
-  limit_exceeded: "Limit per shopper exceeded",
-  sale_not_open: "The sale is not open",
-  item_not_found: "Item not found",
-  payment_failed: "Payment failed",
-  hold_expired: "Not paid in time",
-  by_shopper: "Cancelled",
-};
-
-/** What happens with the money while the units are held. */
-const heldMessages: Readonly<Record<PaymentStatus, string>> = {
-  pending: "payment under way",
-  requires_action: "confirm the payment with your bank",
-  processing: "your bank is processing the payment",
-  succeeded: "payment received",
-  declined: "the card was declined, try another one",
-  unknown: "checking the payment",
-  refunded: "payment refunded",
-};
-
-const lostMessage = "Lost in line, nothing was charged: please buy again";
-
-function messageFor(record: OrderRecord, itemLocked: boolean): string {
-  switch (record.status) {
-    case "queued":
-      return itemLocked ? "Currently being purchased" : "Waiting in line";
-    case "reserved":
-      return `Reserved, ${heldMessages[record.paymentStatus ?? "pending"]}`;
-    case "confirmed":
-      return "Success";
-    case "refunded":
-      return "Refunded";
-    case "out_of_stock":
-      return "Out of stock";
-    case "cancelled":
-    case "rejected": {
-      // Nobody's hold can expire who never had one: its purchase job was lost
-      // (worker/src/recovery/cancel-lost-orders.ts).
-      if (record.reason === "hold_expired" && record.reservedAtMs === null) return lostMessage;
-      const why = record.reason === null ? "Cancelled" : reasonMessages[record.reason];
-      return record.paymentStatus === "refunded" ? `${why}: the payment came too late and was refunded` : why;
-    }
-  }
 }

@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
+import type { Order } from "./order.ts";
 import { restoreId, shortenId } from "./short-id.ts";
 
 /** One shopper's purchase, as it waits in line. */
@@ -21,6 +22,30 @@ export interface PurchaseJob {
   /** The item's place of the last of these orders: what is decided once this job is done. */
   readonly lastPlace: number;
   readonly requests: readonly PurchaseRequest[];
+}
+
+/** The order as it is when it is accepted. Its place is given out with its live view. */
+export function queuedOrder(itemId: string, request: PurchaseRequest): Order {
+  return {
+    id: request.orderId,
+    shopperId: request.shopperId,
+    itemId,
+    quantity: request.quantity,
+    amountMinor: request.amountMinor,
+    currency: request.currency,
+    status: "queued",
+    reason: null,
+    paymentStatus: null,
+    declineCode: null,
+    placedAtMs: request.placedAtMs,
+    reservedAtMs: null,
+    settledAtMs: null,
+    holdExpiresAtMs: null,
+    version: 0,
+    place: null,
+    clientSecret: null,
+    fingerprint: request.fingerprint,
+  };
 }
 
 /**

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OrderRecord } from "../src/order.ts";
+import type { Order } from "../src/order.ts";
 import { publishOrders, readView, readViewTexts } from "../src/order-view.ts";
 import { encodeView } from "../src/order-view-text.ts";
+import { queuedOrder } from "../src/purchase-job.ts";
 
 describe("the live views of one shopper", () => {
   let world: World;
@@ -13,25 +15,13 @@ describe("the live views of one shopper", () => {
   afterAll(() => world.close());
 
   const nowMs = Date.now();
-  const order = (shopperId: string, placedAtMs: number, more: Partial<OrderRecord> = {}): OrderRecord => ({
-    id: randomUUID(),
-    shopperId,
-    itemId: "item_1",
-    quantity: 1,
-    amountMinor: 1_999,
-    currency: "eur",
+  const order = (shopperId: string, placedAtMs: number, more: Partial<Order> = {}): Order => ({
+    ...queuedOrder("item_1", purchaseRequest({ shopperId, placedAtMs })),
     status: "confirmed",
-    reason: null,
     paymentStatus: "succeeded",
-    declineCode: null,
-    placedAtMs,
     reservedAtMs: placedAtMs,
     settledAtMs: placedAtMs,
-    holdExpiresAtMs: null,
     version: 2,
-    place: null,
-    clientSecret: null,
-    fingerprint: null,
     ...more,
   });
   const asked = {
@@ -40,9 +30,8 @@ describe("the live views of one shopper", () => {
     settledAtMs: null,
     clientSecret: "pi_1_secret_2",
   } as const;
-  const publish = (orders: readonly OrderRecord[]) => publishOrders(world.redis, world.keys, orders);
-  const isThere = async ({ shopperId, id }: OrderRecord) =>
-    (await readView(world.redis, world.keys, shopperId, id)) !== null;
+  const publish = (orders: readonly Order[]) => publishOrders(world.redis, world.keys, orders);
+  const isThere = async ({ shopperId, id }: Order) => (await readView(world.redis, world.keys, shopperId, id)) !== null;
   const count = (shopperId: string) => world.redis.hlen(world.keys.shopperOrders(shopperId));
 
   test("past a hundred, the newest keeps its view and its client secret; the oldest decided one goes", async () => {
@@ -51,8 +40,8 @@ describe("the live views of one shopper", () => {
     const newest = order("ann", nowMs + 1, asked);
     await publish([newest]);
     expect(await readView(world.redis, world.keys, "ann", newest.id)).toMatchObject({ clientSecret: "pi_1_secret_2" });
-    expect(await isThere(decided[99] as OrderRecord)).toBe(false);
-    expect(await isThere(decided[98] as OrderRecord)).toBe(true);
+    expect(await isThere(decided[99] as Order)).toBe(false);
+    expect(await isThere(decided[98] as Order)).toBe(true);
     expect(await count("ann")).toBe(100);
   });
 
@@ -85,7 +74,7 @@ describe("the live views of one shopper", () => {
   test("are read together with others', each asked for by its shopper and id", async () => {
     const [ann, ben] = [order(`ann-${randomUUID()}`, nowMs), order(`ben-${randomUUID()}`, nowMs)];
     await publish([ann, ben]);
-    const ask = ({ shopperId, id }: OrderRecord) => ({ shopperId, orderId: id });
+    const ask = ({ shopperId, id }: Order) => ({ shopperId, orderId: id });
     const asked = [ask(ben), { shopperId: ann.shopperId, orderId: ben.id }, ask(order("nobody", nowMs)), ask(ann)];
     const texts = await readViewTexts(world.redis, world.keys, asked);
     expect(texts).toEqual([encodeView(ben), null, null, encodeView(ann)]);

@@ -1,4 +1,5 @@
-import type { Order } from "@holdfast/shared/order.ts";
+import type { OrderBody } from "@holdfast/api/orders/show-order.ts";
+
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
@@ -46,9 +47,9 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
   const ask = (method: "GET" | "POST" | "DELETE", url: string, payload?: object) =>
     api.app.inject({ method, url, headers: { authorization }, ...(payload && { payload }) });
   const buy = async (itemId: string, paymentMethod: string) =>
-    (await ask("POST", `/purchase/${itemId}`, { paymentMethod })).json<Order>().id;
-  const see = async (id: string) => (await ask("GET", `/orders/${id}`)).json<Order>();
-  const becomes = async (id: string, expected: object, timeoutMs = 15_000): Promise<Order> => {
+    (await ask("POST", `/purchase/${itemId}`, { paymentMethod })).json<OrderBody>().id;
+  const see = async (id: string) => (await ask("GET", `/orders/${id}`)).json<OrderBody>();
+  const becomes = async (id: string, expected: object, timeoutMs = 15_000): Promise<OrderBody> => {
     await eventually(
       `the order is ${JSON.stringify(expected)}`,
       async () => matches(await see(id), expected),

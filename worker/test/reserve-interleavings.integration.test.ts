@@ -3,10 +3,11 @@ import { cancelOrder } from "@holdfast/api/orders/change-order.ts";
 import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import { itemFromRow } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
-import { isFinal, type OrderRecord } from "@holdfast/shared/order.ts";
+import { isFinal } from "@holdfast/shared/order.ts";
 import { claimViews, readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+import { queuedOrder } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { type Actor, actorPool, Interleaving } from "@holdfast/testing/interleaving.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
@@ -126,7 +127,7 @@ class Play {
     await claimViews(
       redis,
       keys,
-      this.#requests.map((request) => queuedOrder(this.#itemId, request)),
+      this.#requests.map((request) => ({ ...queuedOrder(this.#itemId, request), place: 1 })),
     );
 
     const [first, second] = this.#jobs;
@@ -234,28 +235,4 @@ class Play {
     };
     return queue as unknown as ChargeQueue;
   }
-}
-
-/** As the API writes it when it accepts the order. */
-function queuedOrder(itemId: string, { placedAtMs, ...request }: PurchaseRequest): OrderRecord {
-  return {
-    id: request.orderId,
-    shopperId: request.shopperId,
-    itemId,
-    quantity: request.quantity,
-    amountMinor: request.amountMinor,
-    currency: request.currency,
-    status: "queued",
-    reason: null,
-    paymentStatus: null,
-    declineCode: null,
-    placedAtMs,
-    reservedAtMs: null,
-    settledAtMs: null,
-    holdExpiresAtMs: null,
-    version: 0,
-    place: 1,
-    clientSecret: null,
-    fingerprint: request.fingerprint,
-  };
 }

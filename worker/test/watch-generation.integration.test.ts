@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { takePlaces } from "@holdfast/shared/line.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders, readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
 import {
@@ -395,7 +395,7 @@ describe("the generation of Redis", () => {
     const [one] = await readQueuedViews(world.redis, world.keys, "ann");
     const count = 1_500;
     const lost = Array.from({ length: count }, (_, i) => ({
-      ...(one as OrderRecord),
+      ...(one as Order),
       id: randomUUID(),
       shopperId: `${i}`,
     }));

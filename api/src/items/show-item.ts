@@ -1,4 +1,5 @@
-import { type Item, type SaleStatus, saleStatus } from "@holdfast/shared/item.ts";
+import type { Item } from "@holdfast/shared/item.ts";
+import { type SaleStatus, saleStatus } from "./sale-status.ts";
 
 export interface ShownItem {
   id: string;

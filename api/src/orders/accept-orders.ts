@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { laneOf } from "@holdfast/shared/lanes.ts";
 import { closeLines, readLineNumbers, returnPlaces } from "@holdfast/shared/line.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
-import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import type { Order } from "@holdfast/shared/order.ts";
+import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob, queuedOrder } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { shortenId } from "@holdfast/shared/short-id.ts";
 import { Problem, slowDown, unavailable } from "../http/problems.ts";
@@ -19,7 +19,7 @@ export interface AcceptParts extends ClaimParts {
  * Puts an order in line; resolves when Redis has it, with the order as it stands.
  * @param address of the client, for the limit per address
  */
-export type AcceptOrder = (itemId: string, request: PurchaseRequest, address: string) => Promise<OrderRecord>;
+export type AcceptOrder = (itemId: string, request: PurchaseRequest, address: string) => Promise<Order>;
 
 interface Call {
   readonly request: PurchaseRequest;
@@ -38,7 +38,7 @@ const maxWaiting = 20_000;
  * purchase job.
  */
 export function orderAcceptor(parts: AcceptParts): AcceptOrder {
-  const accept = coalesce<Call, OrderRecord | Problem>(
+  const accept = coalesce<Call, Order | Problem>(
     { maxBatch: maxOrdersPerJob, maxWaiting, maxUnderWay: parts.redis.isCluster ? 1 : 2 },
     (itemId, calls) => acceptBatch(parts, itemId, calls),
   );
@@ -63,7 +63,7 @@ async function acceptBatch(
   parts: AcceptParts,
   itemId: string,
   calls: readonly Call[],
-): Promise<readonly (OrderRecord | Problem)[]> {
+): Promise<readonly (Order | Problem)[]> {
   const { redis, keys, lanes, marks } = parts;
   const lane = lanes[laneOf(itemId, lanes.length)] as LaneQueue;
   const candidates = calls.map(({ request, address }) => ({ order: queuedOrder(itemId, request), address }));
@@ -101,7 +101,7 @@ function newJobId(): string {
   return `job-${shortenId(randomUUID())}`;
 }
 
-function answerTo(claimed: Claimed, fingerprint: string | null): OrderRecord | Problem {
+function answerTo(claimed: Claimed, fingerprint: string | null): Order | Problem {
   switch (claimed.kind) {
     case "new":
       return claimed.order;
@@ -175,31 +175,7 @@ function busy(): Problem {
  * since price and currency of the item may have changed before a repeat. The view does not hold the
  * payment method; that a repeat has the same one, its fingerprint says.
  */
-function requestOf(order: OrderRecord, paymentMethod: string): PurchaseRequest {
+function requestOf(order: Order, paymentMethod: string): PurchaseRequest {
   const { id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = order;
   return { orderId: id, shopperId, quantity, amountMinor, currency, paymentMethod, placedAtMs, fingerprint };
-}
-
-/** Its place is given out with its view. */
-export function queuedOrder(itemId: string, request: PurchaseRequest): OrderRecord {
-  return {
-    id: request.orderId,
-    shopperId: request.shopperId,
-    itemId,
-    quantity: request.quantity,
-    amountMinor: request.amountMinor,
-    currency: request.currency,
-    status: "queued",
-    reason: null,
-    paymentStatus: null,
-    declineCode: null,
-    placedAtMs: request.placedAtMs,
-    reservedAtMs: null,
-    settledAtMs: null,
-    holdExpiresAtMs: null,
-    version: 0,
-    place: null,
-    clientSecret: null,
-    fingerprint: request.fingerprint,
-  };
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import { appendEvent, type Database, findOrder, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
-import { isFinal, type OrderRecord } from "@holdfast/shared/order.ts";
+import { isFinal, type Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { sql } from "kysely";
@@ -30,7 +30,7 @@ export async function payWithAnotherCard(
   orderId: string,
   paymentMethod: string,
   idempotencyKey: string | null = null,
-): Promise<OrderRecord> {
+): Promise<Order> {
   const order = await parts.db.transaction().execute(async (trx) => {
     const known = idempotencyKey === null ? null : await findTry(trx, shopperId, orderId, idempotencyKey);
     if (known !== null && known !== paymentMethod) {
@@ -135,7 +135,7 @@ const decisionPollMs = 100;
  * @returns the cancelled order
  * @throws Problem 404, or 409 where the order is settled or a payment is under way
  */
-export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId: string): Promise<OrderRecord> {
+export async function cancelOrder(parts: ChangeParts, shopperId: string, orderId: string): Promise<Order> {
   let order = await readOrder(parts, shopperId, orderId);
   if (order === null) throw await unknownOrder(parts);
   if (order.status === "queued") {
@@ -188,7 +188,7 @@ async function requestRelease(db: Database, orderId: string): Promise<boolean> {
  * Cancels an order that no worker has decided yet, by writing its row: the worker that comes to it
  * finds it there and leaves it. Null where a worker was first.
  */
-async function cancelInLine(parts: ChangeParts, order: OrderRecord): Promise<OrderRecord | null> {
+async function cancelInLine(parts: ChangeParts, order: Order): Promise<Order | null> {
   const now = new Date();
   const cancelled = await parts.db.transaction().execute(async (trx) => {
     // Behind a worker that is deciding this item right now, instead of in each other's way.
@@ -219,7 +219,7 @@ async function cancelInLine(parts: ChangeParts, order: OrderRecord): Promise<Ord
   return cancelled;
 }
 
-async function untilSettled(db: Database, orderId: string, waitMs: number): Promise<OrderRecord> {
+async function untilSettled(db: Database, orderId: string, waitMs: number): Promise<Order> {
   const deadline = Date.now() + waitMs;
   let order = await findOrder(db, orderId);
   while (order.status === "reserved" && Date.now() < deadline) {

@@ -1,5 +1,5 @@
 import { returnPlaces, takePlaces } from "@holdfast/shared/line.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { claimViews, viewTtlMs } from "@holdfast/shared/order-view.ts";
 import { decodeView, placeMark, shortIdLength, viewEntry } from "@holdfast/shared/order-view-text.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -23,15 +23,15 @@ export interface PurchaseLimits {
 
 /** An order that wants to be put in line, and the client address it came from. */
 export interface Candidate {
-  readonly order: OrderRecord;
+  readonly order: Order;
   readonly address: string;
 }
 
 export type Claimed =
   /** In line from here on, with its place. */
-  | { readonly kind: "new"; readonly order: OrderRecord }
+  | { readonly kind: "new"; readonly order: Order }
   /** There was an order under this id before: as it stands. */
-  | { readonly kind: "known"; readonly order: OrderRecord }
+  | { readonly kind: "known"; readonly order: Order }
   | { readonly kind: "limited"; readonly remainingMs: number }
   | { readonly kind: "line_full" };
 
@@ -147,7 +147,7 @@ async function claimAtOnce(
   });
 }
 
-function notNew({ shopperId, id }: OrderRecord, kind: string, more: string | number): Claimed {
+function notNew({ shopperId, id }: Order, kind: string, more: string | number): Claimed {
   if (kind === "limited") return { kind, remainingMs: Number(more) };
   if (kind === "known") return { kind, order: decodeView(shopperId, id, String(more)) };
   return { kind: "line_full" };
@@ -188,7 +188,7 @@ async function claimAdmitted(
   queueName: string,
   itemId: string,
   maxLine: number,
-  orders: readonly OrderRecord[],
+  orders: readonly Order[],
 ): Promise<Claimed[]> {
   if (orders.length === 0) return [];
   const lastPlace = await takePlaces(redis, keys, queueName, itemId, orders.length, maxLine);

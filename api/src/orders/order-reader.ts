@@ -1,7 +1,5 @@
 import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
-import { laneOf, laneQueueName } from "@holdfast/shared/lanes.ts";
-import { seeLine } from "@holdfast/shared/line.ts";
-import type { LineSight, OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -16,28 +14,8 @@ export interface OrderReaderParts {
   readonly laneCount: number;
 }
 
-/** What a queued order sees of its line. */
-export type ReadLine = (order: OrderRecord) => Promise<LineSight>;
-
-const sightKeptMs = 50; // a position on a screen may be as old as this; asking for each of thousands would cost more than it tells
-const maxSights = 10_000; // items; past that all are forgotten
-
-/** Looks at the lines on behalf of everyone who asks at about the same time. */
-export function lineReader({ redis, keys, laneCount }: OrderReaderParts): ReadLine {
-  const sights = new Map<string, { seenAtMs: number; sight: Promise<LineSight> }>(); // by item
-  return ({ itemId }) => {
-    const nowMs = performance.now();
-    const known = sights.get(itemId);
-    if (known && nowMs - known.seenAtMs < sightKeptMs) return known.sight;
-    if (sights.size >= maxSights) sights.clear();
-    const sight = seeLine(redis, keys, laneQueueName(laneOf(itemId, laneCount)), itemId);
-    sights.set(itemId, { seenAtMs: nowMs, sight });
-    return sight;
-  };
-}
-
 /** An order out of Postgres, whosever it is. */
-type FindOrder = (orderId: string) => Promise<OrderRecord | null>;
+type FindOrder = (orderId: string) => Promise<Order | null>;
 
 /** Where an order is read. */
 interface Sources {
@@ -57,14 +35,14 @@ function alone({ db, redis, keys }: OrderReaderParts): Sources {
  * One of a shopper's orders, or null where there is none; as `readOrder`, but all that Redis does
  * not know with one query at a time.
  */
-export type ReadOrder = (shopperId: string, orderId: string) => Promise<OrderRecord | null>;
+export type ReadOrder = (shopperId: string, orderId: string) => Promise<Order | null>;
 
 // One query at a time: so a flood of made-up ids, or a Redis that lost its views, takes one of our
 // connections to Postgres and no more.
 const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
 
 export function orderReader(parts: OrderReaderParts): ReadOrder {
-  const find = coalesce<string, OrderRecord | null>(batched, async (_key, ids) => {
+  const find = coalesce<string, Order | null>(batched, async (_key, ids) => {
     const orders = await findOrders(parts.db, [...new Set(ids)]);
     return ids.map((id) => orders.get(id) ?? null);
   });
@@ -72,7 +50,7 @@ export function orderReader(parts: OrderReaderParts): ReadOrder {
   return (shopperId, orderId) => readOrder(parts, shopperId, orderId, { view, find: (id) => find("", id) });
 }
 
-async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, OrderRecord>> {
+async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
   const rows = await db
     .selectFrom("orders")
     .select(orderColumns)
@@ -91,7 +69,7 @@ export async function readOrder(
   shopperId: string,
   orderId: string,
   { view: readIt, find }: Sources = alone(parts),
-): Promise<OrderRecord | null> {
+): Promise<Order | null> {
   let outage: unknown = null;
   try {
     const view = await readIt(shopperId, orderId);
@@ -107,7 +85,7 @@ export async function readOrder(
 }
 
 /** A hold that ended a while ago is settled: its view missed the change, so Postgres is asked. */
-function isOverdue(view: OrderRecord): boolean {
+function isOverdue(view: Order): boolean {
   return view.status === "reserved" && view.holdExpiresAtMs !== null && view.holdExpiresAtMs + 15_000 < Date.now();
 }
 
@@ -116,7 +94,7 @@ const maxListedOrders = 100; // a page of one's own orders; nobody has bought mo
 /**
  * A shopper's own orders, newest first: those in line from Redis, the decided ones from Postgres.
  */
-export async function listOrders(parts: OrderReaderParts, shopperId: string): Promise<OrderRecord[]> {
+export async function listOrders(parts: OrderReaderParts, shopperId: string): Promise<Order[]> {
   const [queued, rows] = await Promise.all([
     readQueuedViews(parts.redis, parts.keys, shopperId),
     parts.db

@@ -1,5 +1,5 @@
 import type { Logger } from "@holdfast/shared/log.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { readOrderMessage, readView } from "@holdfast/shared/order-view.ts";
 import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -15,11 +15,7 @@ export interface OrderWatch {
    * @returns the newest that is known of the order when the waiting ends
    * @throws Problem 429 before it looks, where the shopper waits for as many answers as one may
    */
-  answer(
-    waiter: Waiter,
-    look: () => Promise<OrderRecord>,
-    isAnswer: (order: OrderRecord, known: OrderRecord) => boolean,
-  ): Promise<OrderRecord>;
+  answer(waiter: Waiter, look: () => Promise<Order>, isAnswer: (order: Order, known: Order) => boolean): Promise<Order>;
   /** How many requests wait. */
   size(): number;
   /** Lets everybody go with what is known; nobody waits any more. */
@@ -49,7 +45,7 @@ const rereadChunk = 500; // views read at a time after a gap, so that a crowd of
 
 interface Watch {
   readonly shopperId: string;
-  newest: OrderRecord | null;
+  newest: Order | null;
   /** Looks whether the waiting is over, which it is in any case where `atOnce`. */
   wake: (atOnce: boolean) => void;
 }
@@ -75,7 +71,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
     else waitingOf.delete(watch.shopperId);
     size -= 1;
   };
-  const hear = (watch: Watch, order: OrderRecord) => {
+  const hear = (watch: Watch, order: Order) => {
     if (watch.newest !== null && !isNewer(order, watch.newest)) return;
     watch.newest = order;
     watch.wake(false);
@@ -131,7 +127,7 @@ function tooManyWaits(): Problem {
 }
 
 /** Newer by its version; or as new, with the client secret that only the live view has. */
-function isNewer(order: OrderRecord, known: OrderRecord): boolean {
+function isNewer(order: Order, known: Order): boolean {
   if (order.version !== known.version) return order.version > known.version;
   return order.clientSecret !== null && known.clientSecret === null;
 }
@@ -139,9 +135,9 @@ function isNewer(order: OrderRecord, known: OrderRecord): boolean {
 /** The order as soon as it is newer than `known` and an answer, or whatever newer was heard of when the time is over. */
 function nextAnswer(
   watch: Watch,
-  known: OrderRecord,
+  known: Order,
   { waitMs, onGone, isAnswer }: Pick<Waiter, "waitMs" | "onGone"> & { isAnswer: Parameters<OrderWatch["answer"]>[2] },
-): Promise<OrderRecord | null> {
+): Promise<Order | null> {
   return new Promise((resolve) => {
     watch.wake = (atOnce) => {
       const newer = watch.newest !== null && isNewer(watch.newest, known) ? watch.newest : null;

@@ -1,10 +1,11 @@
 import { laneOf, laneQueueName } from "@holdfast/shared/lanes.ts";
 import { enqueueMs, reportPassedOver } from "@holdfast/shared/line.ts";
-import type { LineSight, OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
+import type { LineStatus } from "./line-status.ts";
 import type { OrderReaderParts } from "./order-reader.ts";
 
 /** Reports a queued order that its lane has passed, so that a worker looks for its purchase job. */
-export type NotePassedOver = (order: OrderRecord, line: LineSight) => void;
+export type NotePassedOver = (order: Order, line: LineStatus) => void;
 
 const reportEveryMs = 5_000; // per lane and server: the polls of a crowd are one report
 

@@ -1,4 +1,3 @@
-import { showOrder } from "@holdfast/shared/order.ts";
 import { Type } from "typebox";
 import type { App } from "../http/fastify-app.ts";
 import { admitShopper, type Limits } from "../http/limits.ts";
@@ -6,6 +5,7 @@ import type { IdentifyShopper } from "../http/shopper.ts";
 import { type ChangeParts, cancelOrder, payWithAnotherCard } from "../orders/change-order.ts";
 import { isOrderId } from "../orders/order-id.ts";
 import { orderReader } from "../orders/order-reader.ts";
+import { showOrder } from "../orders/show-order.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
 import { keyHeaders, orderBody, paymentBody, refusals } from "../schemas.ts";
 

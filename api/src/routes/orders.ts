@@ -1,13 +1,15 @@
-import { isFinal, type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
+import { isFinal, type Order } from "@holdfast/shared/order.ts";
 import { Type } from "typebox";
 import type { App } from "../http/fastify-app.ts";
 import { admitReader, type Limits } from "../http/limits.ts";
 import type { IdentifyShopper } from "../http/shopper.ts";
+import type { ReadLine } from "../orders/line-status.ts";
 import { isOrderId } from "../orders/order-id.ts";
-import { listOrders, type OrderReaderParts, orderReader, type ReadLine } from "../orders/order-reader.ts";
+import { listOrders, type OrderReaderParts, orderReader } from "../orders/order-reader.ts";
 import type { OrderWatch } from "../orders/order-watch.ts";
 import { passedOverReporter } from "../orders/passed-over.ts";
 import { waiterFor } from "../orders/prefer.ts";
+import { showOrder } from "../orders/show-order.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
 import { orderBody, refusals, waitHeaders } from "../schemas.ts";
 
@@ -25,7 +27,7 @@ export function orderRoutes(app: App, { reader, readLine, watch, identify, limit
   const readOrder = orderReader(reader);
   const unknownOrder = unknownOrderTeller(reader);
   const notePassedOver = passedOverReporter(reader);
-  const show = async (order: OrderRecord) => {
+  const show = async (order: Order) => {
     const line = order.status === "queued" ? await readLine(order) : null;
     if (line !== null) notePassedOver(order, line);
     return showOrder(order, line);

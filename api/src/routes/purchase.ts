@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { type Item, saleStatus } from "@holdfast/shared/item.ts";
-import { type OrderRecord, showOrder } from "@holdfast/shared/order.ts";
+import type { Item } from "@holdfast/shared/item.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
@@ -8,11 +8,13 @@ import { clientAddress } from "../http/client-address.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../http/problems.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
+import { saleStatus } from "../items/sale-status.ts";
 import { type AcceptOrder, keyReused } from "../orders/accept-orders.ts";
+import type { ReadLine } from "../orders/line-status.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../orders/order-id.ts";
-import type { ReadLine } from "../orders/order-reader.ts";
 import type { OrderWatch } from "../orders/order-watch.ts";
 import { waiterFor } from "../orders/prefer.ts";
+import { showOrder } from "../orders/show-order.ts";
 import type { ReadView } from "../orders/view-reader.ts";
 import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
 
@@ -139,7 +141,7 @@ async function findRepeated(
   idempotencyKey: string,
   itemId: string,
   body: { quantity?: number; paymentMethod: string },
-): Promise<OrderRecord | null> {
+): Promise<Order | null> {
   // The view alone: it lives as long as a key is remembered, and Postgres shall not be asked by
   // everyone who comes too late.
   const order = await readView(shopperId, orderIdForKey(shopperId, idempotencyKey));

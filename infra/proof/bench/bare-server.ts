@@ -1,14 +1,15 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { shopperIdentifier } from "@holdfast/api/http/shopper.ts";
+import { showOrder } from "@holdfast/api/orders/show-order.ts";
 import { orderBody, purchaseBody } from "@holdfast/api/schemas.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-import { showOrder } from "@holdfast/shared/order.ts";
+
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
+import { orderInLine } from "@holdfast/testing/purchases.ts";
 import closeWithGrace from "close-with-grace";
 import Fastify, { type onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
 import { type Decide, openOpponents } from "./opponents.ts";
-import { queuedOrder } from "./orders.ts";
 
 /**
  * What the pipeline is measured against, as a process of its own: Fastify with nothing behind its
@@ -32,7 +33,7 @@ const security: { onRequest: onRequestHookHandler } = {
     done();
   },
 };
-const order = showOrder(queuedOrder("bare"), { decidedPlace: 0, itemLocked: false });
+const order = showOrder(orderInLine({ itemId: "bare" }), { decidedPlace: 0, itemLocked: false });
 const response = { 200: orderBody, 202: orderBody };
 await redis.set("bare:order", JSON.stringify(order));
 

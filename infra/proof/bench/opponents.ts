@@ -1,8 +1,8 @@
 import { coalesce } from "@holdfast/api/orders/coalesce.ts";
 import { newOrderId } from "@holdfast/api/orders/order-id.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
+import { orderInLine } from "@holdfast/testing/purchases.ts";
 import pg from "pg";
-import { queuedOrder } from "./orders.ts";
 
 /**
  * What one would pick instead of a queue: each purchase is decided by ONE statement, a conditional
@@ -57,7 +57,7 @@ select id, status from decided`;
 const connections = 8; // tried 2, 4, 8, 16, 32: more only wait for the row's lock
 const maxBatch = 500;
 
-export type Decide = (itemId: string, shopperId: string, paymentMethod: string) => Promise<OrderRecord>;
+export type Decide = (itemId: string, shopperId: string, paymentMethod: string) => Promise<Order>;
 export interface Opponents {
   readonly everyRow: Decide;
   readonly winnersOnly: Decide;
@@ -70,8 +70,8 @@ type Status = "reserved" | "out_of_stock";
 export async function openOpponents(databaseUrl: string): Promise<Opponents> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: connections });
   await pool.query(table);
-  const orderOf = (itemId: string, id: string, shopperId: string, status: Status): OrderRecord => {
-    return { ...queuedOrder(itemId, id, shopperId), status, place: null };
+  const orderOf = (itemId: string, id: string, shopperId: string, status: Status): Order => {
+    return { ...orderInLine({ itemId, orderId: id, shopperId }), status, place: null };
   };
   const one = (name: string, text: string): Decide => {
     return async (itemId, shopperId, paymentMethod) => {
@@ -81,7 +81,7 @@ export async function openOpponents(databaseUrl: string): Promise<Opponents> {
       return orderOf(itemId, id, shopperId, rows[0]?.status ?? "out_of_stock");
     };
   };
-  const decideBatch = coalesce<{ shopperId: string; paymentMethod: string }, OrderRecord>(
+  const decideBatch = coalesce<{ shopperId: string; paymentMethod: string }, Order>(
     { maxBatch, maxWaiting: 100_000, maxUnderWay: 2 },
     async (itemId, calls) => {
       const ids = calls.map(() => newOrderId(Date.now()));

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { newOrderId } from "@holdfast/api/orders/order-id.ts";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { maxOrdersPerJob, type PurchaseJob, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
@@ -49,7 +49,7 @@ export async function reserveByTheBook(bench: Bench, orders: number, told: boole
   }
 }
 
-async function reserveOne(db: Database, itemId: string): Promise<OrderRecord> {
+async function reserveOne(db: Database, itemId: string): Promise<Order> {
   const request = purchaseRequest({ orderId: newOrderId(Date.now()) });
   await db.transaction().execute(async (trx) => {
     await sql`select inventory from items where id = ${itemId} for update`.execute(trx);

@@ -1,5 +1,5 @@
 import { type Database, orderColumns, orderFromRow, type UnmatchedStep } from "@holdfast/shared/database.ts";
-import type { OrderRecord, OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
+import type { Order, OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
 import { sql } from "kysely";
 
 /** Why a hold is released before it is paid. */
@@ -55,7 +55,7 @@ export interface UnmatchedPayment {
 const maxUnmatched = 10; // an order has one in a bad hour; what is left is seen by the next look
 
 export interface OrderAndPayment {
-  readonly order: OrderRecord;
+  readonly order: Order;
   readonly payment: Payment;
 }
 

@@ -1,5 +1,5 @@
 import type { Database } from "@holdfast/shared/database.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -22,7 +22,7 @@ export interface CancelLostParts {
  */
 export async function cancelLostOrders(
   { db, redis, keys, signal }: CancelLostParts,
-  lost: readonly OrderRecord[],
+  lost: readonly Order[],
 ): Promise<number> {
   let cancelled = 0;
   for (let i = 0; i < lost.length; i += batchSize) {
@@ -36,13 +36,13 @@ export async function cancelLostOrders(
 
 interface CancelledBatch {
   /** What each order is now. */
-  readonly known: readonly OrderRecord[];
+  readonly known: readonly Order[];
   /** How many of them are new in Postgres. */
   readonly inserted: number;
 }
 
 /** A batch that Postgres refuses for good is written one by one; whoever is to blame ends in its view alone. */
-async function cancelBatch(db: Database, orders: readonly OrderRecord[]): Promise<CancelledBatch> {
+async function cancelBatch(db: Database, orders: readonly Order[]): Promise<CancelledBatch> {
   try {
     return await writeCancellations(db, orders);
   } catch (error) {
@@ -56,13 +56,13 @@ async function cancelBatch(db: Database, orders: readonly OrderRecord[]): Promis
   }
 }
 
-function unrecorded(order: OrderRecord): OrderRecord {
+function unrecorded(order: Order): Order {
   return { ...order, status: "cancelled", reason, settledAtMs: Date.now(), version: 1, place: null };
 }
 
 const reason = "hold_expired"; // nothing that the shopper could mend; the event says why
 
-function writeCancellations(db: Database, orders: readonly OrderRecord[]): Promise<CancelledBatch> {
+function writeCancellations(db: Database, orders: readonly Order[]): Promise<CancelledBatch> {
   return db.transaction().execute(async (trx) => {
     const rows = await trx
       .insertInto("orders")

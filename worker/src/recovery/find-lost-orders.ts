@@ -1,5 +1,5 @@
 import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -17,9 +17,9 @@ const jobsPerPage = 50; // up to 25,000 orders
 /** Which of these orders are in no job of these lanes. Looked at twice: a job can move while the lane is read. */
 export async function findWithoutJob(
   lanes: readonly LaneQueue[],
-  inDoubt: ReadonlyMap<string, OrderRecord>,
+  inDoubt: ReadonlyMap<string, Order>,
   signal: AbortSignal,
-): Promise<OrderRecord[]> {
+): Promise<Order[]> {
   const left = new Map(inDoubt);
   for (let look = 0; look < 2 && left.size > 0; look++) {
     for (const lane of lanes) await strikeOutOrdersIn(lane, left, signal);
@@ -27,11 +27,7 @@ export async function findWithoutJob(
   return [...left.values()];
 }
 
-async function strikeOutOrdersIn(
-  lane: LaneQueue,
-  inDoubt: Map<string, OrderRecord>,
-  signal: AbortSignal,
-): Promise<void> {
+async function strikeOutOrdersIn(lane: LaneQueue, inDoubt: Map<string, Order>, signal: AbortSignal): Promise<void> {
   // From the newest on: a lane grows at that end, so nothing is passed over meanwhile.
   for (const state of ["waiting", "delayed", "prioritized", "active", "failed"] as const) {
     for (let start = 0; inDoubt.size > 0; start += jobsPerPage) {
@@ -52,7 +48,7 @@ export async function* viewsInBatches(
   redis: RedisClient,
   keys: RedisKeys,
   signal: AbortSignal,
-): AsyncGenerator<OrderRecord[]> {
+): AsyncGenerator<Order[]> {
   const prefix = keys.shopperOrders("");
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   for (const server of redis instanceof Cluster ? redis.nodes("master") : [redis]) {
@@ -74,7 +70,7 @@ export async function* viewsInBatches(
   }
 }
 
-export async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, OrderRecord>> {
+export async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
   const rows = await db
     .selectFrom("orders")
     .select(orderColumns)

@@ -1,6 +1,6 @@
 import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -45,7 +45,7 @@ export async function recoverFromPostgres(parts: RecoverParts, noticedAtMs: numb
  */
 async function mendViews(parts: RecoverParts, noticedAtMs: number, atOnce: number) {
   const { db, redis, keys, lanes, signal } = parts;
-  const inDoubt = new Map<string, OrderRecord>();
+  const inDoubt = new Map<string, Order>();
   let corrected = 0;
   let cancelled = 0;
   const settle = async () => {

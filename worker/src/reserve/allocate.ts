@@ -1,3 +1,4 @@
+import { saleWindow } from "@holdfast/shared/item.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 
 /** What an item can give at the moment its row is locked. */
@@ -30,7 +31,9 @@ export function allocate(supply: Supply | null, requests: readonly PurchaseReque
   let left = supply.inventory;
   return requests.map((request): Decision => {
     const units = (unitsOfShopper.get(request.shopperId) ?? 0) + request.quantity;
-    if (!isOpen(supply, request.placedAtMs)) return { request, status: "rejected", reason: "sale_not_open" };
+    // Whoever pressed Buy while the sale was on is in time, however long the line was.
+    if (saleWindow(supply, request.placedAtMs) !== "open")
+      return { request, status: "rejected", reason: "sale_not_open" };
     if (supply.maxPerShopper !== null && units > supply.maxPerShopper) {
       return { request, status: "rejected", reason: "limit_exceeded" };
     }
@@ -39,11 +42,4 @@ export function allocate(supply: Supply | null, requests: readonly PurchaseReque
     unitsOfShopper.set(request.shopperId, units);
     return { request, status: "reserved", reason: null };
   });
-}
-
-/** Whoever pressed Buy while the sale was on is in time, however long the line was. */
-function isOpen(supply: Supply, placedAtMs: number): boolean {
-  const opened = supply.opensAtMs === null || placedAtMs >= supply.opensAtMs;
-  const closed = supply.closesAtMs !== null && placedAtMs >= supply.closesAtMs;
-  return opened && !closed;
 }

@@ -1,5 +1,5 @@
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 
 /**
@@ -26,11 +26,7 @@ export function chargeRoom(chargesPerSecond: number): ChargeRoom {
  * added again.
  * @param room without it, there is room for all
  */
-export async function enqueueCharges(
-  charges: ChargeQueue,
-  orders: readonly OrderRecord[],
-  room?: ChargeRoom,
-): Promise<void> {
+export async function enqueueCharges(charges: ChargeQueue, orders: readonly Order[], room?: ChargeRoom): Promise<void> {
   const unpaid = orders.filter((order) => order.status === "reserved" && order.paymentStatus === "pending");
   if (unpaid.length === 0) return;
   // Many of them may have been taken since.

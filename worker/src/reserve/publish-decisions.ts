@@ -2,7 +2,7 @@ import type { Item } from "@holdfast/shared/item.ts";
 import { itemArguments, publishItemLua, publishItems } from "@holdfast/shared/item-view.ts";
 import { advanceLine, advanceLineLua } from "@holdfast/shared/line.ts";
 import { publishMessageLua } from "@holdfast/shared/messages.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import {
   encodeOrderMessage,
   maxViewsPerShopper,
@@ -38,7 +38,7 @@ export async function publishDecisions(
   { redis, keys }: { readonly redis: RedisClient; readonly keys: RedisKeys },
   laneName: string,
   { itemId, lastPlace }: PurchaseJob,
-  orders: readonly OrderRecord[],
+  orders: readonly Order[],
   item: Item | null,
 ): Promise<void> {
   if (redis.isCluster) {

@@ -1,6 +1,6 @@
 import { appendEvent, type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import { advanceLine } from "@holdfast/shared/line.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { PackedPurchaseJob, PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
@@ -60,7 +60,7 @@ export async function refuseOrders(
  * The row with as little in it as an order needs; what is there already stays. Null where the
  * record refuses even that.
  */
-async function recordRefusal(db: Database, itemId: string, { request, why }: Undecidable): Promise<OrderRecord | null> {
+async function recordRefusal(db: Database, itemId: string, { request, why }: Undecidable): Promise<Order | null> {
   try {
     return await db.transaction().execute(async (trx) => {
       const now = new Date();
@@ -100,7 +100,7 @@ async function recordRefusal(db: Database, itemId: string, { request, why }: Und
  * What the shopper is shown of an order that has no row. Its version is that of a first row, which
  * would say the same.
  */
-function refusedOrder(itemId: string, request: PurchaseRequest): OrderRecord {
+function refusedOrder(itemId: string, request: PurchaseRequest): Order {
   const { orderId: id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = request;
   return {
     id,

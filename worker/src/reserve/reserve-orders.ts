@@ -1,15 +1,15 @@
 import { type Database, itemFromRow, orderColumns, orderFromRow, type Tables } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
 import type { Item } from "@holdfast/shared/item.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
-import type { PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+import type { Order } from "@holdfast/shared/order.ts";
+import { type PurchaseJob, type PurchaseRequest, queuedOrder } from "@holdfast/shared/purchase-job.ts";
 import { sql, type Transaction } from "kysely";
 import { allocate, type Decision } from "./allocate.ts";
 import { takeUnits } from "./item-units.ts";
 
 export interface ReservedBatch {
   /** Every order of the job as Postgres has it now, those of an earlier run included. */
-  readonly orders: readonly OrderRecord[];
+  readonly orders: readonly Order[];
   /** The item after the batch; null where there is none. */
   readonly item: Item | null;
 }
@@ -87,7 +87,7 @@ function decideLocked(
   db: Database,
   job: PurchaseJob,
   signal: AbortSignal,
-  findKnown: (trx: Transaction<Tables>) => Promise<OrderRecord[]>,
+  findKnown: (trx: Transaction<Tables>) => Promise<Order[]>,
 ): Promise<ReservedBatch> {
   return db.transaction().execute(async (trx) => {
     const item = await lockItem(trx, job.itemId);
@@ -113,7 +113,7 @@ async function lockItem(trx: Transaction<Tables>, itemId: string): Promise<Item 
   return row ? itemFromRow(row) : null;
 }
 
-async function findOrders(trx: Transaction<Tables>, requests: readonly PurchaseRequest[]): Promise<OrderRecord[]> {
+async function findOrders(trx: Transaction<Tables>, requests: readonly PurchaseRequest[]): Promise<Order[]> {
   const ids = requests.map((request) => request.orderId);
   const rows = await trx
     .selectFrom("orders")
@@ -123,7 +123,7 @@ async function findOrders(trx: Transaction<Tables>, requests: readonly PurchaseR
   return rows.map(orderFromRow);
 }
 
-function withoutKnown(requests: readonly PurchaseRequest[], known: readonly OrderRecord[]): PurchaseRequest[] {
+function withoutKnown(requests: readonly PurchaseRequest[], known: readonly Order[]): PurchaseRequest[] {
   const seen = new Set(known.map((order) => order.id));
   return requests.filter((request) => !seen.has(request.orderId) && seen.add(request.orderId));
 }
@@ -224,27 +224,16 @@ export function plainArray(values: readonly (string | number)[]): string {
 }
 
 /** The row as it was just written, without reading it back. */
-function decidedOrder(decision: Decision, itemId: string, decidedAtMs: number): OrderRecord {
+function decidedOrder(decision: Decision, itemId: string, decidedAtMs: number): Order {
   const { request, status, reason } = decision;
   const reserved = status === "reserved";
   return {
-    id: request.orderId,
-    shopperId: request.shopperId,
-    itemId,
-    quantity: request.quantity,
-    amountMinor: request.amountMinor,
-    currency: request.currency,
+    ...queuedOrder(itemId, request),
     status,
     reason,
     paymentStatus: reserved ? "pending" : null,
-    declineCode: null,
-    placedAtMs: request.placedAtMs,
     reservedAtMs: reserved ? decidedAtMs : null,
     settledAtMs: reserved ? null : decidedAtMs,
-    holdExpiresAtMs: null, // its clock starts with the provider's first answer
     version: 1,
-    place: null,
-    clientSecret: null,
-    fingerprint: request.fingerprint,
   };
 }

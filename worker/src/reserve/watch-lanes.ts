@@ -10,7 +10,7 @@ import {
   takePassedOver,
 } from "@holdfast/shared/line.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
-import type { OrderRecord } from "@holdfast/shared/order.ts";
+import type { Order } from "@holdfast/shared/order.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -123,12 +123,12 @@ async function cancelLostIn(
 ): Promise<void> {
   const { redis, keys, lanes, signal } = parts;
   const placedBeforeMs = Date.now() - minAgeMs;
-  const mayBeLost = (view: OrderRecord) =>
+  const mayBeLost = (view: Order) =>
     view.status === "queued" &&
     (upToPlaces === null || (view.place ?? 0) <= (upToPlaces.get(view.itemId) ?? 0)) &&
     view.placedAtMs <= placedBeforeMs &&
     laneQueueName(laneOf(view.itemId, lanes.length)) === lane.name;
-  const inDoubt = new Map<string, OrderRecord>();
+  const inDoubt = new Map<string, Order>();
   let cancelled = 0;
   const settle = async () => {
     cancelled += await cancelLostOrders(parts, await findWithoutJob([lane], inDoubt, signal));
