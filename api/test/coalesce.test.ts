@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { coalesce, TooManyWaiting } from "../src/orders/coalesce.ts";
+import { coalesce, TooManyWaiting } from "../src/coalesce.ts";
 
 /** A flush that waits to be let through, and keeps note of its batches. */
 function heldFlush(maxBatch: number, maxUnderWay = 1) {

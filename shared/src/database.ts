@@ -207,6 +207,16 @@ export function orderFromRow(row: OrderRow): Order {
   };
 }
 
+/** Orders by id, those that there are; in one statement, however many. */
+export async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
+  const rows = await db
+    .selectFrom("orders")
+    .select(orderColumns)
+    .where("id", "=", sql<string>`any(${ids}::uuid[])`)
+    .execute();
+  return new Map(rows.map((row) => [row.id, orderFromRow(row)]));
+}
+
 /** Notes something that happened to an order, in the transaction that makes it happen. */
 export async function appendEvent(db: Database, ...event: Parameters<typeof eventRow>): Promise<void> {
   await db

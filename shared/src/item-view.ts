@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import type { Item } from "./item.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
+import { redisScript } from "./redis-script.ts";
 
 const time = Type.Union([Type.Integer(), Type.Null()]);
 const checkItem = Compile(
@@ -38,29 +39,23 @@ local function publish_item(view_key, counter_key, channel, id, version, text)
   end
 end`;
 
-const publishScript = `${publishItemLua}
+const publish = redisScript<number>(
+  "publishItems",
+  `${publishItemLua}
 for i = 2, #ARGV, 3 do publish_item(KEYS[1], KEYS[2], ARGV[1], ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-return 0`;
+return 0`,
+);
 
 /** An item as the arguments of `publish_item`: its id, version and text. */
 export function itemArguments(item: Item): (string | number)[] {
   return [item.id, item.version, JSON.stringify(item)];
 }
 
-interface ItemCommands {
-  publishItems(...keysAndArguments: (string | number)[]): Promise<number>;
-}
-
 /** Publishes items as they are now; one of which a newer version is known changes nothing. */
 export async function publishItems(redis: RedisClient, keys: RedisKeys, items: readonly Item[]): Promise<void> {
   if (items.length === 0) return;
-  if (!("publishItems" in redis)) redis.defineCommand("publishItems", { lua: publishScript, numberOfKeys: 2 });
-  await (redis as RedisClient & ItemCommands).publishItems(
-    keys.items,
-    keys.itemMessages.counter,
-    keys.itemMessages.channel,
-    ...items.flatMap(itemArguments),
-  );
+  const { counter, channel } = keys.itemMessages;
+  await publish(redis, [keys.items, counter], [channel, ...items.flatMap(itemArguments)]);
 }
 
 /** All items of the view. */

@@ -1,4 +1,5 @@
 import type { RedisClient, RedisKeys } from "./redis.ts";
+import { redisScript } from "./redis-script.ts";
 
 /**
  * The line of an item: two running numbers, how many places were given out and the last one
@@ -10,12 +11,15 @@ import type { RedisClient, RedisKeys } from "./redis.ts";
 // Gives out n places and returns the last, or -1 where the lane would hold more than allowed. In a
 // Redis that was emptied the lane has lost its rule of one active job, which keeps the order of
 // arrival: nobody gets a place in a lane without it.
-const takePlacesScript = `
+const takePlacesScript = redisScript<number>(
+  "takePlaces",
+  `
 redis.call("HSETNX", KEYS[2], "concurrency", 1)
 local line = redis.call("HMGET", KEYS[1], "accepted", "decided")
 if (line[1] or 0) - (line[2] or 0) + ARGV[2] > tonumber(ARGV[3]) then return -1 end
 redis.call("HINCRBY", KEYS[1], "accepted", ARGV[2])
-return redis.call("HINCRBY", KEYS[1], "accepted:" .. ARGV[1], ARGV[2])`;
+return redis.call("HINCRBY", KEYS[1], "accepted:" .. ARGV[1], ARGV[2])`,
+);
 
 // Moves an item's line on, never back: a job that runs twice changes nothing. A place from before
 // Redis was emptied may be one that it has not given out.
@@ -31,34 +35,25 @@ local function advance_line(line_key, item, place)
   end
 end`;
 
-const advanceScript = `${advanceLineLua}
+const advanceScript = redisScript<number>(
+  "advanceLine",
+  `${advanceLineLua}
 advance_line(KEYS[1], ARGV[1], tonumber(ARGV[2]))
-return 0`;
+return 0`,
+);
 
 // Closes the lines of all items of a lane, unless somebody was accepted since they were looked at.
-const closeScript = `
+const closeScript = redisScript<number>(
+  "closeLines",
+  `
 if redis.call("HGET", KEYS[1], "accepted") ~= ARGV[1] then return 0 end
 local fields = redis.call("HGETALL", KEYS[1])
 for i = 1, #fields, 2 do
   local item = string.match(fields[i], "^accepted(.*)")
   if item then redis.call("HSET", KEYS[1], "decided" .. item, fields[i + 1]) end
 end
-return 1`;
-
-interface LineCommands {
-  takePlaces(key: string, metaKey: string, itemId: string, count: number, maxLine: number): Promise<number>;
-  advanceLine(key: string, itemId: string, place: number): Promise<number>;
-  closeLines(key: string, accepted: number): Promise<number>;
-}
-
-function withCommands(redis: RedisClient): RedisClient & LineCommands {
-  if (!("takePlaces" in redis)) {
-    redis.defineCommand("takePlaces", { lua: takePlacesScript, numberOfKeys: 2 });
-    redis.defineCommand("advanceLine", { lua: advanceScript, numberOfKeys: 1 });
-    redis.defineCommand("closeLines", { lua: closeScript, numberOfKeys: 1 });
-  }
-  return redis as RedisClient & LineCommands;
-}
+return 1`,
+);
 
 /**
  * Takes the next `count` places of an item; returns the last of them, or null where its lane is
@@ -72,8 +67,8 @@ export async function takePlaces(
   count: number,
   maxLine: number,
 ): Promise<number | null> {
-  const [line, meta] = [keys.line(queueName), keys.queueMeta(queueName)];
-  const last = await withCommands(redis).takePlaces(line, meta, itemId, count, maxLine);
+  const names = [keys.line(queueName), keys.queueMeta(queueName)];
+  const last = await takePlacesScript(redis, names, [itemId, count, maxLine]);
   return last < 0 ? null : last;
 }
 
@@ -100,7 +95,7 @@ export async function closeLines(
   queueName: string,
   accepted: number,
 ): Promise<void> {
-  await withCommands(redis).closeLines(keys.line(queueName), accepted);
+  await closeScript(redis, [keys.line(queueName)], [accepted]);
 }
 
 /** Notes that everything up to a place of the item is decided. */
@@ -111,7 +106,7 @@ export async function advanceLine(
   itemId: string,
   place: number,
 ): Promise<void> {
-  await withCommands(redis).advanceLine(keys.line(queueName), itemId, place);
+  await advanceScript(redis, [keys.line(queueName)], [itemId, place]);
 }
 
 /** The running numbers of a line. */
@@ -164,12 +159,15 @@ export async function reportPassedOver(redis: RedisClient, keys: RedisKeys, queu
 
 const passedOverMs = 60_000; // reading a million views takes seconds of Redis' time; not more often than once a minute
 
-const takeReportScript = `
+const takeReportScript = redisScript<number>(
+  "takePassedOver",
+  `
 if redis.call("GET", KEYS[1]) ~= "reported" then return 0 end
 redis.call("SET", KEYS[1], "looked", "PX", ARGV[1])
-return 1`;
+return 1`,
+);
 
 /** Whether somebody was passed over. Of several workers that ask, one is told so. */
 export async function takePassedOver(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<boolean> {
-  return (await redis.eval(takeReportScript, 1, keys.passedOver(queueName), passedOverMs)) === 1;
+  return (await takeReportScript(redis, [keys.passedOver(queueName)], [passedOverMs])) === 1;
 }

@@ -1,4 +1,5 @@
 import type { RedisClient } from "./redis.ts";
+import { redisScript } from "./redis-script.ts";
 
 /**
  * Pub/sub messages that every API server gets. Redis forgets a message nobody was connected for, so
@@ -21,18 +22,12 @@ local function publish_message(counter_key, channel, text)
   redis.call("PUBLISH", channel, redis.call("INCR", counter_key) .. " " .. text)
 end`;
 
-const publishScript = `${publishMessageLua}
+const publish = redisScript<number>(
+  "publishMessage",
+  `${publishMessageLua}
 publish_message(KEYS[1], ARGV[1], ARGV[2])
-return 0`;
-
-interface MessageCommands {
-  publishMessage(counter: string, channel: string, text: string): Promise<number>;
-}
-
-function withCommands(redis: RedisClient): RedisClient & MessageCommands {
-  if (!("publishMessage" in redis)) redis.defineCommand("publishMessage", { lua: publishScript, numberOfKeys: 1 });
-  return redis as RedisClient & MessageCommands;
-}
+return 0`,
+);
 
 /** Publishes a message to every follower; resolves when Redis has sent it. */
 export async function publishMessage(
@@ -40,5 +35,5 @@ export async function publishMessage(
   { counter, channel }: MessageChannel,
   text: string,
 ): Promise<void> {
-  await withCommands(redis).publishMessage(counter, channel, text);
+  await publish(redis, [counter], [channel, text]);
 }

@@ -4,6 +4,7 @@ import { publishMessage } from "./messages.ts";
 import type { Order } from "./order.ts";
 import { decodeView, encodeView, entryOf, shortIdLength } from "./order-view-text.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
+import { redisScript } from "./redis-script.ts";
 import { restoreId, shortenId } from "./short-id.ts";
 
 /**
@@ -30,7 +31,9 @@ export const maxViewsPerShopper = 100;
 
 // For each order: leaves a view that is there alone, otherwise writes this one. Returns those that
 // were there, each with its number.
-const claimScript = `
+const claimScript = redisScript<(string | number)[]>(
+  "claimViews",
+  `
 local known = {}
 for i, key in ipairs(KEYS) do
   local id = string.sub(ARGV[i + 1], 1, ${shortIdLength})
@@ -41,7 +44,8 @@ for i, key in ipairs(KEYS) do
     known[#known + 1] = redis.call("HGET", key, id)
   end
 end
-return known`;
+return known`,
+);
 
 // For each order: writes the view unless the one that is there is newer, or of the same version and
 // fuller: only the live view has a client secret, and a message without it must not wipe it out.
@@ -80,22 +84,12 @@ local function replace_views(first_key, ttl, max, first_entry)
   for key in pairs(full) do drop_old_views(key, max) end
 end`;
 
-const replaceScript = `${replaceViewsLua}
+const replaceScript = redisScript<number>(
+  "replaceViews",
+  `${replaceViewsLua}
 replace_views(1, ARGV[1], tonumber(ARGV[2]), 3)
-return 0`;
-
-interface ViewCommands {
-  claimViews(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(string | number)[]>;
-  replaceViews(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<number>;
-}
-
-function withCommands(redis: RedisClient): RedisClient & ViewCommands {
-  if (!("claimViews" in redis)) {
-    redis.defineCommand("claimViews", { lua: claimScript });
-    redis.defineCommand("replaceViews", { lua: replaceScript });
-  }
-  return redis as RedisClient & ViewCommands;
-}
+return 0`,
+);
 
 /**
  * A script may touch one slot of a Cluster, and every shopper has their own; a single Redis takes
@@ -116,12 +110,8 @@ export async function claimViews(
 ): Promise<(Order | null)[]> {
   const claimed = await Promise.all(
     perCall(redis, orders).map(async (part) => {
-      const known = await withCommands(redis).claimViews(
-        part.length,
-        ...part.map((order) => keys.shopperOrders(order.shopperId)),
-        viewTtlMs,
-        ...part.map(entryOf),
-      );
+      const names = part.map((order) => keys.shopperOrders(order.shopperId));
+      const known = await claimScript(redis, names, [viewTtlMs, ...part.map(entryOf)]);
       const views: (Order | null)[] = part.map(() => null);
       for (let i = 0; i < known.length; i += 2) {
         const order = part[Number(known[i]) - 1];
@@ -162,26 +152,20 @@ const uuidLength = 36;
 
 async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonly Order[]): Promise<void> {
   await Promise.all(
-    perCall(redis, orders).map((part) =>
-      withCommands(redis).replaceViews(
-        part.length,
-        ...part.map((order) => keys.shopperOrders(order.shopperId)),
-        viewTtlMs,
-        maxViewsPerShopper,
-        ...part.map(entryOf),
-      ),
-    ),
+    perCall(redis, orders).map((part) => {
+      const names = part.map((order) => keys.shopperOrders(order.shopperId));
+      return replaceScript(redis, names, [viewTtlMs, maxViewsPerShopper, ...part.map(entryOf)]);
+    }),
   );
 }
 
-const readScript = `
+const readScript = redisScript<(string | null)[]>(
+  "readViews",
+  `
 local views = {}
 for i, key in ipairs(KEYS) do views[i] = redis.call("HGET", key, ARGV[i]) end
-return views`;
-
-interface ReadCommands {
-  readViews(keyCount: number, ...keysAndIds: string[]): Promise<(string | null)[]>;
-}
+return views`,
+);
 
 /**
  * The live views of several orders as Redis has them, whosever they are, in their order; null where
@@ -192,11 +176,11 @@ export async function readViewTexts(
   keys: RedisKeys,
   orders: readonly { readonly shopperId: string; readonly orderId: string }[],
 ): Promise<(string | null)[]> {
-  if (!("readViews" in redis)) redis.defineCommand("readViews", { lua: readScript });
-  return (redis as RedisClient & ReadCommands).readViews(
-    orders.length,
-    ...orders.map(({ shopperId }) => keys.shopperOrders(shopperId)),
-    ...orders.map(({ orderId }) => shortenId(orderId)),
+  const names = orders.map(({ shopperId }) => keys.shopperOrders(shopperId));
+  return readScript(
+    redis,
+    names,
+    orders.map(({ orderId }) => shortenId(orderId)),
   );
 }
 

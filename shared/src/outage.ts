@@ -21,8 +21,17 @@ const transientSystemCodes = [
   "EAI_AGAIN",
   "EHOSTUNREACH",
 ];
-const transientMessages =
-  /connection (terminated|ended|is closed)|timeout (exceeded )?when trying to connect|query read timeout|connection timeout|client has encountered a connection error|not queryable|max retries per request|stream isn't writeable|command timed out|command aborted|cluster isn't ready|startup nodes is available|cluster is (ended|disconnect)|too many cluster redirections|error establishing an ssl connection|-(OOM|READONLY|MISCONF|NOREPLICAS)\b|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|OOM|BUSY|NOREPLICAS|UNBLOCKED)\b/i;
+// What has no code of its own is known by its message.
+const connectionLost =
+  /connection (terminated|ended|is closed)|client has encountered a connection error|not queryable|stream isn't writeable/i;
+const timedOut =
+  /timeout (exceeded )?when trying to connect|query read timeout|connection timeout|command timed out|command aborted|max retries per request/i;
+const tlsFailed = /error establishing an ssl connection/i;
+const clusterNotReady =
+  /cluster isn't ready|startup nodes is available|cluster is (ended|disconnect)|too many cluster redirections/i;
+const redisRefuses = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|OOM|BUSY|NOREPLICAS|UNBLOCKED)\b/i;
+const scriptRefused = /-(OOM|READONLY|MISCONF|NOREPLICAS)\b/i; // Redis 6 puts its own words before a script's error
+const transientMessages = [connectionLost, timedOut, tlsFailed, clusterNotReady, redisRefuses, scriptRefused];
 
 /** Whether an error says that Postgres or Redis is unavailable or busy, rather than that something is wrong with the work. */
 export function isOutage(error: unknown): boolean {
@@ -33,7 +42,10 @@ export function isOutage(error: unknown): boolean {
     if (transientSystemCodes.includes(code) || transientSqlStates.includes(code)) return true;
     if (code.length === 5 && transientSqlClasses.includes(code.slice(0, 2))) return true;
   }
-  return transientMessages.test(error.message) || (error.cause !== undefined && isOutage(error.cause));
+  return (
+    transientMessages.some((pattern) => pattern.test(error.message)) ||
+    (error.cause !== undefined && isOutage(error.cause))
+  );
 }
 
 /**

@@ -1,9 +1,12 @@
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { coalesce } from "../orders/coalesce.ts";
+import { redisScript } from "@holdfast/shared/redis-script.ts";
+import { coalesce } from "../coalesce.ts";
 
 // Counts a request for each key, and says how many there were in its window and how much of that is
 // left.
-const countScript = `
+const countScript = redisScript<number[]>(
+  "countRequests",
+  `
 local counted = {}
 for i, key in ipairs(KEYS) do
   local count = redis.call("INCR", key)
@@ -11,11 +14,8 @@ for i, key in ipairs(KEYS) do
   counted[i * 2 - 1] = count
   counted[i * 2] = count == 1 and tonumber(ARGV[i]) or redis.call("PTTL", key)
 end
-return counted`;
-
-interface CountCommands {
-  countRequests(keyCount: number, ...keysAndWindows: (string | number)[]): Promise<number[]>;
-}
+return counted`,
+);
 
 const maxBatch = 500; // keys; a script of so many takes Redis well under a millisecond
 const maxWaiting = 50_000; // requests; past that counting fails, and the limits let them pass to where the crowd is turned away
@@ -37,13 +37,12 @@ export type CountRequest = (key: string, windowMs: number) => Promise<Count>;
  * would cost one each.
  */
 export function requestCounter(redis: RedisClient): CountRequest {
-  if (!("countRequests" in redis)) redis.defineCommand("countRequests", { lua: countScript });
   const count = coalesce<{ key: string; windowMs: number }, Count>(
     { maxBatch, maxWaiting, maxUnderWay: 4 },
     async (_slot, calls) => {
       const keys = calls.map(({ key }) => key);
       const windows = calls.map(({ windowMs }) => windowMs);
-      const counted = await (redis as RedisClient & CountCommands).countRequests(keys.length, ...keys, ...windows);
+      const counted = await countScript(redis, keys, windows);
       return calls.map((_, i) => ({ current: counted[i * 2] ?? 0, ttl: counted[i * 2 + 1] ?? 0 }));
     },
   );

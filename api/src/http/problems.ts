@@ -1,6 +1,6 @@
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
-import { TooManyWaiting } from "../orders/coalesce.ts";
+import { TooManyWaiting } from "../coalesce.ts";
 import { apiHeaders } from "./secure-headers.ts";
 
 /**

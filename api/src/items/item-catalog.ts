@@ -4,8 +4,8 @@ import { publishItems, readItem, readItems } from "@holdfast/shared/item-view.ts
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
+import { coalesce } from "../coalesce.ts";
 import { followMessages } from "../follow-messages.ts";
-import { coalesce } from "../orders/coalesce.ts";
 
 /**
  * The items as this API server knows them: a purchase of a known item asks nobody, and neither does

@@ -1,4 +1,5 @@
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { redisScript } from "@holdfast/shared/redis-script.ts";
 
 /** How often an address may give a wrong password, and how long it is locked out then. */
 export interface LockoutLimits {
@@ -18,18 +19,17 @@ const maxCountedHere = 10_000;
 export type NoteAttempt = (address: string, right: boolean) => Promise<number>;
 
 // Who is locked out is not counted any further, so that the lock ends; and is told the same whether right or wrong.
-const attemptScript = `
+const attemptScript = redisScript<number>(
+  "noteOpsAttempt",
+  `
 local failures = tonumber(redis.call("GET", KEYS[1]) or "0")
 if failures >= tonumber(ARGV[2]) then return redis.call("PTTL", KEYS[1]) end
 if ARGV[1] == "wrong" then
   redis.call("INCR", KEYS[1])
   redis.call("PEXPIRE", KEYS[1], ARGV[3])
 end
-return 0`;
-
-interface LockoutCommands {
-  noteOpsAttempt(key: string, outcome: string, maxFailures: number, lockMs: number): Promise<number>;
-}
+return 0`,
+);
 
 /**
  * Counts wrong passwords per client address in Redis, and so across all API servers; the password is compared first and the answer of Redis
@@ -37,15 +37,12 @@ interface LockoutCommands {
  * count anew: who shares an address with operations would profit. While Redis is unavailable each process counts for itself.
  */
 export function opsLockout(redis: RedisClient, keys: RedisKeys, limits: LockoutLimits): NoteAttempt {
-  if (!("noteOpsAttempt" in redis)) redis.defineCommand("noteOpsAttempt", { numberOfKeys: 1, lua: attemptScript });
-  const commands = redis as RedisClient & LockoutCommands;
   const countHere = localLockout(limits);
   return async (address, right) => {
     if (redis.status !== "ready") return countHere(address, right); // no use waiting for it here
     const key = `${keys.queues}:ops-failures:${address}`;
-    return commands
-      .noteOpsAttempt(key, right ? "right" : "wrong", limits.maxFailures, limits.lockMs)
-      .catch(() => countHere(address, right));
+    const attempt = [right ? "right" : "wrong", limits.maxFailures, limits.lockMs];
+    return attemptScript(redis, [key], attempt).catch(() => countHere(address, right));
   };
 }
 

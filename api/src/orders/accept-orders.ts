@@ -5,10 +5,10 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob, queuedOrder } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { shortenId } from "@holdfast/shared/short-id.ts";
+import { coalesce, TooManyWaiting } from "../coalesce.ts";
 import { Problem, slowDown, unavailable } from "../http/problems.ts";
 import type { AcceptanceMarks } from "./acceptance-marks.ts";
 import { type Claimed, type ClaimParts, claimOrders } from "./claim-orders.ts";
-import { coalesce, TooManyWaiting } from "./coalesce.ts";
 
 export interface AcceptParts extends ClaimParts {
   readonly lanes: readonly LaneQueue[];

@@ -3,6 +3,7 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { claimViews, viewTtlMs } from "@holdfast/shared/order-view.ts";
 import { decodeView, placeMark, shortIdLength, viewEntry } from "@holdfast/shared/order-view-text.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { redisScript } from "@holdfast/shared/redis-script.ts";
 import type { CountRequest } from "../http/counting-store.ts";
 
 export interface ClaimParts {
@@ -39,7 +40,9 @@ export type Claimed =
 // leaves a view that is there alone; otherwise gives it the item's next place, if the lane may hold
 // one more, and writes its view. Returns the last place, and of each order that is not new its
 // number, what it is, and more about that.
-const claimScript = `
+const claimScript = redisScript<(string | number)[]>(
+  "claimOrders",
+  `
 redis.call("HSETNX", KEYS[2], "concurrency", 1)
 local item, max_line, ttl, window = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limits = { tonumber(ARGV[5]), tonumber(ARGV[6]) }
@@ -84,11 +87,8 @@ if taken > 0 then
   redis.call("HSET", KEYS[1], "accepted:" .. item, place)
 end
 answer[1] = place
-return answer`;
-
-interface ClaimCommands {
-  claimOrders(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(string | number)[]>;
-}
+return answer`,
+);
 
 /**
  * Gives orders of one item their places and writes their live views, which is all of accepting them
@@ -113,7 +113,6 @@ async function claimAtOnce(
   itemId: string,
   candidates: readonly Candidate[],
 ): Promise<Claimed[]> {
-  if (!("claimOrders" in redis)) redis.defineCommand("claimOrders", { lua: claimScript });
   const { perAddress, perShopper, windowMs } = limits;
   const names: string[] = [keys.line(queueName), keys.queueMeta(queueName)];
   for (const { order, address } of candidates) {
@@ -122,17 +121,8 @@ async function claimAtOnce(
     if (perShopper > 0) names.push(keys.rate(`shopper:${order.shopperId}`));
   }
   const entries = candidates.map(({ order }) => viewEntry(order));
-  const [lastPlace, ...others] = await (redis as typeof redis & ClaimCommands).claimOrders(
-    names.length,
-    ...names,
-    itemId,
-    maxLine,
-    viewTtlMs,
-    windowMs,
-    perAddress,
-    perShopper,
-    ...entries,
-  );
+  const settings = [itemId, maxLine, viewTtlMs, windowMs, perAddress, perShopper];
+  const [lastPlace, ...others] = await claimScript(redis, names, [...settings, ...entries]);
   const claimed: (Claimed | undefined)[] = candidates.map(() => undefined);
   for (let i = 0; i < others.length; i += 3) {
     const index = Number(others[i]) - 1;

@@ -1,10 +1,9 @@
-import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import { type Database, findOrders, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { sql } from "kysely";
-import { coalesce } from "./coalesce.ts";
+import { coalesce } from "../coalesce.ts";
 import { type ReadView, viewReader } from "./view-reader.ts";
 
 export interface OrderReaderParts {
@@ -48,15 +47,6 @@ export function orderReader(parts: OrderReaderParts): ReadOrder {
   });
   const view = viewReader(parts.redis, parts.keys);
   return (shopperId, orderId) => readOrder(parts, shopperId, orderId, { view, find: (id) => find("", id) });
-}
-
-async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
-  const rows = await db
-    .selectFrom("orders")
-    .select(orderColumns)
-    .where("id", "=", sql<string>`any(${ids}::uuid[])`)
-    .execute();
-  return new Map(rows.map((row) => [row.id, orderFromRow(row)]));
 }
 
 /**

@@ -7,8 +7,8 @@ import {
   readLosses,
   readSeenGeneration,
 } from "@holdfast/shared/redis-generation.ts";
+import { coalesce } from "../coalesce.ts";
 import { Problem } from "../http/problems.ts";
-import { coalesce } from "./coalesce.ts";
 
 export interface UnknownOrderParts {
   readonly db: Database;

@@ -2,7 +2,7 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { readView, readViewTexts } from "@holdfast/shared/order-view.ts";
 import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { coalesce } from "./coalesce.ts";
+import { coalesce } from "../coalesce.ts";
 
 /** The live view of one of a shopper's orders; null where Redis has none. */
 export type ReadView = (shopperId: string, orderId: string) => Promise<Order | null>;

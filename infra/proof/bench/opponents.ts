@@ -1,4 +1,4 @@
-import { coalesce } from "@holdfast/api/orders/coalesce.ts";
+import { coalesce } from "@holdfast/api/coalesce.ts";
 import { newOrderId } from "@holdfast/api/orders/order-id.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { orderInLine } from "@holdfast/testing/purchases.ts";

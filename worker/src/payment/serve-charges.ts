@@ -3,8 +3,8 @@ import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
-import { DelayedError, type Job, Worker } from "bullmq";
-import { jobLockMs, maxStalledCount, stalledCheckMs } from "../reserve/serve-lane.ts";
+import { DelayedError, type Job, type Worker } from "bullmq";
+import { openWorker } from "../open-worker.ts";
 import { putOffFailed } from "./put-off.ts";
 import { type PaymentParts, settlePayment } from "./settle-payment.ts";
 
@@ -40,15 +40,7 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
     await job.moveToDelayed(Date.now() + Math.max(againInMs, shortestPauseMs), token).catch(() => {});
     throw new DelayedError();
   };
-  const worker = new Worker<ChargeJob>(charges.name, process, {
-    connection: parts.redis,
-    prefix: parts.keys.queues,
-    concurrency,
-    lockDuration: jobLockMs,
-    stalledInterval: stalledCheckMs,
-    maxStalledCount,
-  });
-  worker.on("error", (error) => log.warn({ err: error }, "charge queue connection in trouble"));
+  const worker = openWorker<ChargeJob>(charges.name, process, parts, { concurrency });
   worker.on("failed", (job, error) => {
     if (job) void putOffFailed(parts.db, job.data.orderId).catch(() => {}); // else the sweeper asks again at once
     const about = { err: error, job: job?.id, order: job?.data.orderId };

@@ -4,8 +4,8 @@ import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
-import { UnrecoverableError, Worker } from "bullmq";
-import { jobLockMs, maxStalledCount, stalledCheckMs } from "../reserve/serve-lane.ts";
+import { UnrecoverableError, type Worker } from "bullmq";
+import { openWorker } from "../open-worker.ts";
 import { processWebhook } from "./process-webhook.ts";
 
 const concurrency = 10; // two short statements each
@@ -22,7 +22,7 @@ export function serveWebhooks(
   },
 ): Worker<WebhookJob> {
   const { db, charges, log } = parts;
-  const worker = new Worker<WebhookJob>(
+  const worker = openWorker<WebhookJob>(
     queue.name,
     async (job) => {
       const outcome = await processWebhook(db, charges, job.data).catch((error: Error) => {
@@ -31,17 +31,9 @@ export function serveWebhooks(
       });
       log.debug({ event: job.data.eventId, type: job.data.type, outcome }, "webhook processed");
     },
-    {
-      connection: parts.redis,
-      prefix: parts.keys.queues,
-      concurrency,
-      lockDuration: jobLockMs,
-      stalledInterval: stalledCheckMs,
-      maxStalledCount,
-      settings: { backoffStrategy: (tries) => Math.min(500 * 2 ** (tries - 1), 30_000) },
-    },
+    parts,
+    { concurrency, settings: { backoffStrategy: (tries) => Math.min(500 * 2 ** (tries - 1), 30_000) } },
   );
-  worker.on("error", (error) => log.warn({ err: error }, "webhook queue connection in trouble"));
   worker.on("failed", (job, error) => {
     const event = job?.data.eventId;
     if (error instanceof UnrecoverableError) log.error({ err: error, event }, "webhook failed for good");

@@ -1,10 +1,10 @@
-import type { Database } from "@holdfast/shared/database.ts";
+import { type Database, findOrders } from "@holdfast/shared/database.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
-import { batchSize, findOrders } from "./find-lost-orders.ts";
+import { batchSize } from "./find-lost-orders.ts";
 
 export interface CancelLostParts {
   readonly db: Database;

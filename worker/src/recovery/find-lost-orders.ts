@@ -1,11 +1,9 @@
-import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { restoreId } from "@holdfast/shared/short-id.ts";
 import { Cluster } from "ioredis";
-import { sql } from "kysely";
 
 /** Orders whose live view says that they wait in line, though they are in no purchase job and were never decided. */
 
@@ -68,13 +66,4 @@ export async function* viewsInBatches(
       for (let i = 0; i < all.length; i += batchSize) yield all.slice(i, i + batchSize);
     } while (cursor !== "0");
   }
-}
-
-export async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
-  const rows = await db
-    .selectFrom("orders")
-    .select(orderColumns)
-    .where("id", "=", sql<string>`any(${ids}::uuid[])`)
-    .execute();
-  return new Map(rows.map((row) => [row.id, orderFromRow(row)]));
 }

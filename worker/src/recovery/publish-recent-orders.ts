@@ -1,7 +1,7 @@
-import type { Database } from "@holdfast/shared/database.ts";
+import { type Database, findOrders } from "@holdfast/shared/database.ts";
 import { publishOrders, viewTtlMs } from "@holdfast/shared/order-view.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { batchSize, findOrders } from "./find-lost-orders.ts";
+import { batchSize } from "./find-lost-orders.ts";
 
 export interface PublishParts {
   readonly db: Database;

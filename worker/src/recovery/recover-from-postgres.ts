@@ -1,11 +1,11 @@
-import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
+import { type Database, findOrders, itemFromRow } from "@holdfast/shared/database.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { cancelLostOrders } from "./cancel-lost-orders.ts";
-import { findOrders, findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.ts";
+import { findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.ts";
 import { hurryHeldOrders } from "./hurry-held-orders.ts";
 import { publishRecentOrders } from "./publish-recent-orders.ts";
 

@@ -1,9 +1,9 @@
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { SweepQueue } from "@holdfast/shared/queues.ts";
-import { Worker } from "bullmq";
+import type { Worker } from "bullmq";
+import { openWorker } from "../open-worker.ts";
 import { forgetOldEvents } from "../payment/forget-events.ts";
 import type { ChargeParts } from "../payment/serve-charges.ts";
-import { jobLockMs, maxStalledCount, stalledCheckMs } from "../reserve/serve-lane.ts";
 import { checkBooks, recountBooks } from "./check-books.ts";
 import { reconcileNights } from "./reconcile-nights.ts";
 import { sweepOnce } from "./sweep.ts";
@@ -62,7 +62,7 @@ export async function serveSweeps(
       `The nightly ${name} did not get to its end (${error.message}). The next night goes on from there; see that it can`,
     );
   const serve = (name: string) => {
-    const worker = new Worker(
+    const worker = openWorker(
       name,
       async (job) => {
         try {
@@ -73,16 +73,9 @@ export async function serveSweeps(
           log.warn({ err: error }, `${job.name} waits for Postgres; the next one tries again`);
         }
       },
-      {
-        connection: parts.redis,
-        prefix: parts.keys.queues,
-        concurrency: 1,
-        lockDuration: jobLockMs,
-        stalledInterval: stalledCheckMs,
-        maxStalledCount,
-      },
+      parts,
+      { concurrency: 1 },
     );
-    worker.on("error", (error) => log.warn({ err: error }, "sweep queue connection in trouble"));
     worker.on("failed", (job, error) => log.error({ err: error }, `${job?.name} failed`));
     return worker;
   };

@@ -6,6 +6,7 @@ import {
 } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient } from "@holdfast/shared/redis.ts";
+import { redisScript } from "@holdfast/shared/redis-script.ts";
 import type { Job } from "bullmq";
 import { refusedBefore } from "./refuse-orders.ts";
 
@@ -63,15 +64,14 @@ function readable(data: PackedPurchaseJob): PurchaseJob | null {
 
 // From the end that is served first: the other way, a long lane would be gone through for each of
 // them.
-const removeScript = `
+const removeScript = redisScript<number>(
+  "removeJobs",
+  `
 for i = 2, #KEYS do
   if redis.call("LREM", KEYS[1], -1, ARGV[i - 1]) == 1 then redis.call("DEL", KEYS[i]) end
 end
-return 0`;
-
-interface RemoveCommands {
-  removeJobs(keyCount: number, ...keysAndIds: string[]): Promise<number>;
-}
+return 0`,
+);
 
 /**
  * Removes jobs whose orders are decided from a lane, as far as they still wait there: one that
@@ -81,7 +81,5 @@ interface RemoveCommands {
 export async function removeJobs(redis: RedisClient, lane: LaneQueue, jobs: readonly Job[]): Promise<void> {
   const ids = jobs.flatMap(({ id }) => (id === undefined ? [] : [id]));
   if (ids.length === 0) return;
-  if (!("removeJobs" in redis)) redis.defineCommand("removeJobs", { lua: removeScript });
-  const keys = [lane.toKey("wait"), ...ids.map((id) => lane.toKey(id))];
-  await (redis as RedisClient & RemoveCommands).removeJobs(keys.length, ...keys, ...ids);
+  await removeScript(redis, [lane.toKey("wait"), ...ids.map((id) => lane.toKey(id))], ids);
 }

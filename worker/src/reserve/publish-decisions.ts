@@ -13,20 +13,20 @@ import {
 import { entryOf } from "@holdfast/shared/order-view-text.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { redisScript } from "@holdfast/shared/redis-script.ts";
 
 // The item first: whoever comes now need not queue for what is gone. Then the views, and behind
 // them the message: whoever misses it reads those.
-const publishScript = `${publishItemLua}${replaceViewsLua}${publishMessageLua}${advanceLineLua}
+const publishScript = redisScript<number>(
+  "publishDecisions",
+  `${publishItemLua}${replaceViewsLua}${publishMessageLua}${advanceLineLua}
 local item_channel, item, version, text, order_channel, orders, place = unpack(ARGV, 1, 7)
 if text ~= "" then publish_item(KEYS[1], KEYS[2], item_channel, item, version, text) end
 replace_views(5, ARGV[8], tonumber(ARGV[9]), 10)
 publish_message(KEYS[3], order_channel, orders)
 advance_line(KEYS[4], item, tonumber(place))
-return 0`;
-
-interface PublishCommands {
-  publishDecisions(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<number>;
-}
+return 0`,
+);
 
 /**
  * Publishes what a batch has come to: what is left of the item, what became of each order, how far
@@ -47,21 +47,20 @@ export async function publishDecisions(
     await advanceLine(redis, keys, laneName, itemId, lastPlace);
     return;
   }
-  if (!("publishDecisions" in redis)) redis.defineCommand("publishDecisions", { lua: publishScript });
   const { itemMessages, orderMessages } = keys;
-  const names = [keys.items, itemMessages.counter, orderMessages.counter, keys.line(laneName)];
   const views = orders.map(({ shopperId }) => keys.shopperOrders(shopperId));
-  await (redis as RedisClient & PublishCommands).publishDecisions(
-    names.length + views.length,
-    ...names,
-    ...views,
-    itemMessages.channel,
-    ...(item ? itemArguments(item) : [itemId, 0, ""]),
-    orderMessages.channel,
-    encodeOrderMessage(orders),
-    lastPlace,
-    viewTtlMs,
-    maxViewsPerShopper,
-    ...orders.map(entryOf),
+  await publishScript(
+    redis,
+    [keys.items, itemMessages.counter, orderMessages.counter, keys.line(laneName), ...views],
+    [
+      itemMessages.channel,
+      ...(item ? itemArguments(item) : [itemId, 0, ""]),
+      orderMessages.channel,
+      encodeOrderMessage(orders),
+      lastPlace,
+      viewTtlMs,
+      maxViewsPerShopper,
+      ...orders.map(entryOf),
+    ],
   );
 }

@@ -3,26 +3,13 @@ import type { Logger } from "@holdfast/shared/log.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import { type PackedPurchaseJob, type PurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import { type Job, RateLimitError, UnrecoverableError, Worker } from "bullmq";
+import { type Job, RateLimitError, UnrecoverableError, type Worker } from "bullmq";
+import { openWorker } from "../open-worker.ts";
 import { bisectOrders, ItemIsLocked, type Undecidable } from "./bisect-orders.ts";
 import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
 import { gatherBatch, removeJobs } from "./gather-batch.ts";
 import { ItemLockLost } from "./item-lock.ts";
 import { type DeadPurchaseJob, refusedBefore, refuseOrders } from "./refuse-orders.ts";
-
-/**
- * A dead worker's job runs again on any other worker once its lock is over and two checks have seen
- * it so: within 7 s. The same goes for a job that Redis gave out in the moment it died, so that
- * nobody knows of it.
- */
-export const jobLockMs = 5_000;
-export const stalledCheckMs = 1_000;
-
-/**
- * How often a job may be found stalled: no number of crashes may turn accepted orders into failed
- * ones.
- */
-export const maxStalledCount = 1_000_000;
 
 const lockedRetryMs = 200; // a batch is decided in tens of milliseconds, so a held lock is soon free
 const outageRetryMs = 500; // keeps recovery within a second of the part's return
@@ -56,7 +43,7 @@ export async function serveLane(
     throw new RateLimitError();
   };
 
-  const worker = new Worker<PackedPurchaseJob>(
+  const worker = openWorker<PackedPurchaseJob>(
     lane.name,
     async (job) => {
       const { item, orders } = job.data;
@@ -75,16 +62,9 @@ export async function serveLane(
       if (undecidable.length > 0) throw new UnrecoverableError(deathNotice(undecidable));
       log.debug({ job: job.id, item, orders: orders.length }, "purchase job decided");
     },
-    {
-      connection: parts.redis,
-      prefix: parts.keys.queues,
-      concurrency: 1,
-      lockDuration: jobLockMs,
-      stalledInterval: stalledCheckMs,
-      maxStalledCount,
-    },
+    { ...parts, log },
+    { concurrency: 1 },
   );
-  worker.on("error", (error) => log.warn({ err: error }, "lane connection in trouble"));
   worker.on("failed", (job, error) => log.error({ err: error, job: job?.id }, "purchase job failed for good"));
   return worker;
 }

@@ -1,0 +1,39 @@
+import type { Logger } from "@holdfast/shared/log.ts";
+import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { type Processor, Worker, type WorkerOptions } from "bullmq";
+
+/**
+ * A dead worker's job runs again on any other worker once its lock is over and two checks have seen
+ * it so: within 7 s. The same goes for a job that Redis gave out in the moment it died, so that
+ * nobody knows of it.
+ */
+const jobLockMs = 5_000;
+const stalledCheckMs = 1_000;
+
+/**
+ * How often a job may be found stalled: no number of crashes may turn accepted orders into failed
+ * ones.
+ */
+const maxStalledCount = 1_000_000;
+
+/**
+ * Serves a queue with what all of ours have in common: how long a job stays locked to its worker,
+ * and when one counts as stalled.
+ */
+export function openWorker<Data>(
+  queueName: string,
+  process: Processor<Data>,
+  { redis, keys, log }: { readonly redis: RedisClient; readonly keys: RedisKeys; readonly log: Logger },
+  options: Pick<WorkerOptions, "concurrency" | "settings">,
+): Worker<Data> {
+  const worker = new Worker<Data>(queueName, process, {
+    connection: redis,
+    prefix: keys.queues,
+    lockDuration: jobLockMs,
+    stalledInterval: stalledCheckMs,
+    maxStalledCount,
+    ...options,
+  });
+  worker.on("error", (error) => log.warn({ err: error, queue: queueName }, "the connection of a queue is in trouble"));
+  return worker;
+}
