@@ -1,81 +1,68 @@
 import { invariant } from "./invariant.ts";
-import type { Order, OrderReason, OrderStatus, PaymentStatus } from "./order.ts";
+import type { Order } from "./order.ts";
 import { shortenId } from "./short-id.ts";
 
 /** An order's live view as one line of text, and the argument that scripts take it as. */
 
-const time = (ms: number | null) => ms?.toString(36) ?? "";
-const parseTime = (text: string) => Number.parseInt(text, 36);
-const orNull = <T>(text: string | undefined, parse: (text: string) => T) =>
-  text === undefined || text === "" ? null : parse(text);
+interface Field {
+  readonly name: keyof Order;
+  readonly write: (value: never) => string;
+  readonly read: (text: string) => unknown;
+}
 
+const text = { write: (value: string) => value, read: (text: string) => text };
+const number = { write: String, read: Number };
+const time = { write: (ms: number) => ms.toString(36), read: (text: string) => Number.parseInt(text, 36) };
 // In hexadecimal, which the script that gives out places can write.
-const placeText = (place: number | null) => place?.toString(16) ?? "";
-const parsePlace = (text: string) => Number.parseInt(text, 16);
+const place = { write: (value: number) => value.toString(16), read: (text: string) => Number.parseInt(text, 16) };
+
+/**
+ * The fields of a view in their order, for both directions. The scripts in order-view.ts know the
+ * first, second, seventh and last by their number.
+ */
+const fields: readonly Field[] = [
+  { name: "version", ...number },
+  { name: "status", ...text },
+  { name: "itemId", ...text },
+  { name: "quantity", ...number },
+  { name: "amountMinor", ...number },
+  { name: "currency", ...text },
+  { name: "placedAtMs", ...time },
+  { name: "place", ...place },
+  { name: "fingerprint", ...text },
+  { name: "reason", ...text },
+  { name: "paymentStatus", ...text },
+  { name: "declineCode", ...text },
+  { name: "reservedAtMs", ...time },
+  { name: "settledAtMs", ...time },
+  { name: "holdExpiresAtMs", ...time },
+  { name: "clientSecret", ...text },
+];
+const fieldsOfQueuedOrder = 7; // at least
+
+/** @param placeText instead of the order's own place */
+function writeFields(order: Order, placeText?: string): string {
+  const texts = fields.map(({ name, write }) => {
+    if (name === "place" && placeText !== undefined) return placeText;
+    const value = order[name];
+    return value === null ? "" : write(value as never);
+  });
+  return texts.join("|").replace(/\|+$/, "");
+}
 
 export function encodeView(order: Order): string {
-  return fieldsOf(order, placeText(order.place));
+  return writeFields(order);
 }
 
-function fieldsOf(order: Order, place: string): string {
-  const fields = [
-    order.version,
-    order.status,
-    order.itemId,
-    order.quantity,
-    order.amountMinor,
-    order.currency,
-    time(order.placedAtMs),
-    place,
-    order.fingerprint ?? "",
-    order.reason ?? "",
-    order.paymentStatus ?? "",
-    order.declineCode ?? "",
-    time(order.reservedAtMs),
-    time(order.settledAtMs),
-    time(order.holdExpiresAtMs),
-    order.clientSecret ?? "",
-  ];
-  return fields.join("|").replace(/\|+$/, "");
-}
-
-export function decodeView(shopperId: string, orderId: string, text: string): Order {
-  const [
-    version,
-    status,
-    itemId,
-    quantity,
-    amount,
-    currency,
-    placed,
-    place,
-    fingerprint,
-    reason,
-    payment,
-    decline,
-    ...rest
-  ] = text.split("|");
-  invariant(itemId !== undefined && placed !== undefined, "a view has at least the fields of a queued order");
-  return {
-    id: orderId,
-    shopperId,
-    itemId,
-    quantity: Number(quantity),
-    amountMinor: Number(amount),
-    currency: currency ?? "",
-    status: status as OrderStatus,
-    reason: orNull(reason, (text) => text as OrderReason),
-    paymentStatus: orNull(payment, (text) => text as PaymentStatus),
-    declineCode: orNull(decline, String),
-    placedAtMs: parseTime(placed),
-    reservedAtMs: orNull(rest[0], parseTime),
-    settledAtMs: orNull(rest[1], parseTime),
-    holdExpiresAtMs: orNull(rest[2], parseTime),
-    version: Number(version),
-    place: orNull(place, parsePlace),
-    fingerprint: orNull(fingerprint, String),
-    clientSecret: orNull(rest[3], String),
-  };
+export function decodeView(shopperId: string, orderId: string, view: string): Order {
+  const texts = view.split("|");
+  invariant(texts.length >= fieldsOfQueuedOrder, "a view has at least the fields of a queued order");
+  const order: Record<string, unknown> = { id: orderId, shopperId };
+  fields.forEach(({ name, read }, i) => {
+    const value = texts[i];
+    order[name] = value === undefined || value === "" ? null : read(value);
+  });
+  return order as unknown as Order;
 }
 
 // An order is one argument, its short id and its view, so that a crowd's orders are half as many
@@ -95,5 +82,5 @@ export const placeMark = "@";
  * its view.
  */
 export function viewEntry(order: Order): string {
-  return shortenId(order.id) + fieldsOf(order, placeMark);
+  return shortenId(order.id) + writeFields(order, placeMark);
 }

@@ -68,16 +68,18 @@ async function acceptBatch(
   const lane = lanes[laneOf(itemId, lanes.length)] as LaneQueue;
   const candidates = calls.map(({ request, address }) => ({ order: queuedOrder(itemId, request), address }));
   const claimed = await claim(parts, lane, itemId, candidates);
-  const answers = claimed.map((one, i) => answerTo(one, calls[i]?.request.fingerprint ?? null));
-
+  const accepted = calls.map(({ request }, i) => {
+    const claim = claimed[i] as Claimed; // one for each call
+    return { request, isNew: claim.kind === "new", answer: answerTo(claim, request.fingerprint) };
+  });
+  const answers = accepted.map(({ answer }) => answer);
   const inLine = new Map<string, PurchaseRequest>(); // by order id: repeats that came together are one
   let lastPlace = 0;
-  answers.forEach((answer, i) => {
-    const request = calls[i]?.request;
-    if (!request || answer instanceof Problem || answer.status !== "queued") return;
+  for (const { request, answer } of accepted) {
+    if (answer instanceof Problem || answer.status !== "queued") continue;
     inLine.set(answer.id, requestOf(answer, request.paymentMethod));
     lastPlace = Math.max(lastPlace, answer.place ?? 0);
-  });
+  }
   if (inLine.size === 0) return answers;
   try {
     const job = packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] });
@@ -86,7 +88,7 @@ async function acceptBatch(
   } catch (error) {
     // After a timeout or a broken connection the orders may be in line all the same.
     if (!isRefusal(error)) throw new EnqueueUncertain(new Set(inLine.keys()), error);
-    const places = claimed.filter(({ kind }) => kind === "new").length;
+    const places = accepted.filter(({ isNew }) => isNew).length;
     await returnPlaces(redis, keys, lane.name, itemId, places).catch(() => {});
     throw error;
   }

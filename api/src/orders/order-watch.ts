@@ -9,18 +9,20 @@ import { Problem } from "../http/problems.ts";
 /** Waits for what becomes of orders, for the requests that were asked to (`Prefer: wait`). */
 export interface OrderWatch {
   /**
-   * Reads an order, and waits until it is an answer or the time is over. It listens before it reads, so that no message falls between.
-   * @param look the order as it is; what it throws is thrown
-   * @param isAnswer asked of what was looked at (then `order` is `known`), and of every newer state of the order
+   * Gets an order, and waits until it is an answer or the time is over. It listens before it gets it, so that no message falls between.
+   * @param getOrder reads the order, or places it; what it throws is thrown
+   * @param isAnswer asked of the order as it was got, and then of every newer state of it (`changed`)
    * @returns the newest that is known of the order when the waiting ends
-   * @throws Problem 429 before it looks, where the shopper waits for as many answers as one may
+   * @throws Problem 429 before it gets the order, where the shopper waits for as many answers as one may
    */
-  answer(waiter: Waiter, look: () => Promise<Order>, isAnswer: (order: Order, known: Order) => boolean): Promise<Order>;
+  answer(waiter: Waiter, getOrder: () => Promise<Order>, isAnswer: IsAnswer): Promise<Order>;
   /** How many requests wait. */
   size(): number;
   /** Lets everybody go with what is known; nobody waits any more. */
   close(): void;
 }
+
+type IsAnswer = (order: Order, changed: boolean) => boolean;
 
 export interface Waiter {
   readonly shopperId: string;
@@ -97,14 +99,14 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
   });
 
   return {
-    async answer({ shopperId, orderId, waitMs, onGone }, look, isAnswer) {
-      if (waitMs === 0 || closed || size >= maxWatches) return look();
+    async answer({ shopperId, orderId, waitMs, onGone }, getOrder, isAnswer) {
+      if (waitMs === 0 || closed || size >= maxWatches) return getOrder();
       if ((waitingOf.get(shopperId) ?? 0) >= maxWatchesPerShopper) throw tooManyWaits();
       const watch: Watch = { shopperId, newest: null, wake: () => {} };
       begin(orderId, watch);
       try {
-        const known = await look();
-        if (closed || isAnswer(known, known)) return known; // it may have closed meanwhile: then no message comes any more
+        const known = await getOrder();
+        if (closed || isAnswer(known, false)) return known; // it may have closed meanwhile: then no message comes any more
         return (await nextAnswer(watch, known, { waitMs, onGone, isAnswer })) ?? known;
       } finally {
         end(orderId, watch);
@@ -136,12 +138,12 @@ function isNewer(order: Order, known: Order): boolean {
 function nextAnswer(
   watch: Watch,
   known: Order,
-  { waitMs, onGone, isAnswer }: Pick<Waiter, "waitMs" | "onGone"> & { isAnswer: Parameters<OrderWatch["answer"]>[2] },
+  { waitMs, onGone, isAnswer }: Pick<Waiter, "waitMs" | "onGone"> & { isAnswer: IsAnswer },
 ): Promise<Order | null> {
   return new Promise((resolve) => {
     watch.wake = (atOnce) => {
       const newer = watch.newest !== null && isNewer(watch.newest, known) ? watch.newest : null;
-      if (!atOnce && (newer === null || !isAnswer(newer, known))) return;
+      if (!atOnce && (newer === null || !isAnswer(newer, true))) return;
       clearTimeout(timer);
       watch.wake = () => {};
       resolve(newer);

@@ -49,14 +49,14 @@ export function orderRoutes(app: App, { reader, readLine, watch, identify, limit
     async (request, reply) => {
       const { shopperId } = request;
       const { id } = request.params;
-      const look = async () => {
+      const getOrder = async () => {
         const order = isOrderId(id) ? await readOrder(shopperId, id) : null;
         // Somebody else's order and one that does not exist look alike.
         if (order === null) throw await unknownOrder();
         return order;
       };
       const waiter = waiterFor(request, reply, shopperId, id);
-      const order = await watch.answer(waiter, look, (now, known) => isFinal(now.status) || now !== known);
+      const order = await watch.answer(waiter, getOrder, ({ status }, changed) => isFinal(status) || changed);
       if (!isFinal(order.status)) reply.header("retry-after", 1);
       return show(order);
     },

@@ -69,23 +69,24 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
     const { shopperId, body } = request;
     const key = request.headers["idempotency-key"];
     const refusal = saleRefusal(item, placedAtMs)?.problem ?? amountRefusal(item, body.quantity ?? 1);
-    // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have
-    // got lost.
-    const repeated =
-      refusal && key !== undefined ? await findRepeated(parts.readView, shopperId, key, item.id, body) : null;
-    if (refusal && !repeated) throw refusal;
-    const buy = async () => {
-      const placed = newRequest(item, shopperId, body, key, placedAtMs);
-      const waiter = waiterFor(request, reply, shopperId, placed.orderId);
-      return watch.answer(
-        waiter,
-        () => accept(item.id, placed, clientAddress(request)),
-        ({ status }) => status !== "queued",
-      );
-    };
-    // One that is still queued goes through the line again: its server may have stopped before it
-    // put it there.
-    const order = repeated && repeated.status !== "queued" ? repeated : await buy();
+    if (refusal !== null) {
+      // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have
+      // got lost.
+      const repeated = key === undefined ? null : await findRepeated(parts.readView, shopperId, key, item.id, body);
+      if (repeated === null) throw refusal;
+      if (repeated.status !== "queued") return answer(reply, repeated);
+      // One that is still queued goes through the line again: its server may have stopped before it
+      // put it there.
+    }
+    const placed = newRequest(item, shopperId, body, key, placedAtMs);
+    const order = await watch.answer(
+      waiterFor(request, reply, shopperId, placed.orderId),
+      () => accept(item.id, placed, clientAddress(request)),
+      ({ status }) => status !== "queued",
+    );
+    return answer(reply, order);
+  };
+  const answer = async (reply: FastifyReply, order: Order) => {
     const line = order.status === "queued" ? await readLine(order) : null;
     return reply
       .code(202)
