@@ -1,10 +1,11 @@
 import { createAlarms } from "@holdfast/shared/alarm.ts";
-import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
+import { openDatabase } from "@holdfast/shared/database.ts";
 import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
-import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
+import { requireStorage } from "@holdfast/shared/require-storage.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import { buildAdminApp } from "./admin-app.ts";
 import { buildApp } from "./app.ts";
@@ -50,7 +51,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
   };
   const servers: App[] = [];
   try {
-    await Promise.all([requirePostgres(db), requireRedis(redis), requireRedis(subscriber)]);
+    await requireStorage(config, db, [redis, subscriber]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
     const keys = redisKeys(config.REDIS_PREFIX);
     fleet = await joinFleet({ redis, keys, laneCount: config.PURCHASE_LANES, log });

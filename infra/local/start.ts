@@ -3,12 +3,12 @@ import { readFileSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { unknownVariables } from "@holdfast/shared/unknown-variables.ts";
 import closeWithGrace from "close-with-grace";
 import { ownFolder } from "./own-folder.ts";
 import { clearLastRun, forgetRun, noteRun } from "./run-file.ts";
+import { readStartOptions, requireFreePorts, tryPort } from "./start-options.ts";
 import { openStorage } from "./storage.ts";
 import { type Part, runMigrations, startPart } from "./system.ts";
 
@@ -18,12 +18,9 @@ import { type Part, runMigrations, startPart } from "./system.ts";
  */
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const { values: options } = parseArgs({
-  options: {
-    fresh: { type: "boolean", default: false }, // empties the data of the servers started here
-    data: { type: "string", default: join(root, ".holdfast") }, // where they and the logs are kept
-  },
-});
+const options = readOptions();
+if (options === null) process.exit(0);
+const { watch } = options;
 const directory = resolve(options.data);
 const logDirectory = join(directory, "log");
 const itemForSale = {
@@ -33,6 +30,8 @@ const itemForSale = {
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const parts: Part[] = [];
+/** What a command beside it needs to find this run: `npm run reconcile`, say. */
+const runEnv: Record<string, string> = {};
 
 let stopping = false;
 let endedByItself = () => {};
@@ -47,10 +46,19 @@ try {
   }
 }
 
+function readOptions() {
+  try {
+    return readStartOptions(process.argv.slice(2), process.env, root);
+  } catch (error) {
+    return reportStartFailure("start", error);
+  }
+}
+
 async function start(fresh: boolean): Promise<void> {
   await ownFolder(directory, null, 0o755); // its notes say which processes to end, its secrets who may do what
   await clearLastRun(directory, root);
-  await noteRun(directory, []);
+  await requireFreePorts(process.env);
+  await noteRun(directory, { parts: [], env: {} });
   if (fresh && (process.env.DATABASE_URL || process.env.REDIS_URL)) {
     say(
       "  --fresh empties only what this program keeps itself; what DATABASE_URL and REDIS_URL point to stays as it is",
@@ -64,6 +72,7 @@ async function start(fresh: boolean): Promise<void> {
   say(`  Postgres    ${storage.origin.postgres}`);
   say(`  Redis       ${storage.origin.redis}`);
   const env = { DATABASE_URL: storage.databaseUrl, REDIS_URL: storage.redisUrl };
+  Object.assign(runEnv, env);
 
   await runMigrations(env, logDirectory);
   say("  Migrations  done");
@@ -73,7 +82,8 @@ async function start(fresh: boolean): Promise<void> {
   const simulator = await startPart("simulator", "stripe-simulator", simulatorEnv, logDirectory);
   await keep(simulator);
   const stripe = { STRIPE_SECRET_KEY: "sk_test_simulator", STRIPE_API_BASE: simulator.url ?? "" };
-  await keep(await startPart("worker", "worker", { ...env, ...stripe }, logDirectory));
+  Object.assign(runEnv, stripe);
+  await keep(await startPart("worker", "worker", { ...env, ...stripe }, logDirectory, { watch }));
   say("  Worker      serving");
   const api = await startApi({ ...env, ...secrets, STRIPE_SIMULATOR_URL: simulator.url ?? "" });
   await keep(api);
@@ -103,14 +113,12 @@ async function startApi(env: Record<string, string>): Promise<Part> {
     ADDRESS_RATE_PER_MINUTE: process.env.ADDRESS_RATE_PER_MINUTE || "0",
     ...env,
   };
-  if (process.env.PORT) return startPart("api", "api", local, logDirectory);
-  try {
-    return await startPart("api", "api", { ...local, PORT: "3000" }, logDirectory);
-  } catch (error) {
-    if (!String(error).includes("EADDRINUSE")) throw error;
+  let port = process.env.PORT || "3000";
+  if (!process.env.PORT && (await tryPort(3000)) !== null) {
     say("  API         port 3000 is taken, so it gets a free one (PORT says which one it shall be)");
-    return startPart("api", "api", { ...local, PORT: "0" }, logDirectory);
+    port = "0";
   }
+  return startPart("api", "api", { ...local, PORT: port }, logDirectory, { watch });
 }
 
 /** The simulator is there before the API it tells of payments. */
@@ -148,7 +156,7 @@ async function keep(part: Part): Promise<void> {
   });
   if (stopping) throw new Error("Stopped while starting");
   const pids = parts.map(({ process: child }) => child.pid).filter((pid) => pid !== undefined);
-  await noteRun(directory, pids);
+  await noteRun(directory, { parts: pids, env: runEnv });
 }
 
 interface LocalSecrets extends Record<string, string> {

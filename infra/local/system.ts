@@ -39,16 +39,18 @@ const programs = {
 
 /**
  * Starts one process, configured by environment alone, and waits until it says that it is serving. What it prints goes to
- * `<logDirectory>/<name>.log`, made anew. @throws with its last words where it ends instead
+ * `<logDirectory>/<name>.log`, made anew. With `watch` it starts again by itself when a source file changes.
+ * @throws with its last words where it ends instead
  */
 export async function startPart(
   program: Exclude<keyof typeof programs, "migrations">,
   name: string,
   env: Readonly<Record<string, string | undefined>>,
   logDirectory: string,
+  { watch = false } = {},
 ): Promise<Part> {
   const { file, started } = programs[program];
-  const { child, lines, lastWords } = await launch(file, name, env, logDirectory);
+  const { child, lines, lastWords } = await launch(file, name, env, logDirectory, watch);
   const serving = Promise.withResolvers<{ url?: string; adminUrl?: string }>();
   lines.on("line", (line: string) => {
     const match = started.exec(line);
@@ -91,11 +93,12 @@ async function launch(
   name: string,
   env: Readonly<Record<string, string | undefined>>,
   logDirectory: string,
+  watch = false,
 ) {
   await mkdir(logDirectory, { recursive: true });
   const log = createWriteStream(join(logDirectory, `${name}.log`));
   // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts in their order.
-  const child = spawn(process.execPath, [...nodeOptions, join(root, file)], {
+  const child = spawn(process.execPath, [...(watch ? ["--watch"] : []), ...nodeOptions, join(root, file)], {
     env: { ...process.env, ...env, LOG_LEVEL: atLeastInfo(env.LOG_LEVEL ?? process.env.LOG_LEVEL) },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,5 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +11,7 @@ import type { OrderBody } from "@holdfast/api/orders/show-order.ts";
 import { eventually } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { childEnded, freePort, isRunning } from "../local/processes.ts";
+import { findRun } from "../local/run-file.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -67,10 +71,14 @@ describe("npm start", () => {
     await buy();
     expect(await available()).toBe(99);
     const parts = await partsOf();
+    // What `npm run reconcile` needs beside it.
+    const env = await findRun(data);
+    expect(Object.keys(env ?? {})).toEqual(["DATABASE_URL", "REDIS_URL", "STRIPE_SECRET_KEY", "STRIPE_API_BASE"]);
     first.child.kill("SIGINT");
     await childEnded(first.child, 30_000);
     expect(first.child.exitCode).toBe(0);
     for (const pid of parts) expect(await isRunning(pid, "")).toBe(false);
+    expect(await findRun(data)).toBeNull();
 
     const second = await start();
     expect(await available()).toBe(99);
@@ -81,6 +89,28 @@ describe("npm start", () => {
     const fresh = await start("--fresh");
     expect(await available()).toBe(100);
     expect(await paid(fresh.output())).toBe(0);
+  });
+
+  test("says in one line what is wrong with its options or its port, and starts nothing", async () => {
+    const run = (args: string[], env: Record<string, string> = {}) => {
+      const command = ["infra/local/start.ts", "--data", join(data, "never"), ...args];
+      return spawnSync(process.execPath, command, { cwd: root, env: { PATH: process.env.PATH ?? "", ...env } });
+    };
+    const wrong = async (args: string[], env: Record<string, string>, line: RegExp) => {
+      const { status, stdout, stderr } = run(args, env);
+      expect([status, stdout.toString()]).toEqual([1, ""]);
+      expect(stderr.toString().trim()).toMatch(line);
+    };
+    await wrong(["--fres"], {}, /^start: Unknown option '--fres'[^\n]*$/);
+    await wrong(["more"], {}, /^start: Unexpected argument 'more'[^\n]*$/);
+    await wrong([], { PORT: "eighty" }, /^start: PORT does not fit: a port, a number from 0 to 65535$/);
+    expect(existsSync(join(data, "never"))).toBe(false);
+    const taken = createServer().listen(port, "127.0.0.1");
+    await once(taken, "listening");
+    await wrong([], { PORT: String(port) }, new RegExp(`^start: PORT: port ${port} is taken by another program$`));
+    taken.close();
+    const help = run(["--help"]);
+    expect([help.status, help.stdout.toString()]).toEqual([0, expect.stringContaining("--fresh")]);
   });
 
   test("clears up after a run that was killed, and does not start twice in one folder", async () => {

@@ -1,6 +1,7 @@
 import { EnvironmentError } from "./environment.ts";
 import { withoutCredentials } from "./log.ts";
 import { RedisNotDurable } from "./redis-durability.ts";
+import { StorageUnreachable } from "./require-storage.ts";
 
 /**
  * Says on stderr, in one line per problem, why a process cannot start, and ends it with exit code 1. Never prints a
@@ -8,7 +9,9 @@ import { RedisNotDurable } from "./redis-durability.ts";
  */
 export function reportStartFailure(processName: string, error: unknown): never {
   const lines =
-    error instanceof EnvironmentError || error instanceof RedisNotDurable ? error.problems : [reason(error)];
+    error instanceof EnvironmentError || error instanceof RedisNotDurable || error instanceof StorageUnreachable
+      ? error.problems
+      : [reason(error)];
   for (const line of lines) process.stderr.write(`${processName}: ${line}\n`);
   process.exit(1);
 }

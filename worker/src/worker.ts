@@ -1,5 +1,5 @@
 import { createAlarms } from "@holdfast/shared/alarm.ts";
-import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
+import { openDatabase } from "@holdfast/shared/database.ts";
 import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import {
@@ -11,8 +11,9 @@ import {
   type SweepQueue,
   type WebhookQueue,
 } from "@holdfast/shared/queues.ts";
-import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
+import { requireStorage } from "@holdfast/shared/require-storage.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import type { Worker } from "bullmq";
 import { rolesOf, type WorkerConfig, type WorkerRole } from "./config.ts";
@@ -79,7 +80,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const keys = redisKeys(config.REDIS_PREFIX);
   let fleet: FleetMember;
   try {
-    await Promise.all([requirePostgres(db), ...[redis, failing, lanesRedis].map(requireRedis)]);
+    await requireStorage(config, db, [redis, failing, lanesRedis]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
     fleet = await joinFleet({ redis: failing, keys, laneCount: config.PURCHASE_LANES, log });
   } catch (error) {
