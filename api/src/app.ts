@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import fastifyStatic from "@fastify/static";
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
@@ -59,6 +60,7 @@ export interface AppParts {
 
 const maxBodyBytes = 16 * 1024; // the largest valid body is under 1 KB
 const webRoot = new URL("../web/", import.meta.url);
+const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
 
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
@@ -176,7 +178,7 @@ async function describeApi(app: App): Promise<void> {
       openapi: "3.1.0",
       info: {
         title: "Holdfast",
-        version: "0.1.0",
+        version,
         description: "A flash-sale purchase pipeline: buy with POST /purchase/{itemId}, then follow GET /orders/{id}.",
       },
       components: {
