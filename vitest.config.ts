@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-// `unit` needs nothing but Node and takes seconds; `integration` runs on real Postgres and Redis (infra/testing/servers.ts);
-// `e2e` starts whole systems as processes of their own, so its files run one after the other. `scale` (npm run test:scale) fills Postgres
-// with two million orders first.
+// `unit` needs nothing but Node and takes seconds; `integration` runs on real Postgres and Redis
+// (infra/testing/servers.ts); `e2e` starts whole systems as processes of their own, so its files
+// run one after the other. `scale` (npm run test:scale) fills Postgres with two million orders
+// first.
 const servers = "infra/testing/servers.ts";
 const setupFiles = "infra/testing/configure-fast-check.ts"; // fixed seeds
 

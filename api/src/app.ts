@@ -65,23 +65,8 @@ const { version } = createRequire(import.meta.url)("../package.json") as { versi
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
   const { config, db, redis, keys, lanes, charges, webhooks, items, watch } = parts;
-  const log: FastifyBaseLogger = parts.log;
   const connections = { ...connectionLimits, ...parts.limits };
-  const app: App = Fastify({
-    ...connectionOptions(connections),
-    loggerInstance: log,
-    // At thousands of requests a second a line each would cost more than the work; /metrics counts
-    // them.
-    logController: new LogController({ disableRequestLogging: true }),
-    // Nor a logger each: the one line that needs the request's id is given it.
-    childLoggerFactory: (logger) => logger,
-    bodyLimit: maxBodyBytes,
-    trustProxy: trustProxy(config.TRUST_PROXY),
-    routerOptions: { maxParamLength: 16_384 },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: true } },
-    return503OnClosing: false, // said by answerWhileClosing, as a problem
-    frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
-  }).withTypeProvider<TypeBoxTypeProvider>();
+  const app = makeFastify(parts, connections);
 
   // Before whatever refuses a request: it counts each of them, as its answer is counted.
   limitConnections(app, connections);
@@ -139,30 +124,46 @@ export async function buildApp(parts: AppParts): Promise<App> {
   });
   const webhookSecret = config.STRIPE_WEBHOOK_SECRET;
   if (webhookSecret !== undefined) await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret));
-  const password = config.OPS_PASSWORD;
-  if (password !== undefined) {
-    const lockout = { ...lockoutLimits, ...parts.limits };
-    await app.register(
-      async (scope) => {
-        sendHeaders(scope, pageHeaders);
-        const chargesPerSecond = config.CHARGE_RATE_PER_SECOND;
-        await opsRoutes(scope, {
-          db,
-          redis,
-          keys,
-          lanes,
-          charges,
-          webhooks,
-          items,
-          password,
-          lockout,
-          chargesPerSecond,
-        });
-      },
-      { prefix: "/ops" },
-    );
-  }
+  await registerOperations(app, parts, pageHeaders);
   return app;
+}
+
+function makeFastify({ config, log }: AppParts, connections: ConnectionLimits): App {
+  const loggerInstance: FastifyBaseLogger = log;
+  return Fastify({
+    ...connectionOptions(connections),
+    loggerInstance,
+    // At thousands of requests a second a line each would cost more than the work; /metrics counts
+    // them.
+    logController: new LogController({ disableRequestLogging: true }),
+    // Nor a logger each: the one line that needs the request's id is given it.
+    childLoggerFactory: (logger) => logger,
+    bodyLimit: maxBodyBytes,
+    trustProxy: trustProxy(config.TRUST_PROXY),
+    routerOptions: { maxParamLength: 16_384 },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: true } },
+    return503OnClosing: false, // said by answerWhileClosing, as a problem
+    frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+}
+
+/** Everything under `/ops`; without a password there is none of it. */
+async function registerOperations(
+  app: App,
+  { config, db, redis, keys, lanes, charges, webhooks, items, limits }: AppParts,
+  headers: Readonly<Record<string, string>>,
+): Promise<void> {
+  const password = config.OPS_PASSWORD;
+  if (password === undefined) return;
+  const lockout = { ...lockoutLimits, ...limits };
+  const chargesPerSecond = config.CHARGE_RATE_PER_SECOND;
+  await app.register(
+    async (scope) => {
+      sendHeaders(scope, headers);
+      await opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password, lockout, chargesPerSecond });
+    },
+    { prefix: "/ops" },
+  );
 }
 
 function sendHeaders(scope: App, headers: Readonly<Record<string, string>>): void {

@@ -87,7 +87,10 @@ export function readApiConfig(env: NodeJS.ProcessEnv) {
 
 const leastSecretBytes = 32; // RFC 7518, section 3.2: an HS256 key is at least as long as its hash
 
-/** The secrets of JWT_SECRET: the first one signs, and a token under either is good while one replaces the other. */
+/**
+ * The secrets of JWT_SECRET: the first one signs, and a token under either is good while one
+ * replaces the other.
+ */
 export function jwtSecrets(setting: string): string[] {
   return setting.split(",").map((secret) => secret.trim());
 }

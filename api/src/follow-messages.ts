@@ -15,39 +15,28 @@ export interface MessageFollower {
 const checkEveryMs = 2_000; // how long a lost message may go unnoticed where none comes after it
 const graceMs = 500; // a message that is counted already may still be on its way
 
+interface FollowParts {
+  /** A connection given over to subscriptions. */
+  readonly subscriber: RedisClient;
+  readonly redis: RedisClient;
+  readonly log: Logger;
+}
+
 /**
  * Follows a channel's messages on a connection given over to subscriptions, and asks on the other one
  * every two seconds, with one command however many wait, whether any were missed.
  * @returns a function that ends it
  */
 export async function followMessages(
-  { subscriber, redis, log }: { readonly subscriber: RedisClient; readonly redis: RedisClient; readonly log: Logger },
+  { subscriber, redis, log }: FollowParts,
   messages: MessageChannel,
   follower: MessageFollower,
 ): Promise<() => void> {
   const latest = async () => Number((await redis.get(messages.counter)) ?? 0);
+  const gap = gapCloser(follower, (error) =>
+    log.warn({ err: error, channel: messages.channel }, "what was missed could not be read; it is tried again"),
+  );
   let received = 0;
-  let gap = false;
-  let catchingUp = false;
-  const catchUp = async () => {
-    if (catchingUp) return;
-    catchingUp = true;
-    try {
-      while (gap) {
-        gap = false; // before it is read: what is missed from here on is read once more
-        await follower.onGap();
-      }
-    } catch (error) {
-      gap = true; // Redis is unavailable: the next check tries again
-      log.warn({ err: error, channel: messages.channel }, "what was missed could not be read; it is tried again");
-    } finally {
-      catchingUp = false;
-    }
-  };
-  const noteGap = () => {
-    gap = true;
-    void catchUp();
-  };
   const receive = (channel: string, message: string) => {
     if (channel !== messages.channel) return;
     const [, number, text] = /^(\d+) (.*)$/s.exec(message) ?? [];
@@ -60,16 +49,17 @@ export async function followMessages(
     try {
       follower.onMessage(text);
     } catch (error) {
-      log.warn({ err: error, channel }, "a message that cannot be read was ignored"); // Redis is open to whoever reaches it
+      // Redis is open to whoever reaches it.
+      log.warn({ err: error, channel }, "a message that cannot be read was ignored");
     }
-    if (received !== expected) noteGap();
+    if (received !== expected) gap.note();
   };
   subscriber.on("message", receive);
   await subscriber.subscribe(messages.channel);
   received = await latest();
 
   const check = async () => {
-    if (gap) await catchUp();
+    await gap.close();
     const receivedBefore = received;
     const counted = await latest();
     if (counted === received) return;
@@ -80,7 +70,7 @@ export async function followMessages(
     // Where nothing comes at all, the subscription may hang on a server that is the master no more.
     if (counted > received && received === receivedBefore) subscriber.disconnect(true);
     received = counted;
-    noteGap();
+    gap.note();
   };
   let checking = false;
   const timer = setInterval(() => {
@@ -95,5 +85,33 @@ export async function followMessages(
   return () => {
     clearInterval(timer);
     subscriber.off("message", receive);
+  };
+}
+
+/** Reads again what a gap left out, once at a time, and again where it failed. */
+function gapCloser(follower: MessageFollower, onError: (error: unknown) => void) {
+  let open = false;
+  let closing = false;
+  const close = async () => {
+    if (closing) return;
+    closing = true;
+    try {
+      while (open) {
+        open = false; // before it is read: what is missed from here on is read once more
+        await follower.onGap();
+      }
+    } catch (error) {
+      open = true; // Redis is unavailable: the next check tries again
+      onError(error);
+    } finally {
+      closing = false;
+    }
+  };
+  return {
+    close,
+    note() {
+      open = true;
+      void close();
+    },
   };
 }

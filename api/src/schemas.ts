@@ -2,9 +2,15 @@ import { cancelReasons, orderStatuses, paymentStatuses, rejectReasons } from "@h
 import { type Static, type TSchema, Type } from "typebox";
 import { problems } from "./http/problems.ts";
 
-/** The bodies of the HTTP contract. Requests are checked against these without coercion; /docs is generated from them. */
+/**
+ * The bodies of the HTTP contract. Requests are checked against these without coercion; /docs is
+ * generated from them.
+ */
 
-/** Not a union of two schemas: an answer's serialiser would have to try which of them a value fits, field by field. */
+/**
+ * Not a union of two schemas: an answer's serialiser would have to try which of them a value fits,
+ * field by field.
+ */
 const nullable = <T extends TSchema & { type: string }>(schema: T) =>
   Type.Unsafe<Static<T> | null>({
     ...schema,
@@ -159,7 +165,10 @@ export const booksBody = Type.Object(
   { title: "Books" },
 );
 
-/** An event of the payment provider, as far as it is looked at: https://docs.stripe.com/api/events/object */
+/**
+ * An event of the payment provider, as far as it is looked at:
+ * https://docs.stripe.com/api/events/object
+ */
 export const webhookBody = Type.Object({
   id: Type.String({ pattern: "^evt_[A-Za-z0-9_]{1,250}$" }),
   type: Type.String({ minLength: 1, maxLength: 255, pattern: "^[\\x21-\\x7e]*$" }),
@@ -201,7 +210,10 @@ export const acceptedOrder = {
   },
 } as typeof orderBody;
 
-/** The refusals a route may answer, as its OpenAPI responses; 429, 431, 500 and 503 may come from any. */
+/**
+ * The refusals a route may answer, as its OpenAPI responses; 429, 431, 500 and 503 may come from
+ * any.
+ */
 export function refusals(...statuses: number[]) {
   const content = { "application/problem+json": { schema: problemBody } };
   const refusal = { description: "a refusal", content };

@@ -17,15 +17,19 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { orderIdForKey } from "../src/orders/order-id.ts";
 
 /**
- * Every operation of the API's own description, called with what fits, what nearly fits and what nobody thought of, over real
- * connections, with a worker that decides what is bought. FUZZ_RUNS and FUZZ_SEED in the environment run more, or a failed run again.
+ * Every operation of the API's own description, called with what fits, what nearly fits and what
+ * nobody thought of, over real connections, with a worker that decides what is bought. FUZZ_RUNS
+ * and FUZZ_SEED in the environment run more, or a failed run again.
  */
 const runs = Number(process.env.FUZZ_RUNS ?? 20_000);
 const seed = seedFrom(process.env.FUZZ_SEED);
 const atATime = 16;
 const answerTimeoutMs = 15_000; // longer than the longest wait there is by design: 8 s until a payment is canceled
 const enoughForAll = 20_000; // by then every answer was met that needs no outage
-/** What takes a story of several steps, each with a test of its own: a card under a key, and then another one under the same. */
+/**
+ * What takes a story of several steps, each with a test of its own: a card under a key, and then
+ * another one under the same.
+ */
 const hardToMeet: Readonly<Record<string, readonly string[]>> = { "POST /orders/{id}/payment": ["422"] };
 const needingMore = ["403", "429", "431", "500", "503"]; // a foreign page, a flood, a wall of headers, a bug, an outage
 const webhookSecret = "whsec_for_the_fuzz";
@@ -104,7 +108,8 @@ describe("the API, whatever it is asked", () => {
     };
     const requests = fc.oneof(...operations.map((operation) => requestsTo(operation, credentials, examples)));
     const crowds = fc.array(requests, { minLength: atATime, maxLength: atATime });
-    // What a request meets depends on those before it, so a smaller one would prove nothing: it is told in full instead.
+    // What a request meets depends on those before it, so a smaller one would prove nothing: it is
+    // told in full instead.
     const crowd = fc.asyncProperty(crowds, async (all) => void (await Promise.all(all.map(check))));
     await fc.assert(crowd, { numRuns: Math.ceil(runs / atATime), seed, endOnFailure: true });
     expect([...faults].map(([kind, example]) => `${kind}\n${example}`)).toEqual([]);

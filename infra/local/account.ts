@@ -1,7 +1,9 @@
 import { lchown, lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-/** Whom a server runs as where this program is root: a server that is broken into should be nobody. */
+/**
+ * Whom a server runs as where this program is root: a server that is broken into should be nobody.
+ */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
@@ -19,9 +21,10 @@ export async function serverAccount(): Promise<Account | null> {
 }
 
 /**
- * How a program that works in `folder` names it. Where the account may not pass through the folders above (a clone in
- * root's home), it starts there all the same: the working folder is entered before root's rights are given up, and this
- * name leads back to it. So no right of root's is passed on, which a container may not even have.
+ * How a program that works in `folder` names it. Where the account may not pass through the folders
+ * above (a clone in root's home), it starts there all the same: the working folder is entered
+ * before root's rights are given up, and this name leads back to it. So no right of root's is
+ * passed on, which a container may not even have.
  */
 export async function workingFolder(account: Account | null, folder: string): Promise<string> {
   if (account === null || (await isOpenToAll(dirname(folder)))) return folder;
@@ -40,9 +43,10 @@ export async function isOpenToAll(folder: string): Promise<boolean> {
 }
 
 /**
- * Gives an account a folder of ours and what is ours in it, such as data that root has copied here; one that it has
- * already is not looked into. The folder itself goes last: until then nobody else can get in and change a name for a
- * link to some other file. A second name of a file is left alone.
+ * Gives an account a folder of ours and what is ours in it, such as data that root has copied here;
+ * one that it has already is not looked into. The folder itself goes last: until then nobody else
+ * can get in and change a name for a link to some other file. A second name of a file is left
+ * alone.
  */
 export async function giveTo(account: Account | null, path: string): Promise<void> {
   if (account === null) return;

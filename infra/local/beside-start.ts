@@ -3,15 +3,17 @@ import { fileURLToPath } from "node:url";
 import { findRun } from "./run-file.ts";
 
 /**
- * `node infra/local/beside-start.ts <program> [arguments]`: runs a command with the addresses of what `npm start`
- * has running, so that it works without setting any. Variables that are set come first.
+ * `node infra/local/beside-start.ts <program> [arguments]`: runs a command with the addresses of
+ * what `npm start` has running, so that it works without setting any. Variables that are set come
+ * first.
  */
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const program = process.argv[2] ?? "";
 const wanted = ["DATABASE_URL", "REDIS_URL", "STRIPE_SECRET_KEY", "STRIPE_API_BASE"];
 const missing = wanted.filter((name) => !process.env[name]);
-// Somebody who names one server means theirs: a mixture of two systems would compare what never belonged together.
+// Somebody who names one server means theirs: a mixture of two systems would compare what never
+// belonged together.
 if (missing.length === wanted.length) {
   const found = await findRun(join(root, ".holdfast"));
   for (const [name, value] of Object.entries(found ?? {})) process.env[name] = value;

@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 
-/** The password of a server that keeps its data in `directory`, made up the first time. It lies beside, where the server cannot read it. */
+/**
+ * The password of a server that keeps its data in `directory`, made up the first time. It lies
+ * beside, where the server cannot read it.
+ */
 export async function localPassword(directory: string): Promise<string> {
   const file = `${directory}.password`;
   const kept = await readFile(file, "utf8").catch(() => "");

@@ -6,7 +6,10 @@ import { type Account, workingFolder } from "./account.ts";
 import { postgresFailure } from "./postgres-failure.ts";
 import { childEnded } from "./processes.ts";
 
-/** Whom everything of ours connects as. It owns the database and its tables, and is no superuser: it gets to no file of the machine. */
+/**
+ * Whom everything of ours connects as. It owns the database and its tables, and is no superuser: it
+ * gets to no file of the machine.
+ */
 export const applicationRole = "holdfast_app";
 
 export interface RoleOptions {
@@ -16,9 +19,10 @@ export interface RoleOptions {
 }
 
 /**
- * Lets one role connect, by password, and nobody else: not the superuser, who has none and is not let in over the network at all. Done
- * while the server is stopped, and only where it is not done yet: for a new cluster, one of an earlier version that trusted every local
- * user, or after the password was lost. A crash in between has it done again.
+ * Lets one role connect, by password, and nobody else: not the superuser, who has none and is not
+ * let in over the network at all. Done while the server is stopped, and only where it is not done
+ * yet: for a new cluster, one of an earlier version that trusted every local user, or after the
+ * password was lost. A crash in between has it done again.
  */
 export async function setUpRoles(
   postgres: string,
@@ -37,7 +41,10 @@ export async function setUpRoles(
   await rename(`${file}.new`, file);
 }
 
-/** Writes a file in the account's own folder, where it may have put a link to another file by this name. */
+/**
+ * Writes a file in the account's own folder, where it may have put a link to another file by this
+ * name.
+ */
 async function writeAs(account: Account | null, path: string, text: string): Promise<void> {
   await rm(path, { force: true });
   const file = await open(path, "wx", 0o600); // a new file, or none: a link is not followed

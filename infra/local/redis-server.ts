@@ -24,8 +24,9 @@ const program = "usr/bin/redis-server"; // within the folder that Debian's packa
 const advice = "Install Redis 6.2 or newer (redis-server or valkey-server on PATH), or set REDIS_URL.";
 
 /**
- * The redis-server, or its fork valkey-server, on PATH. Where there is none, Debian's package and what it needs are downloaded and
- * unpacked into `.holdfast/`, without root, and nothing on the machine is changed.
+ * The redis-server, or its fork valkey-server, on PATH. Where there is none, Debian's package and
+ * what it needs are downloaded and unpacked into `.holdfast/`, without root, and nothing on the
+ * machine is changed.
  * @param home where they are unpacked, such as the clone's `.holdfast/`
  * @throws one line that says what to install where that can't be
  */
@@ -64,7 +65,10 @@ export async function reachableRedis(account: Account | null, redis: RedisProgra
   return { ...redis, path: join(copy, program), libraryPath: await librariesIn(copy), folder: copy };
 }
 
-/** Those of its own that apt-get may write to, so that it needs neither root nor the machine's lists, and leaves them as they are. */
+/**
+ * Those of its own that apt-get may write to, so that it needs neither root nor the machine's
+ * lists, and leaves them as they are.
+ */
 function aptOptions(work: string): string[] {
   const settings = {
     "Dir::State::lists": join(work, "lists"),
@@ -79,7 +83,10 @@ function aptOptions(work: string): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
 }
 
-/** What the machine has apt-get run besides, such as a refresh of its software catalogue: by root, for the whole machine. */
+/**
+ * What the machine has apt-get run besides, such as a refresh of its software catalogue: by root,
+ * for the whole machine.
+ */
 const hooks = [
   "APT::Update::Pre-Invoke",
   "APT::Update::Post-Invoke",
@@ -97,7 +104,8 @@ async function unpackDebianPackages(target: string): Promise<void> {
       await mkdir(join(work, folder), { recursive: true });
     }
     const root = join(work, "root");
-    // By `-c`, which is read after the machine's own files; what APT_CONFIG names is read before them, and clears nothing.
+    // By `-c`, which is read after the machine's own files; what APT_CONFIG names is read before
+    // them, and clears nothing.
     const noHooks = join(work, "no-hooks.conf");
     await writeFile(noHooks, hooks.map((name) => `#clear ${name};\n`).join(""));
     const apt = async (...args: string[]) => {

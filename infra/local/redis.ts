@@ -10,8 +10,8 @@ import { childEnded, endProcess, freePort, isRunning, isRunningIn, waitUntil } f
 import { findRedisServer, type RedisProgram, reachableRedis } from "./redis-server.ts";
 
 /**
- * The settings a purchase needs of Redis: every accepted order is on disk before its 202 (`appendfsync always`), nothing is
- * thrown away when memory runs short (`noeviction`).
+ * The settings a purchase needs of Redis: every accepted order is on disk before its 202
+ * (`appendfsync always`), nothing is thrown away when memory runs short (`noeviction`).
  */
 const redisSettings = {
   appendonly: "yes",
@@ -32,8 +32,9 @@ export interface RedisOptions {
 }
 
 /**
- * Starts a Redis on the loopback interface, its data in `directory`. A server that an earlier, killed run left there is ended
- * first; its data is kept. It asks for a password: whoever may change its settings can make it write files.
+ * Starts a Redis on the loopback interface, its data in `directory`. A server that an earlier,
+ * killed run left there is ended first; its data is kept. It asks for a password: whoever may
+ * change its settings can make it write files.
  */
 export async function startRedis(
   directory: string,
@@ -45,7 +46,8 @@ export async function startRedis(
   await ownFolder(directory, account);
   const pidFile = `${directory}.pid`;
   const orphan = Number(await readFile(pidFile, "utf8").catch(() => "0"));
-  // Redis shows a title in place of its command line, but it works in its data's folder (which root may not be shown).
+  // Redis shows a title in place of its command line, but it works in its data's folder (which root
+  // may not be shown).
   const isRedis = orphan > 0 && (await isRunning(orphan, basename(program.path)));
   if (isRedis && (await isRunningIn(orphan, directory))) await endProcess(orphan, "SIGTERM");
   if (options.fresh) await rm(directory, { recursive: true, force: true });
@@ -88,7 +90,10 @@ export async function startRedis(
 
 export const redisUrl = (password: string, port: number) => `redis://:${password}@127.0.0.1:${port}`;
 
-/** Its settings go in by stdin: a command line, and the password with it, is there for every local user to read. */
+/**
+ * Its settings go in by stdin: a command line, and the password with it, is there for every local
+ * user to read.
+ */
 async function spawnRedis(
   program: RedisProgram,
   account: Account | null,

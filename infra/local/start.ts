@@ -13,8 +13,9 @@ import { openStorage } from "./storage.ts";
 import { type Part, runMigrations, startPart } from "./system.ts";
 
 /**
- * `npm start`: everything on this machine. Finds or starts Postgres and Redis, migrates, starts the payment simulator, an API and a
- * worker as processes of their own, puts an item on sale, and stops all of it on Ctrl-C.
+ * `npm start`: everything on this machine. Finds or starts Postgres and Redis, migrates, starts the
+ * payment simulator, an API and a worker as processes of their own, puts an item on sale, and stops
+ * all of it on Ctrl-C.
  */
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -104,7 +105,10 @@ Holdfast is open.
 Ctrl-C stops everything.`);
 }
 
-/** One address cannot be told from a crowd on one machine, so nothing is limited per address unless asked for. */
+/**
+ * One address cannot be told from a crowd on one machine, so nothing is limited per address unless
+ * asked for.
+ */
 async function startApi(env: Record<string, string>): Promise<Part> {
   const local = {
     GUEST_SESSIONS: "on",
@@ -145,7 +149,10 @@ async function putOnSale(url: string, opsPassword: string): Promise<void> {
   if (!response.ok) throw new Error(`The item could not be put on sale: ${await response.text()}`);
 }
 
-/** Takes a started process into our care: it is stopped with us, or by the next run if we are killed. */
+/**
+ * Takes a started process into our care: it is stopped with us, or by the next run if we are
+ * killed.
+ */
 async function keep(part: Part): Promise<void> {
   parts.push(part);
   part.process.once("exit", (code, signal) => {
@@ -165,7 +172,10 @@ interface LocalSecrets extends Record<string, string> {
   STRIPE_WEBHOOK_SECRET: string;
 }
 
-/** Secrets for this machine alone, kept so that a shopper's token outlives a restart; given ones come first. */
+/**
+ * Secrets for this machine alone, kept so that a shopper's token outlives a restart; given ones
+ * come first.
+ */
 async function localSecrets(): Promise<LocalSecrets> {
   const file = join(directory, "secrets.json");
   const kept = await readFile(file, "utf8")
@@ -207,7 +217,8 @@ function stopWithGrace(): void {
     say("Everything has stopped.");
   };
   endedByItself = closeWithGrace({ delay: 40_000, logger: false }, stopAll).close;
-  // Whoever started us (npm, a shell) may be killed without passing it on; nobody should be left running then.
+  // Whoever started us (npm, a shell) may be killed without passing it on; nobody should be left
+  // running then.
   const parents = parentProcesses();
   setInterval(() => {
     if (parentProcesses() !== parents && !stopping) endedByItself();

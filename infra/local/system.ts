@@ -21,8 +21,9 @@ export interface Part {
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const startTimeoutMs = 30_000; // Node and its modules load in one to two seconds on a busy machine
 
-// As in the start scripts of api and worker. A new order lives for milliseconds: in a small nursery its memory is used again at once, while
-// V8's own choice lets a process grow by a hundred megabytes in a rush for the same speed.
+// As in the start scripts of api and worker. A new order lives for milliseconds: in a small nursery
+// its memory is used again at once, while V8's own choice lets a process grow by a hundred
+// megabytes in a rush for the same speed.
 const nodeOptions = ["--max-semi-space-size=32"];
 
 const programs = {
@@ -38,8 +39,9 @@ const programs = {
 } as const;
 
 /**
- * Starts one process, configured by environment alone, and waits until it says that it is serving. What it prints goes to
- * `<logDirectory>/<name>.log`, made anew. With `watch` it starts again by itself when a source file changes.
+ * Starts one process, configured by environment alone, and waits until it says that it is serving.
+ * What it prints goes to `<logDirectory>/<name>.log`, made anew. With `watch` it starts again by
+ * itself when a source file changes.
  * @throws with its last words where it ends instead
  */
 export async function startPart(
@@ -97,7 +99,8 @@ async function launch(
 ) {
   await mkdir(logDirectory, { recursive: true });
   const log = createWriteStream(join(logDirectory, `${name}.log`));
-  // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts in their order.
+  // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts
+  // in their order.
   const child = spawn(process.execPath, [...(watch ? ["--watch"] : []), ...nodeOptions, join(root, file)], {
     env: { ...process.env, ...env, LOG_LEVEL: atLeastInfo(env.LOG_LEVEL ?? process.env.LOG_LEVEL) },
     detached: true,
@@ -113,7 +116,10 @@ async function launch(
   return { child, lines: createInterface({ input: child.stdout }), lastWords: () => recent.trim() };
 }
 
-/** A part says on level info that it is serving, and we wait for that; the log goes to a file anyway. */
+/**
+ * A part says on level info that it is serving, and we wait for that; the log goes to a file
+ * anyway.
+ */
 function atLeastInfo(level: string | undefined): string {
   return level === "debug" || level === "trace" ? level : "info";
 }

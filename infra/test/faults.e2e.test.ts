@@ -8,7 +8,10 @@ import type { RunResult } from "../proof/faults/run-scenario.ts";
 import { runSuite } from "../proof/faults/run-suite.ts";
 import { scenarios } from "../proof/faults/scenarios.ts";
 
-/** The short form of `npm run test:faults`: every fault once, under load, on two systems side by side. */
+/**
+ * The short form of `npm run test:faults`: every fault once, under load, on two systems side by
+ * side.
+ */
 describe("the whole under faults", () => {
   let results: RunResult[] = [];
   beforeAll(async () => {

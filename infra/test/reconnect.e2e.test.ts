@@ -13,7 +13,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
 import { mulberry32 } from "../stripe-simulator/faults.ts";
 
-// The long form: RECONNECT_RESTARTS=20 npx vitest run --project e2e infra/test/reconnect.e2e.test.ts
+// The long form: RECONNECT_RESTARTS=20 npx vitest run --project e2e
+// infra/test/reconnect.e2e.test.ts
 const redisRestarts = Number(process.env.RECONNECT_RESTARTS || "3");
 const postgresRestarts = Math.max(1, Math.round(redisRestarts / 5));
 const recoveryMs = 10_000; // from a part's return until everything works again
@@ -60,7 +61,10 @@ describe(`two APIs and two workers, none of which is ever restarted (seed ${seed
     if (directory) await rm(directory, { recursive: true, force: true });
   });
 
-  /** Kills and revives a server in the middle of purchases, then holds every part of the system to its work. */
+  /**
+   * Kills and revives a server in the middle of purchases, then holds every part of the system to
+   * its work.
+   */
   const restart = async (server: RestartableServer) => {
     const abandoned = await leaveAbandonedHold(db);
     const acceptedBefore = crowd.accepted.length;
@@ -216,7 +220,9 @@ async function sendWebhooks({ simulatorUrl, apiUrls }: PrivateSystem): Promise<v
   expect(response.ok).toBe(true);
 }
 
-/** A hold that ended without anything sent to the provider: nobody but the sweeper ever looks at it. */
+/**
+ * A hold that ended without anything sent to the provider: nobody but the sweeper ever looks at it.
+ */
 async function leaveAbandonedHold(db: Database): Promise<string> {
   const id = randomUUID();
   await db.transaction().execute(async (trx) => {

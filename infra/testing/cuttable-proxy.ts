@@ -2,7 +2,10 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A TCP connection between two parts that can be cut, slowed down or frozen, and mended, so that an outage needs no server of one's own. */
+/**
+ * A TCP connection between two parts that can be cut, slowed down or frozen, and mended, so that an
+ * outage needs no server of one's own.
+ */
 export interface CuttableProxy {
   /** host:port to connect to instead of the real one. */
   readonly address: string;
@@ -10,7 +13,10 @@ export interface CuttableProxy {
   cut(): Promise<void>;
   /** Holds every portion of data back for so long, in both directions. */
   delay(ms: number): void;
-  /** Lets nothing through and breaks nothing: neither side can tell this from the other one's silence. */
+  /**
+   * Lets nothing through and breaks nothing: neither side can tell this from the other one's
+   * silence.
+   */
   freeze(): void;
   /** Lets everything through again, what was held back by a freeze too. */
   mend(): Promise<void>;

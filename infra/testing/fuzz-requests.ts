@@ -93,7 +93,9 @@ function asHeader(text: string): string {
   return text.replace(/[^\t\x20-\x7e\x80-\xff]/gu, "?");
 }
 
-/** A wait that may be asked for (Prefer: wait=N) is waited out: so a second at most, and seldom one. */
+/**
+ * A wait that may be asked for (Prefer: wait=N) is waited out: so a second at most, and seldom one.
+ */
 function shortWait(text: string): string {
   return text.replace(/wait\s*=\s*"?(\d+)/gi, (_, seconds) => `wait=${Number(seconds) % 16 === 1 ? 1 : 0}`);
 }

@@ -8,7 +8,10 @@ const actorConnections = 20; // more than there are ever actors: none of them wa
 const blockedLookMs = 2; // how long a step may take before we look whether it waits for a lock
 const stepMs = 40; // longer than a step takes; whoever takes longer sleeps, and the others go on meanwhile
 
-/** Connections for actors, as `openDatabase` sets them up, but for the sake of time with shorter waits for locks. */
+/**
+ * Connections for actors, as `openDatabase` sets them up, but for the sake of time with shorter
+ * waits for locks.
+ */
 export function actorPool(url: string): pg.Pool {
   const types = new pg.TypeOverrides();
   types.setTypeParser(pg.types.builtins.INT8, Number);
@@ -16,8 +19,9 @@ export function actorPool(url: string): pg.Pool {
 }
 
 /**
- * Actors that work at the same time, one step at a time: each call to the outside waits until the scheduler lets it go, so that the order of all
- * calls is the scheduler's choice, and the same choice again gives the same order. A call that Postgres holds back behind another one's row lock
+ * Actors that work at the same time, one step at a time: each call to the outside waits until the
+ * scheduler lets it go, so that the order of all calls is the scheduler's choice, and the same
+ * choice again gives the same order. A call that Postgres holds back behind another one's row lock
  * counts as taken, and the others go on: so there is always someone who can.
  */
 export class Interleaving {
@@ -37,7 +41,9 @@ export class Interleaving {
     this.#observer = observer;
   }
 
-  /** Somebody who begins now; may be called while others are at it. What they throw ends the run. */
+  /**
+   * Somebody who begins now; may be called while others are at it. What they throw ends the run.
+   */
   start(name: string, act: (actor: Actor) => Promise<void>): void {
     const id = Symbol(name);
     const gate = (step: string) => this.#gate(id, `${name}: ${step}`);

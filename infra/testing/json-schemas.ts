@@ -22,7 +22,8 @@ export type Examples = Readonly<Record<string, readonly unknown[]>>;
 
 /**
  * Values that fit a schema.
- * @throws where the schema uses a word that this does not know, so that nothing goes untested unnoticed
+ * @throws where the schema uses a word that this does not know, so that nothing goes untested
+ *   unnoticed
  */
 export function fitting(schema: JsonSchema, examples: Examples = {}, name = ""): fc.Arbitrary<unknown> {
   const known = examples[name];
@@ -79,7 +80,8 @@ function fittingString({ pattern, format, minLength = 0, maxLength = 300 }: Json
 }
 
 function matching(pattern: RegExp, maxLength: number): fc.Arbitrary<string> {
-  // Of everything but some Unicode classes fast-check makes nothing; most of what there is fits such a pattern anyway.
+  // Of everything but some Unicode classes fast-check makes nothing; most of what there is fits
+  // such a pattern anyway.
   if (!/\[\^[^\]]*\\p/.test(pattern.source)) return fc.stringMatching(pattern);
   return fc.string({ unit: "grapheme", maxLength: Math.min(maxLength, 40) }).filter((text) => pattern.test(text));
 }
@@ -95,7 +97,10 @@ const odd: fc.Arbitrary<unknown> = fc.oneof(
   fc.string({ unit: "binary", maxLength: 30 }),
 );
 
-/** Values that would fit a schema but for one thing: a field that is missing, one too many, or one that holds something else. */
+/**
+ * Values that would fit a schema but for one thing: a field that is missing, one too many, or one
+ * that holds something else.
+ */
 export function nearlyFitting(schema: JsonSchema, examples: Examples = {}): fc.Arbitrary<unknown> {
   if (schema.type !== "object") return odd;
   const names = Object.keys(schema.properties ?? {});

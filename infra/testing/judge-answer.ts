@@ -10,7 +10,10 @@ export type Judge = (
   answer: Answer | Error,
 ) => { readonly operation: Operation | null; readonly faults: readonly string[] };
 
-/** Judges answers by what the API says of itself: each is to be one that its operation documents, down to its body. */
+/**
+ * Judges answers by what the API says of itself: each is to be one that its operation documents,
+ * down to its body.
+ */
 export function answerJudge(operations: readonly Operation[]): Judge {
   const fits = schemaChecker();
   return (request, answer) => {

@@ -1,4 +1,7 @@
-/** What nobody thought of: other types, the far ends of each, and what parsers, databases and servers have tripped over. */
+/**
+ * What nobody thought of: other types, the far ends of each, and what parsers, databases and
+ * servers have tripped over.
+ */
 
 const words = (text: string) => text.trim().split(/\s+/);
 
@@ -39,7 +42,8 @@ export const oddFields: readonly unknown[] = [
   "x".repeat(5_000),
 ];
 
-// Without CONNECT, which asks for a tunnel and not for anything here: Node closes such a connection.
+// Without CONNECT, which asks for a tunnel and not for anything here: Node closes such a
+// connection.
 export const oddMethods = words(
   "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE QUERY PROPFIND LOCK PURGE SEARCH M-SEARCH MKCOL",
 );

@@ -4,7 +4,10 @@ import { startPostgres } from "@holdfast/infra/local/postgres.ts";
 import { childEnded } from "@holdfast/infra/local/processes.ts";
 import { startRedis } from "@holdfast/infra/local/redis.ts";
 
-/** A server of one's own that is killed without warning and comes back on the same port with the same data. */
+/**
+ * A server of one's own that is killed without warning and comes back on the same port with the
+ * same data.
+ */
 export interface RestartableServer {
   readonly url: string;
   /** SIGKILL: it gets to write nothing more. */
@@ -47,7 +50,10 @@ async function restartable(
 
 const startsTried = 20;
 
-/** A killed Postgres leaves children that hold its memory for a moment longer; until they are gone it does not start. */
+/**
+ * A killed Postgres leaves children that hold its memory for a moment longer; until they are gone
+ * it does not start.
+ */
 async function untilStarted(start: () => Promise<LocalServer>): Promise<LocalServer> {
   for (let tried = 1; ; tried++) {
     try {

@@ -7,7 +7,10 @@ export interface Answer {
   readonly body: string;
 }
 
-/** Sends a request as it stands. Rejects where no answer has come within the time, or the connection breaks. */
+/**
+ * Sends a request as it stands. Rejects where no answer has come within the time, or the connection
+ * breaks.
+ */
 export function sendRequest(origin: URL, agent: Agent, sent: FuzzRequest, timeoutMs: number): Promise<Answer> {
   const { method, url, headers, body, chunked } = sent;
   return new Promise((resolve, reject) => {

@@ -15,8 +15,9 @@ interface TestServer {
 }
 
 /**
- * Postgres and Redis for the tests: those of DATABASE_URL and REDIS_URL where given (and then nothing else), otherwise in
- * containers where a Docker engine answers, otherwise started here. Says once which it was.
+ * Postgres and Redis for the tests: those of DATABASE_URL and REDIS_URL where given (and then
+ * nothing else), otherwise in containers where a Docker engine answers, otherwise started here.
+ * Says once which it was.
  */
 export default async function setup(project: TestProject) {
   const directory = await mkdtemp(join(tmpdir(), "holdfast-test-"));
@@ -79,7 +80,10 @@ async function testRedis(directory: string, docker: boolean): Promise<TestServer
   return { url, origin: "in a container", stop: async () => void (await container.stop()) };
 }
 
-/** Asked through the client, which knows where an engine may be; without a client there is none to use. */
+/**
+ * Asked through the client, which knows where an engine may be; without a client there is none to
+ * use.
+ */
 async function dockerAnswers(): Promise<boolean> {
   return promisify(execFile)("docker", ["version", "--format", "{{.Server.Version}}"], { timeout: 5_000 }).then(
     () => true,

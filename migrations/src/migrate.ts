@@ -8,12 +8,21 @@ import { runWithoutTransaction } from "./run-without-transaction.ts";
 
 /** Waits until others are done, and how long that may take in all. */
 export interface MigrationTimes {
-  /** A lock that is not granted within this is given up: meanwhile every sale queues behind our request for it. */
+  /**
+   * A lock that is not granted within this is given up: meanwhile every sale queues behind our
+   * request for it.
+   */
   readonly lockTimeoutMs: number;
   readonly retryEveryMs: number;
-  /** How long locks are asked for again before that is an error; a busy table is free for us sooner or later. */
+  /**
+   * How long locks are asked for again before that is an error; a busy table is free for us sooner
+   * or later.
+   */
   readonly giveUpAfterMs: number;
-  /** How long to wait for another process that migrates; building an index on a large table takes minutes. */
+  /**
+   * How long to wait for another process that migrates; building an index on a large table takes
+   * minutes.
+   */
   readonly othersMs: number;
 }
 
@@ -33,10 +42,12 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings the database to the newest schema: every file of `sql/` in the order of its name, each once and in a transaction of its own,
- * or without one where its first line is `-- no transaction`. Safe to run twice, from many machines at once, and after a crash.
+ * Brings the database to the newest schema: every file of `sql/` in the order of its name, each
+ * once and in a transaction of its own, or without one where its first line is `-- no transaction`.
+ * Safe to run twice, from many machines at once, and after a crash.
  * @returns the names of the files that were applied now
- * @throws what Postgres said of the first file that failed; of one in a transaction nothing remains, one without is run again
+ * @throws what Postgres said of the first file that failed; of one in a transaction nothing
+ *   remains, one without is run again
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<string[]> {
   const times = { ...migrationTimes, ...options.times };
@@ -63,8 +74,8 @@ function openForMigrations(url: string, log?: Logger): Kysely<unknown> {
 }
 
 /**
- * Other timeouts than those of a sale's processes. As statements and not as parameters of the connection, since a role's own settings
- * would outlast an absent parameter.
+ * Other timeouts than those of a sale's processes. As statements and not as parameters of the
+ * connection, since a role's own settings would outlast an absent parameter.
  */
 async function setTimeouts(session: Kysely<unknown>, { lockTimeoutMs }: MigrationTimes): Promise<void> {
   const settings = {
@@ -81,8 +92,9 @@ async function setTimeouts(session: Kysely<unknown>, { lockTimeoutMs }: Migratio
 }
 
 /**
- * Takes the lock that one migrating process holds. Kysely's Migrator has one, too, but waits for it within a statement, and building an
- * index concurrently waits for every statement that began before: each would wait for the other.
+ * Takes the lock that one migrating process holds. Kysely's Migrator has one, too, but waits for it
+ * within a statement, and building an index concurrently waits for every statement that began
+ * before: each would wait for the other.
  */
 async function lockMigrations(session: Kysely<unknown>, times: MigrationTimes, log?: Logger): Promise<void> {
   const deadline = Date.now() + times.othersMs;
@@ -127,10 +139,14 @@ async function run(file: MigrationFile, db: Kysely<unknown>): Promise<void> {
   else await runWithoutTransaction(file, db);
 }
 
-// https://www.postgresql.org/docs/current/errcodes-appendix.html: lock_not_available, deadlock_detected
+// https://www.postgresql.org/docs/current/errcodes-appendix.html: lock_not_available,
+// deadlock_detected
 const lockCodes = ["55P03", "40P01"];
 
-/** Tries again what failed for a lock that somebody else held; in between whoever queued behind us goes on. */
+/**
+ * Tries again what failed for a lock that somebody else held; in between whoever queued behind us
+ * goes on.
+ */
 async function whenLocksAreFree(
   { retryEveryMs, giveUpAfterMs }: MigrationTimes,
   log: Logger | undefined,

@@ -75,7 +75,10 @@ interface OrderEventTable {
   at: Generated<Date>;
 }
 
-/** Where an open payment stands for whoever looks after it: what `payment_stage` in 004_money.sql says. */
+/**
+ * Where an open payment stands for whoever looks after it: what `payment_stage` in 004_money.sql
+ * says.
+ */
 export type PaymentStage = "unsent" | "unanswered" | "waiting" | "paid";
 
 /** What is to be done next about an unmatched payment. */
@@ -134,13 +137,15 @@ interface ItemBooks {
 
 export type Database = Kysely<Tables>;
 
-// Money and counts fit a double exactly (the columns' CHECKs keep them below 2^53), so bigint comes as a number.
+// Money and counts fit a double exactly (the columns' CHECKs keep them below 2^53), so bigint comes
+// as a number.
 const types = new pg.TypeOverrides();
 types.setTypeParser(pg.types.builtins.INT8, Number);
 
 /**
  * A pool on the database. Nothing is connected until the first query.
- * @param maxConnections how many at most; more only queue up inside Postgres on the same two or four cores
+ * @param maxConnections how many at most; more only queue up inside Postgres on the same two or
+ *   four cores
  */
 export function openDatabase(url: string, maxConnections: number, onError: (error: Error) => void): Database {
   const pool = new pg.Pool({
@@ -148,15 +153,17 @@ export function openDatabase(url: string, maxConnections: number, onError: (erro
     max: maxConnections,
     types,
     keepAlive: true,
-    // Every wait can end: an outage is noticed within seconds, and a stuck statement gives its locks back.
+    // Every wait can end: an outage is noticed within seconds, and a stuck statement gives its
+    // locks back.
     connectionTimeoutMillis: 3_000,
     query_timeout: 12_000,
     statement_timeout: 10_000,
     lock_timeout: 5_000,
     idle_in_transaction_session_timeout: 10_000,
   });
-  // A connection that breaks is reported here; without a listener it would end the process. On the connection itself, since the pool
-  // listens only while one is idle, and a transaction holds one between its statements.
+  // A connection that breaks is reported here; without a listener it would end the process. On the
+  // connection itself, since the pool listens only while one is idle, and a transaction holds one
+  // between its statements.
   pool.on("connect", (client) => client.on("error", onError));
   pool.on("error", () => {});
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
@@ -260,11 +267,14 @@ export async function findOrder(db: Database, orderId: string): Promise<Order> {
   return orderFromRow(row);
 }
 
-/** Makes sure at start that Postgres answers and has the schema, the newest table included. @throws one clear line where not */
+/**
+ * Makes sure at start that Postgres answers and has the schema, the newest table included. @throws
+ * one clear line where not
+ */
 export async function requirePostgres(db: Database): Promise<void> {
   try {
-    // Reads no row. With `limit 1` and an empty table, Postgres goes through all combinations of the
-    // others' rows.
+    // Reads no row. With `limit 1` and an empty table, Postgres goes through all combinations of
+    // the others' rows.
     await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations where false`.execute(
       db,
     );

@@ -1,7 +1,10 @@
 import { type Static, type TObject, Type } from "typebox";
 import { Clean, Default, Errors } from "typebox/value";
 
-/** The environment does not fit: one line per problem, without any value, since a value may be a secret. */
+/**
+ * The environment does not fit: one line per problem, without any value, since a value may be a
+ * secret.
+ */
 export class EnvironmentError extends Error {
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
@@ -12,9 +15,9 @@ export class EnvironmentError extends Error {
 }
 
 /**
- * Reads the variables a schema names: defaults filled in, text converted to numbers, everything checked, the result
- * frozen. An empty variable counts as absent. `check` adds what a schema cannot say, one line per problem;
- * it may be given values that do not fit.
+ * Reads the variables a schema names: defaults filled in, text converted to numbers, everything
+ * checked, the result frozen. An empty variable counts as absent. `check` adds what a schema cannot
+ * say, one line per problem; it may be given values that do not fit.
  * @throws EnvironmentError naming every variable that is missing or wrong
  */
 export function readEnvironment<S extends TObject>(
@@ -30,7 +33,10 @@ export function readEnvironment<S extends TObject>(
   return Object.freeze(config as Static<S>);
 }
 
-/** Turns the text of whole numbers into numbers, and only that: TypeBox's own Convert would cut 1.5 down to 1. */
+/**
+ * Turns the text of whole numbers into numbers, and only that: TypeBox's own Convert would cut 1.5
+ * down to 1.
+ */
 function withNumbers(schema: TObject, values: Record<string, string>): Record<string, string | number> {
   const convert = ([name, text]: [string, string]): [string, string | number] => {
     const { type } = schema.properties[name] as { type?: string };

@@ -5,9 +5,11 @@ import { openLanes } from "./queues.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 
 /**
- * The processes that share one Redis must agree on the number of lanes: which lane an item belongs to follows from it, and an order in a
- * lane that nobody serves would wait for ever. Each process is a member of the fleet, with a heartbeat; Redis also keeps the number that
- * was used last. Who comes with another number is refused while a member lives, or while orders wait in the former lanes.
+ * The processes that share one Redis must agree on the number of lanes: which lane an item belongs
+ * to follows from it, and an order in a lane that nobody serves would wait for ever. Each process
+ * is a member of the fleet, with a heartbeat; Redis also keeps the number that was used last. Who
+ * comes with another number is refused while a member lives, or while orders wait in the former
+ * lanes.
  */
 
 const heartbeatEveryMs = 2_000;
@@ -17,7 +19,9 @@ const startPatienceMs = 30_000; // a failover of Redis is over in seconds; past 
 const startRetryMs = 250;
 const seniorityMs = 60_000; // a member unheard of for longer (frozen, cut off) comes back as the youngest
 
-/** This process has another number of lanes than the fleet. The message is for operations, one line. */
+/**
+ * This process has another number of lanes than the fleet. The message is for operations, one line.
+ */
 export class LanesDiffer extends Error {
   constructor(own: number, fleet: number, what: string) {
     super(`PURCHASE_LANES is ${own} here and ${fleet} in the fleet: ${what}`);
@@ -26,12 +30,18 @@ export class LanesDiffer extends Error {
 }
 
 export interface FleetMember {
-  /** Resolves where an older member turns out to have another number of lanes: this process must not go on. */
+  /**
+   * Resolves where an older member turns out to have another number of lanes: this process must not
+   * go on.
+   */
   readonly expelled: Promise<LanesDiffer>;
   leave(): Promise<void>;
 }
 
-/** One key, so that a Redis Cluster runs this in one place. A member is `lanes since seen`, in Redis' own time. */
+/**
+ * One key, so that a Redis Cluster runs this in one place. A member is `lanes since seen`, in
+ * Redis' own time.
+ */
 const joinScript = `
 local id, lanes, ttl = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local time = redis.call("TIME")
@@ -68,7 +78,8 @@ interface FleetParts {
 
 /**
  * Makes this process a member of the fleet, until it leaves.
- * @throws LanesDiffer where the fleet has another number of lanes, or orders wait in the lanes of a former one
+ * @throws LanesDiffer where the fleet has another number of lanes, or orders wait in the lanes of a
+ *   former one
  */
 export async function joinFleet(parts: FleetParts): Promise<FleetMember> {
   const { redis, keys, log } = parts;
@@ -127,7 +138,8 @@ async function joinAtStart(parts: FleetParts, id: string): Promise<number> {
         `set it to ${value}, or stop every process first (a killed one counts for ${memberTtlMs / 1_000} s)`,
       );
     }
-    // Nobody lives, and the last fleet had another number: a change on purpose, unless its members are only cut off from Redis.
+    // Nobody lives, and the last fleet had another number: a change on purpose, unless its members
+    // are only cut off from Redis.
     await new Promise((resolve) => setTimeout(resolve, settleMs));
     const lane = await waitingLane(parts, value);
     if (lane !== null) {

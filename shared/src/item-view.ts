@@ -24,9 +24,9 @@ const checkItem = Compile(
 
 /**
  * The view of the items in Redis: what is left of each, so that "Out of stock" costs neither a job
- * nor a question to Postgres. It carries the item's version: an older message never overwrites a newer one,
- * whatever order they come in. What is new is told to every API server in the same step, so no
- * server can miss what the view has without noticing it (messages.ts).
+ * nor a question to Postgres. It carries the item's version: an older message never overwrites a
+ * newer one, whatever order they come in. What is new is told to every API server in the same step,
+ * so no server can miss what the view has without noticing it (messages.ts).
  */
 
 /** A Lua function that publishes one item, for scripts that do more than that. */
@@ -66,7 +66,10 @@ export async function readItems(redis: RedisClient, keys: RedisKeys): Promise<It
     .filter((item) => item !== null);
 }
 
-/** Reads a view, or a message with one; null where it is neither: Redis is open to whoever reaches it. */
+/**
+ * Reads a view, or a message with one; null where it is neither: Redis is open to whoever reaches
+ * it.
+ */
 export function readItem(text: string): Item | null {
   try {
     const item: unknown = JSON.parse(text.slice(text.indexOf(" ") + 1));

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 
 /**
- * A checkout lane is one of N purchase queues. An item always belongs to the same lane, and one job of a lane is
- * active at a time in the whole fleet: so an item's orders are decided strictly in the order of their arrival.
+ * A checkout lane is one of N purchase queues. An item always belongs to the same lane, and one job
+ * of a lane is active at a time in the whole fleet: so an item's orders are decided strictly in the
+ * order of their arrival.
  */
 
-/** Which lane an item belongs to, 0 … laneCount − 1. The same everywhere, as long as `laneCount` is. */
+/**
+ * Which lane an item belongs to, 0 … laneCount − 1. The same everywhere, as long as `laneCount` is.
+ */
 export function laneOf(itemId: string, laneCount: number): number {
   return createHash("sha256").update(itemId).digest().readUInt32BE(0) % laneCount;
 }

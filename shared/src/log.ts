@@ -18,7 +18,10 @@ export function createLog(name: string, level: string, destination: DestinationS
   );
 }
 
-/** Of an error only what helps to find its cause: a driver's error may carry whole rows, an SDK's whole requests. */
+/**
+ * Of an error only what helps to find its cause: a driver's error may carry whole rows, an SDK's
+ * whole requests.
+ */
 function serializeError(error: Error) {
   const { type, message, stack } = stdSerializers.err(error);
   const { code } = error as { code?: unknown };

@@ -1,12 +1,15 @@
 /**
- * Errors by their consequence. An outage passes by itself: whoever meets one waits and tries the same thing again, and no
- * order fails for it. Anything else is a surprise that the same try would meet again.
+ * Errors by their consequence. An outage passes by itself: whoever meets one waits and tries the
+ * same thing again, and no order fails for it. Anything else is a surprise that the same try would
+ * meet again.
  */
 
-// https://www.postgresql.org/docs/current/errcodes-appendix.html: classes whose errors pass by themselves.
+// https://www.postgresql.org/docs/current/errcodes-appendix.html: classes whose errors pass by
+// themselves.
 const transientSqlClasses = ["08", "53", "57", "58"];
-// serialization_failure, deadlock_detected, lock_not_available, read_only_sql_transaction (a failover under way),
-// unique_violation (another worker wrote the same order a moment ago: the next try finds it)
+// serialization_failure, deadlock_detected, lock_not_available, read_only_sql_transaction (a
+// failover under way), unique_violation (another worker wrote the same order a moment ago: the next
+// try finds it)
 const transientSqlStates = ["40001", "40P01", "55P03", "25006", "23505"];
 const transientSystemCodes = [
   "ECONNABORTED",
@@ -33,7 +36,10 @@ const redisRefuses = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF
 const scriptRefused = /-(OOM|READONLY|MISCONF|NOREPLICAS)\b/i; // Redis 6 puts its own words before a script's error
 const transientMessages = [connectionLost, timedOut, tlsFailed, clusterNotReady, redisRefuses, scriptRefused];
 
-/** Whether an error says that Postgres or Redis is unavailable or busy, rather than that something is wrong with the work. */
+/**
+ * Whether an error says that Postgres or Redis is unavailable or busy, rather than that something
+ * is wrong with the work.
+ */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof AggregateError) return error.errors.every(isOutage);
@@ -49,8 +55,9 @@ export function isOutage(error: unknown): boolean {
 }
 
 /**
- * Whether an error would meet every further try of the same work: data that is not what it should be, a broken invariant, a row that the
- * database refuses. Of anything else we do not know that, so the work is kept.
+ * Whether an error would meet every further try of the same work: data that is not what it should
+ * be, a broken invariant, a row that the database refuses. Of anything else we do not know that, so
+ * the work is kept.
  */
 export function isPermanent(error: unknown): boolean {
   if (!(error instanceof Error) || isOutage(error)) return false;

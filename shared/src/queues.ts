@@ -20,7 +20,10 @@ export function openChargeQueue(redis: RedisClient, keys: RedisKeys): ChargeQueu
   return new Queue("{charge}", queueOptions(redis, keys));
 }
 
-/** The payment provider's events, each added under its own id: one that waits already is not added twice. */
+/**
+ * The payment provider's events, each added under its own id: one that waits already is not added
+ * twice.
+ */
 export function openWebhookQueue(redis: RedisClient, keys: RedisKeys): WebhookQueue {
   const options = queueOptions(redis, keys);
   // Tried for about three days, as the provider does, and then kept to look at.
@@ -38,8 +41,8 @@ export function openNightlyQueue(redis: RedisClient, keys: RedisKeys): SweepQueu
 }
 
 /**
- * A finished job says nothing that Postgres does not, so only a few are kept to look at; failed ones stay for operations to look at
- * and replay.
+ * A finished job says nothing that Postgres does not, so only a few are kept to look at; failed
+ * ones stay for operations to look at and replay.
  */
 function queueOptions(redis: RedisClient, keys: RedisKeys) {
   return {

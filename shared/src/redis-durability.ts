@@ -3,8 +3,8 @@ import type { Logger } from "./log.ts";
 import type { RedisClient } from "./redis.ts";
 
 /**
- * What a 202 relies on: Redis has the order on disk before it answers (`appendonly`, `appendfsync always`), and never throws a
- * key away to make room (`noeviction`). Checked when a process starts.
+ * What a 202 relies on: Redis has the order on disk before it answers (`appendonly`, `appendfsync
+ * always`), and never throws a key away to make room (`noeviction`). Checked when a process starts.
  */
 
 /** What one server of Redis says of itself; null where it does not say. */
@@ -37,7 +37,10 @@ const wanted = [
   },
 ] as const;
 
-/** One line per setting that is not as it must be, or that nobody could read, with what to do. Empty where all is well. */
+/**
+ * One line per setting that is not as it must be, or that nobody could read, with what to do. Empty
+ * where all is well.
+ */
 export function durabilityProblems(servers: readonly RedisSettings[]): string[] {
   return servers.flatMap((settings) =>
     wanted.flatMap(({ name, read, value, otherwise }) => {
@@ -105,7 +108,10 @@ async function readConfig(redis: Redis): Promise<Map<string, string>> {
   return settings;
 }
 
-/** A command that Redis does not know or does not allow leaves a setting unread; an outage is for the caller. */
+/**
+ * A command that Redis does not know or does not allow leaves a setting unread; an outage is for
+ * the caller.
+ */
 function refusedIsNull(error: Error): null {
   if (/^(NOPERM|ERR|NOAUTH)/.test(error.message)) return null;
   throw error;

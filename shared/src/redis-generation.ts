@@ -5,9 +5,10 @@ import type { RedisClient, RedisKeys } from "./redis.ts";
 
 /**
  * Which generation of Redis this is: the same data, since it was last emptied or restored. Postgres
- * and Redis both know its token, and the number of its heartbeats, which is counted up in Redis first and then in Postgres. So Postgres is never ahead of a
- * sound Redis: one that lacks the token, or has fewer heartbeats, was emptied or restored from an
- * older state, and orders that were only there are gone.
+ * and Redis both know its token, and the number of its heartbeats, which is counted up in Redis
+ * first and then in Postgres. So Postgres is never ahead of a sound Redis: one that lacks the
+ * token, or has fewer heartbeats, was emptied or restored from an older state, and orders that were
+ * only there are gone.
  */
 
 export type LossCause = "emptied" | "restored";
@@ -18,7 +19,9 @@ export interface KnownGeneration {
   readonly token: string;
   readonly cause: "first_start" | LossCause;
   readonly beganAtMs: number;
-  /** How long ago it began, by the clock of Postgres: those of the processes may differ by seconds. */
+  /**
+   * How long ago it began, by the clock of Postgres: those of the processes may differ by seconds.
+   */
   readonly ageMs: number;
   /** Whether everything was put right after what began it. */
   readonly recovered: boolean;
@@ -45,12 +48,16 @@ export interface SeenGeneration {
 export type GenerationState = "begin" | "beginning" | "recover" | "sound" | LossCause;
 
 /**
- * How long the one that began a generation may take to give Redis its token: one command, and its timeout.
- * Nobody else ever does that: whoever comes late would cover up that Redis was emptied once more.
+ * How long the one that began a generation may take to give Redis its token: one command, and its
+ * timeout. Nobody else ever does that: whoever comes late would cover up that Redis was emptied
+ * once more.
  */
 export const stampGraceMs = 3_000;
 
-/** Compares what both sides know. Postgres must have been read first: read second, it could rightly be ahead. */
+/**
+ * Compares what both sides know. Postgres must have been read first: read second, it could rightly
+ * be ahead.
+ */
 export function judgeGeneration(known: KnownGeneration | null, seen: SeenGeneration): GenerationState {
   if (known === null) return "begin";
   if (seen.token === known.token && seen.heartbeats >= known.heartbeats) return known.recovered ? "sound" : "recover";
@@ -84,8 +91,9 @@ export async function readKnownGeneration(db: Database): Promise<KnownGeneration
   };
 }
 
-// Reads and writes in one step. What refuses writes says nothing about a loss: a demoted master that
-// lags behind has fewer heartbeats, and a generation that is begun there could not be given its token.
+// Reads and writes in one step. What refuses writes says nothing about a loss: a demoted master
+// that lags behind has fewer heartbeats, and a generation that is begun there could not be given
+// its token.
 const lookScript = `
 redis.call("HSET", KEYS[1], "probe", 1)
 return redis.call("HMGET", KEYS[1], "token", "heartbeats")`;
@@ -138,7 +146,8 @@ export async function beginGeneration(
   return begun?.token ?? null;
 }
 
-// Writes the token, unless somebody else wrote one since we looked: it may be of a later generation.
+// Writes the token, unless somebody else wrote one since we looked: it may be of a later
+// generation.
 const stampScript = `
 local token = redis.call("HGET", KEYS[1], "token") or ""
 if token == ARGV[2] then return 1 end
@@ -163,7 +172,10 @@ local seen = redis.call("HMGET", KEYS[1], "token", "heartbeats")
 if seen[1] ~= ARGV[1] or tonumber(seen[2]) < tonumber(ARGV[2]) then return -1 end
 return redis.call("HINCRBY", KEYS[1], "heartbeats", 1)`;
 
-/** One heartbeat, in Redis first. Had we died between the two, Redis would be ahead, which is as good. */
+/**
+ * One heartbeat, in Redis first. Had we died between the two, Redis would be ahead, which is as
+ * good.
+ */
 export async function countHeartbeat(
   db: Database,
   redis: RedisClient,

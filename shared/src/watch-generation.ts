@@ -21,16 +21,21 @@ import {
 
 export interface GenerationParts {
   readonly db: Database;
-  /** One that fails instead of waiting: what was asked before an outage must not be done after it. */
+  /**
+   * One that fails instead of waiting: what was asked before an outage must not be done after it.
+   */
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
   /**
-   * Puts right what a loss leaves behind. Workers do; API servers only watch. It may take minutes, and
-   * throws an AbortError where the process ends meanwhile.
+   * Puts right what a loss leaves behind. Workers do; API servers only watch. It may take minutes,
+   * and throws an AbortError where the process ends meanwhile.
    */
   readonly recover: ((known: KnownGeneration) => Promise<void>) | null;
-  /** Whether Redis lacks what it has acknowledged to this process in this generation; null where nothing is kept of that. */
+  /**
+   * Whether Redis lacks what it has acknowledged to this process in this generation; null where
+   * nothing is kept of that.
+   */
   readonly lacksSome: ((generation: number) => Promise<boolean>) | null;
   readonly log: Logger;
   readonly alarm: RaiseAlarm;
@@ -126,7 +131,10 @@ async function readGeneration({ db, redis, keys, lacksSome }: GenerationParts) {
   return { known, seen, state: restored ? ("restored" as const) : state };
 }
 
-/** Begins a generation, if nobody else just did, and gives Redis its token. Were we to die in between, the next look would find it lost. */
+/**
+ * Begins a generation, if nobody else just did, and gives Redis its token. Were we to die in
+ * between, the next look would find it lost.
+ */
 async function begin(
   { db, redis, keys, alarm }: GenerationParts,
   known: KnownGeneration | null,

@@ -1,4 +1,7 @@
-/** An event of the payment provider, as far as we care: which payment to ask about. Nothing of the payment itself is kept. */
+/**
+ * An event of the payment provider, as far as we care: which payment to ask about. Nothing of the
+ * payment itself is kept.
+ */
 export interface WebhookJob {
   readonly eventId: string;
   readonly type: string;

@@ -6,7 +6,10 @@ import { expect } from "vitest";
 import { recountBooks } from "../src/recovery/check-books.ts";
 import { reconcile } from "../src/recovery/reconcile.ts";
 
-/** Why a card was refused: by its bank, by its shopper before it, or since there is no such card. Nothing else ends an order. */
+/**
+ * Why a card was refused: by its bank, by its shopper before it, or since there is no such card.
+ * Nothing else ends an order.
+ */
 const declineCodes = ["generic_decline", "payment_intent_authentication_failure", "resource_missing"];
 
 /** Holds an item's orders against the provider's ledger, once everything has come to rest. */

@@ -30,7 +30,10 @@ const unusualLags = [
   { listLagMs: minute, searchLagMs: minute },
   { listLagMs: 3 * hour, searchLagMs: 3 * hour },
 ];
-/** What a moment's fault hits: the call that makes a payment, asks about one, cancels or refunds one. */
+/**
+ * What a moment's fault hits: the call that makes a payment, asks about one, cancels or refunds
+ * one.
+ */
 const targets = [
   { path: "/v1/payment_intents", suffix: "/payment_intents", method: "POST" },
   { path: "/v1/payment_intents/pi_", method: "GET" },
@@ -40,9 +43,15 @@ const targets = [
 // Latency is everywhere in a schedule, and no answer at all takes the SDK's whole timeout.
 const faults = faultKinds.filter((kind) => kind !== "never" && kind !== "latency");
 
-/** What happens at the payment provider without us: its faults, the shopper's bank, people at its dashboard, somebody else's payments. */
+/**
+ * What happens at the payment provider without us: its faults, the shopper's bank, people at its
+ * dashboard, somebody else's payments.
+ */
 export class ProviderSide {
-  /** Whether its lists ever lagged by more than we take for granted: a payment may have been missed, and be refunded later. */
+  /**
+   * Whether its lists ever lagged by more than we take for granted: a payment may have been missed,
+   * and be refunded later.
+   */
   laggedUnusually = false;
   /**
    * Orders with a payment of somebody else's that says it is our own attempt: which of the two
@@ -88,7 +97,10 @@ export class ProviderSide {
     this.#tell(`browser pays ${payment.id}: ${await worked(paid)}`);
   }
 
-  /** A payment under an order's metadata that no worker made: of another system, or of a request that everybody forgot. */
+  /**
+   * A payment under an order's metadata that no worker made: of another system, or of a request
+   * that everybody forgot.
+   */
   async somebodyPays(orderId: string, itemId: string, attempt: string | null): Promise<void> {
     const paid = this.#simulator.stripe.paymentIntents.create({
       amount: this.#dice.pick([1_999, 3_998, 555]) ?? 0,
@@ -114,7 +126,8 @@ export class ProviderSide {
   async setFaults(): Promise<void> {
     const rate = this.#dice.below(2) * 0.6;
     this.#tell(`faults ${rate}`);
-    // Every second time our own faults are among them: a key without the right, an account that may not charge.
+    // Every second time our own faults are among them: a key without the right, an account that may
+    // not charge.
     const kinds = this.#dice.oneIn(2) ? faults : undefined;
     const randomFaults = { rate, seed: this.#dice.below(1_000_000), ...(kinds && { kinds }) };
     await this.#simulator.configure({ randomFaults: rate === 0 ? null : randomFaults });
@@ -132,7 +145,10 @@ export class ProviderSide {
     await this.scriptFaults(this.#dice.pick(targets.slice(1)));
   }
 
-  /** The next charge is carried out, and answered with a failure that is saved under its key; the lists lag. */
+  /**
+   * The next charge is carried out, and answered with a failure that is saved under its key; the
+   * lists lag.
+   */
   async saveFailure(): Promise<void> {
     const lag = this.#dice.oneIn(2) ? usualLag : unusualLags[1];
     if (lag !== usualLag) this.laggedUnusually = true;
@@ -141,7 +157,10 @@ export class ProviderSide {
     await this.#simulator.script([{ ...targets[0], fault: "error_after", times: 1 }]);
   }
 
-  /** What the provider does as a whole: its lists lag, it is unavailable, it refuses our key, its refunds take days. */
+  /**
+   * What the provider does as a whole: its lists lag, it is unavailable, it refuses our key, its
+   * refunds take days.
+   */
   async configure(): Promise<void> {
     const settings = this.#dice.pick([
       usualLag,

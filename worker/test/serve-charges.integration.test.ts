@@ -12,7 +12,10 @@ import { readPayment } from "../src/payment/read-payment.ts";
 import { sendCharge, startAttempt } from "../src/payment/send-charge.ts";
 import { serveCharges } from "../src/payment/serve-charges.ts";
 
-/** Recovery is promised within ten seconds; an attempt that nobody asks for again is due after twenty. */
+/**
+ * Recovery is promised within ten seconds; an attempt that nobody asks for again is due after
+ * twenty.
+ */
 const recoveryMs = 8_000;
 
 describe("serving the charge queue", () => {

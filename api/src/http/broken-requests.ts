@@ -15,8 +15,9 @@ export interface BrokenRequest {
 }
 
 /**
- * Answers what never became a request: bytes that are no HTTP, headers past their limit, a head that took too long. Node hands over the bare
- * connection, so the answer is written by hand, and the connection ends with it: nobody knows where the next request would begin.
+ * Answers what never became a request: bytes that are no HTTP, headers past their limit, a head
+ * that took too long. Node hands over the bare connection, so the answer is written by hand, and
+ * the connection ends with it: nobody knows where the next request would begin.
  */
 export function answerBrokenRequest(error: BrokenRequest, socket: Socket): void {
   if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) return void socket.destroy();
@@ -35,7 +36,10 @@ export function answerBrokenRequest(error: BrokenRequest, socket: Socket): void 
   socket.setTimeout(lingerMs, () => socket.destroy());
 }
 
-/** The method of the request that could not be read: the last before the fault, since the packet may begin with the end of another body. */
+/**
+ * The method of the request that could not be read: the last before the fault, since the packet may
+ * begin with the end of another body.
+ */
 function methodOf({ rawPacket, bytesParsed }: BrokenRequest): string | undefined {
   if (!Buffer.isBuffer(rawPacket)) return undefined;
   const read = rawPacket.subarray(0, bytesParsed).toString("latin1");
@@ -91,12 +95,16 @@ function announcesBody(headers: IncomingHttpHeaders): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
-/** A request that expects something, or offers another protocol, is answered like any other (RFC 9110, sections 7.8 and 10.1.1). */
+/**
+ * A request that expects something, or offers another protocol, is answered like any other (RFC
+ * 9110, sections 7.8 and 10.1.1).
+ */
 export function ignoreOffers(app: App): void {
   // Node's own 417 has no problem for a body.
   app.server.on("checkExpectation", (request, response) => void app.server.emit("request", request, response));
-  // Node says nothing at all to a broken request that follows an offer on the same connection, so none may follow. Not in a hook: an
-  // address that cannot be read is answered before any hook runs.
+  // Node says nothing at all to a broken request that follows an offer on the same connection, so
+  // none may follow. Not in a hook: an address that cannot be read is answered before any hook
+  // runs.
   app.server.prependListener("request", (request, response) => {
     if (request.headers.upgrade !== undefined) response.setHeader("connection", "close");
   });

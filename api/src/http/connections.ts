@@ -29,7 +29,10 @@ export const connectionLimits: ConnectionLimits = {
 
 const keepAliveMs = 72_000; // longer than the 60 s of common load balancers, so that it is they who close
 
-/** What Fastify is to be built with, so that nobody can hold a connection, or fill our memory through one. */
+/**
+ * What Fastify is to be built with, so that nobody can hold a connection, or fill our memory
+ * through one.
+ */
 export function connectionOptions(limits: ConnectionLimits) {
   return {
     requestTimeout: limits.requestTimeoutMs,

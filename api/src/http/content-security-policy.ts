@@ -1,5 +1,6 @@
 /**
- * What a browser may do on our pages: everything from us and nothing inline, so that a script that got into a text stays text.
+ * What a browser may do on our pages: everything from us and nothing inline, so that a script that
+ * got into a text stays text.
  * @param connectTo another address that the storefront's script asks
  */
 export function contentSecurityPolicy(connectTo: string | null) {
@@ -15,7 +16,10 @@ export function contentSecurityPolicy(connectTo: string | null) {
   };
 }
 
-/** For pages that others wrote, the API description and the queue dashboard: they style themselves inline; scripts are as strict. */
+/**
+ * For pages that others wrote, the API description and the queue dashboard: they style themselves
+ * inline; scripts are as strict.
+ */
 export const foreignPagePolicy = [
   "default-src 'self'",
   "script-src 'self'",

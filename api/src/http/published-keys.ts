@@ -7,7 +7,10 @@ const reloadEveryMs = 10 * 60_000; // how long a key that was withdrawn may be g
 const retryEveryMs = 60_000; // how often a key server that does not answer is asked for keys that may have been withdrawn
 const restAfterFailureMs = 1_000; // how long unknown keys are refused at once, so that a crowd's requests do not pile up
 
-/** The key server does not say which keys there are, so nothing can be said of a token under a key unknown here. */
+/**
+ * The key server does not say which keys there are, so nothing can be said of a token under a key
+ * unknown here.
+ */
 export class KeysUnavailable extends Error {
   constructor(cause: unknown) {
     super("The key server gives no keys", { cause });
@@ -16,9 +19,10 @@ export class KeysUnavailable extends Error {
 }
 
 /**
- * The keys published under `url`, asked for again when a token names an unknown one, and every ten minutes. While the key server is
- * unavailable, those that are known stay good.
- * @returns for jose: the key of a token @throws KeysUnavailable where only the key server could tell
+ * The keys published under `url`, asked for again when a token names an unknown one, and every ten
+ * minutes. While the key server is unavailable, those that are known stay good.
+ * @returns for jose: the key of a token @throws KeysUnavailable where only the key server could
+ *   tell
  */
 export function publishedKeys(url: string, log: Logger): JWTVerifyGetKey {
   let triedAtMs = Number.NEGATIVE_INFINITY;

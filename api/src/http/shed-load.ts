@@ -11,10 +11,12 @@ export interface LoadLimits {
 }
 
 export const loadLimits: LoadLimits = {
-  // An answer takes three or four turns of the loop. At a second each a shopper waits for seconds, and work comes in faster than it is done.
+  // An answer takes three or four turns of the loop. At a second each a shopper waits for seconds,
+  // and work comes in faster than it is done.
   maxLoopDelayMs: 1_000,
-  // V8 collects garbage when halfway from what is in use to its limit: above 85 % at least 70 % is really in use, and at 100 % the process dies.
-  // Not the resident set: that hardly shrinks, so who once went above it would refuse for ever.
+  // V8 collects garbage when halfway from what is in use to its limit: above 85 % at least 70 % is
+  // really in use, and at 100 % the process dies. Not the resident set: that hardly shrinks, so who
+  // once went above it would refuse for ever.
   maxHeapBytes: 0.85 * getHeapStatistics().heap_size_limit,
 };
 
@@ -33,7 +35,9 @@ export interface LoadSample {
 
 export type Overload = "event loop" | "memory";
 
-/** What is too much, judged by the latest samples, newest last; null where new work can be taken. */
+/**
+ * What is too much, judged by the latest samples, newest last; null where new work can be taken.
+ */
 export function judgeLoad(samples: readonly LoadSample[], limits: LoadLimits): Overload | null {
   if ((samples.at(-1)?.heapBytes ?? 0) > limits.maxHeapBytes) return "memory";
   const latest = samples.slice(-samplesInARow);
@@ -42,8 +46,9 @@ export function judgeLoad(samples: readonly LoadSample[], limits: LoadLimits): O
 }
 
 /**
- * Answers 503 `busy` before any work is done, for as long as the process has more to do than it can. `@fastify/under-pressure` measures
- * the same, but judges by one window alone, so that a single pause turns a whole crowd away.
+ * Answers 503 `busy` before any work is done, for as long as the process has more to do than it
+ * can. `@fastify/under-pressure` measures the same, but judges by one window alone, so that a
+ * single pause turns a whole crowd away.
  */
 export function registerLoadShedding(app: App, limits: LoadLimits): void {
   const delay = monitorEventLoopDelay({ resolution: resolutionMs });

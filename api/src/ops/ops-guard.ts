@@ -7,7 +7,10 @@ import { isFromForeignPage } from "../http/foreign-page.ts";
 import { answerProblem, Problem } from "../http/problems.ts";
 import type { NoteAttempt } from "./ops-lockout.ts";
 
-/** Lets nobody under `/ops` but operations, by HTTP Basic, and nobody's page but our own act in their name. */
+/**
+ * Lets nobody under `/ops` but operations, by HTTP Basic, and nobody's page but our own act in
+ * their name.
+ */
 export async function guardOperations(app: App, password: string, noteAttempt: NoteAttempt): Promise<void> {
   const check = operationsCheck(password, noteAttempt);
   await app.register(basicAuth, { validate: check, authenticate: { realm: "holdfast" } });
@@ -22,7 +25,9 @@ export async function guardOperations(app: App, password: string, noteAttempt: N
   });
 }
 
-/** Compares digests in constant time, so that the time taken tells nothing of how much was right. */
+/**
+ * Compares digests in constant time, so that the time taken tells nothing of how much was right.
+ */
 function operationsCheck(password: string, noteAttempt: NoteAttempt) {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   const expected = digest(`ops:${password}`);

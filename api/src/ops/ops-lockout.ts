@@ -12,13 +12,20 @@ export const lockoutLimits: LockoutLimits = {
   lockMs: 15 * 60_000,
 };
 
-/** Addresses counted in this process while Redis is unavailable; an attacker with more of them is beyond a list. */
+/**
+ * Addresses counted in this process while Redis is unavailable; an attacker with more of them is
+ * beyond a list.
+ */
 const maxCountedHere = 10_000;
 
-/** Notes whether a password was right. @returns for how many ms the address is locked out, 0 where it is not */
+/**
+ * Notes whether a password was right. @returns for how many ms the address is locked out, 0 where
+ * it is not
+ */
 export type NoteAttempt = (address: string, right: boolean) => Promise<number>;
 
-// Who is locked out is not counted any further, so that the lock ends; and is told the same whether right or wrong.
+// Who is locked out is not counted any further, so that the lock ends; and is told the same whether
+// right or wrong.
 const attemptScript = redisScript<number>(
   "noteOpsAttempt",
   `
@@ -32,9 +39,10 @@ return 0`,
 );
 
 /**
- * Counts wrong passwords per client address in Redis, and so across all API servers; the password is compared first and the answer of Redis
- * decides, so that of many guesses at the same moment no more than the limit can succeed. A right password does not start the
- * count anew: who shares an address with operations would profit. While Redis is unavailable each process counts for itself.
+ * Counts wrong passwords per client address in Redis, and so across all API servers; the password
+ * is compared first and the answer of Redis decides, so that of many guesses at the same moment no
+ * more than the limit can succeed. A right password does not start the count anew: who shares an
+ * address with operations would profit. While Redis is unavailable each process counts for itself.
  */
 export function opsLockout(redis: RedisClient, keys: RedisKeys, limits: LockoutLimits): NoteAttempt {
   const countHere = localLockout(limits);

@@ -9,11 +9,14 @@ import { Problem } from "../http/problems.ts";
 /** Waits for what becomes of orders, for the requests that were asked to (`Prefer: wait`). */
 export interface OrderWatch {
   /**
-   * Gets an order, and waits until it is an answer or the time is over. It listens before it gets it, so that no message falls between.
+   * Gets an order, and waits until it is an answer or the time is over. It listens before it gets
+   * it, so that no message falls between.
    * @param getOrder reads the order, or places it; what it throws is thrown
-   * @param isAnswer asked of the order as it was got, and then of every newer state of it (`changed`)
+   * @param isAnswer asked of the order as it was got, and then of every newer state of it
+   *   (`changed`)
    * @returns the newest that is known of the order when the waiting ends
-   * @throws Problem 429 before it gets the order, where the shopper waits for as many answers as one may
+   * @throws Problem 429 before it gets the order, where the shopper waits for as many answers as
+   *   one may
    */
   answer(waiter: Waiter, getOrder: () => Promise<Order>, isAnswer: IsAnswer): Promise<Order>;
   /** How many requests wait. */
@@ -52,7 +55,10 @@ interface Watch {
   wake: (atOnce: boolean) => void;
 }
 
-/** Follows the messages of orders, one per batch, however many wait; after a gap it reads the views again. */
+/**
+ * Follows the messages of orders, one per batch, however many wait; after a gap it reads the views
+ * again.
+ */
 export async function openOrderWatch({ redis, subscriber, keys, log }: WatchParts): Promise<OrderWatch> {
   const watches = new Map<string, Set<Watch>>(); // by order id: a shopper may ask in several windows
   const waitingOf = new Map<string, number>(); // by shopper
@@ -134,7 +140,10 @@ function isNewer(order: Order, known: Order): boolean {
   return order.clientSecret !== null && known.clientSecret === null;
 }
 
-/** The order as soon as it is newer than `known` and an answer, or whatever newer was heard of when the time is over. */
+/**
+ * The order as soon as it is newer than `known` and an answer, or whatever newer was heard of when
+ * the time is over.
+ */
 function nextAnswer(
   watch: Watch,
   known: Order,

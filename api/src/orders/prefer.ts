@@ -5,8 +5,9 @@ import type { Waiter } from "./order-watch.ts";
 const maxWaitSeconds = 30; // shorter than any load balancer's idle timeout worth setting
 
 /**
- * How long a client asks to be kept waiting, `Prefer: wait=N` (RFC 7240, section 4.3), in whole seconds, 30 at most. 0 where it does not
- * ask, or in a way that is not understood: a preference is never an error.
+ * How long a client asks to be kept waiting, `Prefer: wait=N` (RFC 7240, section 4.3), in whole
+ * seconds, 30 at most. 0 where it does not ask, or in a way that is not understood: a preference is
+ * never an error.
  */
 export function waitSeconds(headers: IncomingHttpHeaders): number {
   const prefer = headers.prefer;
@@ -16,7 +17,10 @@ export function waitSeconds(headers: IncomingHttpHeaders): number {
   return Math.min(Number(seconds ?? 0), maxWaitSeconds);
 }
 
-/** Who waits for the answer to a request, and how long; says in the answer that the preference was heard. */
+/**
+ * Who waits for the answer to a request, and how long; says in the answer that the preference was
+ * heard.
+ */
 export function waiterFor(
   request: { readonly headers: IncomingHttpHeaders },
   reply: FastifyReply,

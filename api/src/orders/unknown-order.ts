@@ -16,7 +16,10 @@ export interface UnknownOrderParts {
   readonly keys: RedisKeys;
 }
 
-/** As `unknownOrder`, but found out once for all who ask meanwhile: what is said does not depend on the order. */
+/**
+ * As `unknownOrder`, but found out once for all who ask meanwhile: what is said does not depend on
+ * the order.
+ */
 export function unknownOrderTeller(parts: UnknownOrderParts): () => Promise<Problem> {
   const limits = { maxBatch: 20_000, maxWaiting: 20_000, maxUnderWay: 1 };
   const ask = coalesce<null, Problem>(limits, async (_key, asked) => {
@@ -29,9 +32,10 @@ export function unknownOrderTeller(parts: UnknownOrderParts): () => Promise<Prob
 const none = "You have no order with this id.";
 
 /**
- * What is said of an order that neither Redis nor Postgres knows. An order in line is only in Redis: where Redis turns out to have
- * been emptied or restored, its silence means nothing until that has been dealt with, and afterwards the order may be one that was
- * lost. Whoever holds a 202 for it is told so, and what to do.
+ * What is said of an order that neither Redis nor Postgres knows. An order in line is only in
+ * Redis: where Redis turns out to have been emptied or restored, its silence means nothing until
+ * that has been dealt with, and afterwards the order may be one that was lost. Whoever holds a 202
+ * for it is told so, and what to do.
  */
 export async function unknownOrder({ db, redis, keys }: UnknownOrderParts): Promise<Problem> {
   const known = await readKnownGeneration(db);

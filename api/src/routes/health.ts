@@ -39,7 +39,10 @@ export function healthRoutes(app: App, { checkReadiness, closing }: HealthParts)
   );
 }
 
-/** Redis having lost orders takes no server out of service, but whoever looks shall see it for a day. */
+/**
+ * Redis having lost orders takes no server out of service, but whoever looks shall see it for a
+ * day.
+ */
 function recentLoss(losses: Readiness["losses"]) {
   const last = losses?.last ?? null;
   if (last === null || last.atMs + viewTtlMs < Date.now()) return {};

@@ -53,7 +53,8 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
 function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsParts): void {
   const changed = async (item: Item) => {
     items.note(item);
-    // Where Redis is unavailable it only takes longer: every server reads Postgres again now and then.
+    // Where Redis is unavailable it only takes longer: every server reads Postgres again now and
+    // then.
     await publishItems(redis, keys, [item]).catch(() => {});
   };
 
@@ -151,7 +152,10 @@ function booksRoute(app: App, db: Database): void {
   );
 }
 
-/** The format lets leap seconds and the far ends of the calendar through, which the program and the database cannot hold. */
+/**
+ * The format lets leap seconds and the far ends of the calendar through, which the program and the
+ * database cannot hold.
+ */
 function requireInstant(name: string, text: string | null | undefined): void {
   if (text === null || text === undefined) return;
   const year = new Date(text).getUTCFullYear(); // NaN where it is no time at all

@@ -4,7 +4,10 @@ import { type RushOptions, rush } from "../rush/rush.ts";
 import { signedTokens } from "../rush/shopper-tokens.ts";
 import type { BenchSystem } from "./bench-system.ts";
 
-/** Whole rushes with payments, against two API servers and two workers: 5,000 shoppers several times, then 100,000 once. */
+/**
+ * Whole rushes with payments, against two API servers and two workers: 5,000 shoppers several
+ * times, then 100,000 once.
+ */
 export async function runRushes(
   { databaseUrl, redisUrl, db, storage }: BenchSystem,
   logDirectory: string,

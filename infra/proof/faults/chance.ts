@@ -1,6 +1,9 @@
 import { mulberry32 } from "../../stripe-simulator/faults.ts";
 
-/** Everything a run leaves to chance, from one seed: the same seed draws the same, as far as the machine's timing lets it. */
+/**
+ * Everything a run leaves to chance, from one seed: the same seed draws the same, as far as the
+ * machine's timing lets it.
+ */
 export interface Chance {
   /** A number in [0, 1). */
   draw(): number;

@@ -18,7 +18,9 @@ export interface OrderRow {
   readonly reason: string | null;
   /** The number of its first event: the order in which an item's orders were decided. */
   readonly firstEvent: number;
-  /** Whether it was cancelled in line, before it was decided: by its shopper, or since it was lost. */
+  /**
+   * Whether it was cancelled in line, before it was decided: by its shopper, or since it was lost.
+   */
   readonly leftLine: boolean;
   /** Whether the payment provider's answer was missing at some time. */
   readonly paymentWasUnknown: boolean;
@@ -33,7 +35,10 @@ export interface Books {
   readonly balanced: boolean;
 }
 
-/** All that is known of a run when it is over: what shoppers were told, Postgres, the provider's ledger, the queues. */
+/**
+ * All that is known of a run when it is over: what shoppers were told, Postgres, the provider's
+ * ledger, the queues.
+ */
 export interface Evidence {
   readonly tales: readonly Tale[];
   readonly rows: readonly OrderRow[];
@@ -82,7 +87,10 @@ async function readBooks(db: Database, itemIds: readonly string[]): Promise<Book
 
 const laneCount = 4;
 
-/** The queues in which an order may be, straight from BullMQ's own lists: the sweeper's are never empty. */
+/**
+ * The queues in which an order may be, straight from BullMQ's own lists: the sweeper's are never
+ * empty.
+ */
 export async function readQueues({ redisClient, keys }: Stage): Promise<Evidence["queues"]> {
   const names = [...Array.from({ length: laneCount }, (_, lane) => laneQueueName(lane)), "{charge}", "{webhook}"];
   const entries = names.map(async (name) => {
@@ -101,7 +109,10 @@ export async function readQueues({ redisClient, keys }: Stage): Promise<Evidence
 
 const restTimeoutMs = 10_000;
 
-/** The queues once they are empty: a webhook may come late, and is gone a moment later. What stays longer than that is stuck. */
+/**
+ * The queues once they are empty: a webhook may come late, and is gone a moment later. What stays
+ * longer than that is stuck.
+ */
 async function readQueuesAtRest(stage: Stage): Promise<Evidence["queues"]> {
   const deadline = Date.now() + restTimeoutMs;
   for (;;) {

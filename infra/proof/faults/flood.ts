@@ -14,8 +14,9 @@ const connections = 256;
 const mostResidentBytes = 512 * 1024 * 1024; // a process at rest takes a quarter of it
 
 /**
- * Purchases at ten times the rate the system takes them at, while the crowd goes on shopping. Everyone may have one unit, so the flood passes through
- * the line without ending in ten thousand payments.
+ * Purchases at ten times the rate the system takes them at, while the crowd goes on shopping.
+ * Everyone may have one unit, so the flood passes through the line without ending in ten thousand
+ * payments.
  */
 export const flooded: Scenario = {
   name: "flood",
@@ -113,7 +114,10 @@ async function noRowTooMany(
   return { check: "each 202 has one row", ok: rows >= ids.length && rows <= ids.length + broken + unanswered, found };
 }
 
-/** Samples what each process takes of the machine's memory, from /proc; elsewhere there is nothing to see. */
+/**
+ * Samples what each process takes of the machine's memory, from /proc; elsewhere there is nothing
+ * to see.
+ */
 function watchMemory({ apis, workers }: Stage): { stop(): Finding[] } {
   const samples = new Map([...apis, ...workers].map((one) => [one, [] as number[]]));
   const timer = setInterval(() => {

@@ -19,8 +19,10 @@ export interface Verdict {
 }
 
 /**
- * Holds what shoppers were told against Postgres, Postgres against the books, and both against the payment provider's ledger.
- * @param redisLostAtMs when Redis lost what only it had, where it did: orders that were still in line then may be gone, and only those
+ * Holds what shoppers were told against Postgres, Postgres against the books, and both against the
+ * payment provider's ledger.
+ * @param redisLostAtMs when Redis lost what only it had, where it did: orders that were still in
+ *   line then may be gone, and only those
  */
 export function judge(evidence: Evidence, price: number, redisLostAtMs: number | null = null): Verdict {
   const { tales, books } = evidence;
@@ -106,8 +108,8 @@ function unitsOut(rows: readonly OrderRow[], { itemId }: Books): number {
 }
 
 /**
- * Rows that no 202 names. A shopper who got no clear answer may have one; with an Idempotency-Key never more than one, without never
- * more than they sent requests.
+ * Rows that no 202 names. A shopper who got no clear answer may have one; with an Idempotency-Key
+ * never more than one, without never more than they sent requests.
  */
 function surplusRows({ tales, rows }: Evidence, redisLostAtMs: number | null): OrderRow[] {
   const taleOf = new Map(tales.map((tale) => [tale.shopperId, tale]));
@@ -123,7 +125,10 @@ function surplusRows({ tales, rows }: Evidence, redisLostAtMs: number | null): O
   });
 }
 
-/** Postgres against the ledger: which orders have a wrong payment, and how many payments there are too many. */
+/**
+ * Postgres against the ledger: which orders have a wrong payment, and how many payments there are
+ * too many.
+ */
 function checkPayments({ rows, payments }: Evidence, price: number): { wrong: string[]; doubled: number } {
   const taken = payments.filter((payment) => payment.amountReceived > payment.amountRefunded);
   const takenFor = Map.groupBy(taken, (payment) => payment.orderId ?? "none");
@@ -151,15 +156,17 @@ function cancelledOnAGuess({ tales, rows }: Evidence, mayBeGone: (tale: Tale) =>
   const cancelled = rows.filter((row) => row.status === "cancelled" && row.reason !== "by_shopper");
   return cancelled.flatMap((row) => {
     const tale = taleOf.get(row.shopperId);
-    // Nor did they lose anything who never had a 202: their order was refused, and cannot be decided.
+    // Nor did they lose anything who never had a 202: their order was refused, and cannot be
+    // decided.
     const lostInLine = tale !== undefined && row.leftLine && (mayBeGone(tale) || tale.acceptedMs === null);
     return tale?.paymentMethod === goodCard && !lostInLine ? [row.id] : [];
   });
 }
 
 /**
- * Orders that were passed by: whoever had their 202 before another one even pressed Buy comes before them, on whichever servers. Those
- * who left the line were never decided in it. Where Redis lost the line, it begins anew.
+ * Orders that were passed by: whoever had their 202 before another one even pressed Buy comes
+ * before them, on whichever servers. Those who left the line were never decided in it. Where Redis
+ * lost the line, it begins anew.
  */
 function passedBy({ tales, rows }: Evidence, redisLostAtMs: number | null): string[] {
   const rowOf = new Map(rows.filter((row) => !row.leftLine).map((row) => [row.id, row]));

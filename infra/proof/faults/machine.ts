@@ -3,7 +3,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { childEnded } from "../../local/processes.ts";
 
-/** A process of the stage that can be ended in any way and started again, at the same address and with the same data. */
+/**
+ * A process of the stage that can be ended in any way and started again, at the same address and
+ * with the same data.
+ */
 export interface Machine {
   readonly name: string;
   /** The process that runs now, or ran last. */
@@ -86,7 +89,10 @@ function killIfThere(pid: number): void {
   }
 }
 
-/** The numbers of a process' children. Without /proc none are found, and Postgres' own end when they miss their parent. */
+/**
+ * The numbers of a process' children. Without /proc none are found, and Postgres' own end when they
+ * miss their parent.
+ */
 async function childrenOf(parent: number): Promise<number[]> {
   const names = await readdir("/proc").catch(() => []);
   const pids = names.map(Number).filter((pid) => pid > 0);
@@ -100,8 +106,8 @@ async function childrenOf(parent: number): Promise<number[]> {
 }
 
 /**
- * A port to come back to: below those that systems give to outgoing connections, since one of these could take it while its owner is
- * away.
+ * A port to come back to: below those that systems give to outgoing connections, since one of these
+ * could take it while its owner is away.
  */
 export async function lastingPort(): Promise<number> {
   for (;;) {

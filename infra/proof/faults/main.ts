@@ -9,7 +9,10 @@ import type { RunResult } from "./run-scenario.ts";
 import { runSuite } from "./run-suite.ts";
 import { scenarios } from "./scenarios.ts";
 
-/** `npm run test:faults`: breaks a whole system of its own in every way there is, under load, and audits what came of it. */
+/**
+ * `npm run test:faults`: breaks a whole system of its own in every way there is, under load, and
+ * audits what came of it.
+ */
 
 const usage = `npm run test:faults -- [options]
   --minutes 10     the long form: round after round for so long; without it every fault once, in short

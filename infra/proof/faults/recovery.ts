@@ -3,11 +3,15 @@ import type { Finding } from "./judge.ts";
 import type { Fault } from "./scenario.ts";
 import type { Tale } from "./shopper.ts";
 
-/** Milliseconds from the part's return (or the worker's death) on; null where nobody was concerned. */
+/**
+ * Milliseconds from the part's return (or the worker's death) on; null where nobody was concerned.
+ */
 export interface Recovery {
   /** Until the first order that was accepted after it was decided. */
   readonly firstOrderMs: number | null;
-  /** Until the last of those under way then was settled, but for payments whose outcome was unknown. */
+  /**
+   * Until the last of those under way then was settled, but for payments whose outcome was unknown.
+   */
   readonly underWayMs: number | null;
   /** How long the slowest of those accepted afterwards took to be settled. */
   readonly laterMs: number | null;
@@ -24,7 +28,10 @@ interface Wait {
 const recoveryBoundMs = 10_000;
 const settleBoundMs = 60_000; // for payments of unknown outcome, and for those who came into a line that had grown long
 
-/** How long it took until the shop was itself again, as the shoppers saw it: their polls are a few tenths of a second apart. */
+/**
+ * How long it took until the shop was itself again, as the shoppers saw it: their polls are a few
+ * tenths of a second apart.
+ */
 export function recoveryOf(
   evidence: Evidence,
   { struckAtMs, backAtMs }: Fault,

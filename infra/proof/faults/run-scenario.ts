@@ -40,7 +40,9 @@ const patienceMs = 180_000; // a minute without the provider, a minute in which 
 const settleTimeoutMs = 60_000;
 const holdSeconds = 120; // longer than any fault here: what is let go at its end is tried elsewhere
 
-/** One run: puts items on sale, lets the crowd in, strikes, waits until all is settled, and judges. */
+/**
+ * One run: puts items on sale, lets the crowd in, strikes, waits until all is settled, and judges.
+ */
 export async function runScenario(
   stage: Stage,
   scenario: Scenario,
@@ -91,8 +93,8 @@ export async function runScenario(
 }
 
 /**
- * The provider's answers go wrong now and then whatever else does. An error it saved under a key takes the sweeper half a minute to see
- * through: that is for the long form.
+ * The provider's answers go wrong now and then whatever else does. An error it saved under a key
+ * takes the sweeper half a minute to see through: that is for the long form.
  */
 function providerFaults(chance: Chance, short: boolean): RandomFaults {
   const seed = Math.floor(chance.draw() * 2 ** 31);

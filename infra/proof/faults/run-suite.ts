@@ -7,7 +7,10 @@ import { openStage, type Stage } from "./stage.ts";
 
 export interface SuiteOptions extends RunOptions {
   readonly seed: number;
-  /** How many systems are broken side by side, each with its own scenarios: most of the time everybody waits for something to come back. */
+  /**
+   * How many systems are broken side by side, each with its own scenarios: most of the time
+   * everybody waits for something to come back.
+   */
   readonly stages: number;
   /** Until when new runs are begun after each scenario was tried once; 0 for one round. */
   readonly minutes: number;
@@ -18,8 +21,8 @@ export interface SuiteOptions extends RunOptions {
 }
 
 /**
- * Tries every scenario once, in random order, and goes on round after round until the time is over. Those that take the whole machine come
- * by themselves at the end of a round.
+ * Tries every scenario once, in random order, and goes on round after round until the time is over.
+ * Those that take the whole machine come by themselves at the end of a round.
  */
 export async function runSuite(scenarios: readonly Scenario[], options: SuiteOptions): Promise<RunResult[]> {
   const endMs = Date.now() + options.minutes * 60_000;
@@ -80,7 +83,9 @@ async function openStages({ stages, directory }: SuiteOptions): Promise<Stage[]>
   }
 }
 
-/** A process that died when it should not have was reported; the next run shall not suffer for it. */
+/**
+ * A process that died when it should not have was reported; the next run shall not suffer for it.
+ */
 async function makeWhole(stage: Stage): Promise<void> {
   await Promise.all([stage.postgres, stage.redis].map((one) => one.start()));
   await Promise.all([...stage.apis, ...stage.workers].map((one) => one.start()));

@@ -39,7 +39,10 @@ export interface ShopClient {
 
 const answerTimeoutMs = 15_000; // more than any answer may take by the API's own bounds
 
-/** What stands before the API servers: takes turns, and goes on to the next one where a server is not there or says 503. */
+/**
+ * What stands before the API servers: takes turns, and goes on to the next one where a server is
+ * not there or says 503.
+ */
 export function shopClient(urls: readonly string[], connectionsPerServer = 100): ShopClient {
   const options = { connections: connectionsPerServer, headersTimeout: answerTimeoutMs, bodyTimeout: answerTimeoutMs };
   const servers = urls.map((url) => ({ url, agent: new Agent({ ...options, connect: { timeout: 2_000 } }) }));

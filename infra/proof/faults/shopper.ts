@@ -3,7 +3,10 @@ import { SignJWT } from "jose";
 import type { Chance } from "./chance.ts";
 import type { Answer, ShopClient } from "./shop-client.ts";
 
-/** What happened to one shopper, as they saw it. Times are milliseconds since 1970, all on this machine's clock. */
+/**
+ * What happened to one shopper, as they saw it. Times are milliseconds since 1970, all on this
+ * machine's clock.
+ */
 export interface Tale {
   readonly shopperId: string;
   readonly itemId: string;
@@ -20,7 +23,10 @@ export interface Tale {
   askedMs: number | null;
   acceptedMs: number | null;
   orderId: string | null;
-  /** Other orders than the first that a repeat under the same key was answered with: there may be none. */
+  /**
+   * Other orders than the first that a repeat under the same key was answered with: there may be
+   * none.
+   */
   otherOrderIds: string[];
   /** The code of a final refusal. */
   refusal: string | null;
@@ -61,7 +67,10 @@ const heldSeconds = 5; // shorter than the client's own patience, longer than ne
 const firstRetryMs = 200; // doubled each time, up to 2 s, and up to half of it again at random
 const lastRetryMs = 2_000;
 
-/** One shopper from pressing Buy to the final answer, or until their patience ends. The tale is told as it happens. */
+/**
+ * One shopper from pressing Buy to the final answer, or until their patience ends. The tale is told
+ * as it happens.
+ */
 export async function shop(around: Surroundings, character: Character, begin: (tale: Tale) => void): Promise<void> {
   const { itemId, quantity, keyed, paymentMethod } = character;
   const shopperId = `shopper-${crypto.randomUUID()}`;
@@ -127,7 +136,10 @@ async function buy(around: Surroundings, token: string, tale: Tale, deadlineMs: 
   return false;
 }
 
-/** Polls until the final answer, and does on the way what the shopper does: speak with their bank, or change their mind. */
+/**
+ * Polls until the final answer, and does on the way what the shopper does: speak with their bank,
+ * or change their mind.
+ */
 async function follow(
   around: Surroundings,
   token: string,
@@ -154,7 +166,8 @@ async function follow(
     if (character.waits && (answer.status !== 200 || !holds)) await sleep(chance.between(...pollEveryMs));
     if (answer.status === 404) {
       tale.denied += 1;
-      // What was only in Redis may be gone with it: whoever has a key buys again, and it is the same order.
+      // What was only in Redis may be gone with it: whoever has a key buys again, and it is the
+      // same order.
       if (!tale.keyed || !(await buy(around, token, tale, deadlineMs))) return;
     }
     if (answer.status !== 200) continue;

@@ -12,7 +12,9 @@ import type { RandomFaults } from "../../stripe-simulator/faults.ts";
 import type { SimulatorSettings } from "../../stripe-simulator/settings.ts";
 import { lastingPort, type Machine, machine } from "./machine.ts";
 
-/** The connections between the parts, each through a proxy that can cut, slow down and freeze it. */
+/**
+ * The connections between the parts, each through a proxy that can cut, slow down and freeze it.
+ */
 export const linkNames = [
   "api-redis",
   "api-postgres",

@@ -31,7 +31,10 @@ export interface AuditInput {
 
 const expectedOutcomes = ["confirmed", "out_of_stock", "cancelled"];
 
-/** Holds what the shoppers were told against Postgres, the items' books and the payment provider's ledger. */
+/**
+ * Holds what the shoppers were told against Postgres, the items' books and the payment provider's
+ * ledger.
+ */
 export function audit(input: AuditInput): Finding[] {
   const { tally, itemIds, units, books } = input;
   const confirmed = tally.items.map((item) => item.told.get("confirmed")?.orders ?? 0);
@@ -107,8 +110,9 @@ function auditRecord(record: readonly ReadonlyMap<string, OrderSet>[], tally: Ta
 }
 
 /**
- * Order of arrival as shoppers can tell: whoever had their answer before another pressed Buy comes before them. Without declines no
- * unit comes back, so whoever got nothing and knew of it before some winner even sent their request was passed by.
+ * Order of arrival as shoppers can tell: whoever had their answer before another pressed Buy comes
+ * before them. Without declines no unit comes back, so whoever got nothing and knew of it before
+ * some winner even sent their request was passed by.
  */
 function keptOrder(tally: Tally): boolean {
   if (tally.outcomes.has("cancelled")) return true;

@@ -14,7 +14,10 @@ import { reportPage } from "./report-page.ts";
 import { type RushOptions, rush } from "./rush.ts";
 import { fetchTokens, maxFetchedTokens, signedTokens } from "./shopper-tokens.ts";
 
-/** `npm run rush`: many shoppers at once against a system started for it, or a running one; then the audit. */
+/**
+ * `npm run rush`: many shoppers at once against a system started for it, or a running one; then the
+ * audit.
+ */
 
 const usage = `npm run rush -- [options]
   --buyers 5000      how many shoppers press Buy

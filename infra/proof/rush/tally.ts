@@ -1,13 +1,19 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import type { Fare } from "./crowd.ts";
 
-/** A set of orders told by how many they are and by a sum over their ids: two sets that agree in both are the same one. */
+/**
+ * A set of orders told by how many they are and by a sum over their ids: two sets that agree in
+ * both are the same one.
+ */
 export interface OrderSet {
   readonly orders: number;
   readonly sum: number;
 }
 
-/** The last eight digits of an id as a number; random in every kind of id we make. A sum of two million stays exact. */
+/**
+ * The last eight digits of an id as a number; random in every kind of id we make. A sum of two
+ * million stays exact.
+ */
 export function digestOf(orderId: string): number {
   return Number.parseInt(orderId.slice(-8), 16);
 }

@@ -6,8 +6,8 @@ import type { Payment } from "./read-payment.ts";
 export const idleMs = 60_000; // until a payment is looked at again of which nothing is to be done
 
 /**
- * Puts off what is due and has nothing to be done: to the end of its hold, or a minute. Otherwise it
- * would be looked at over and over. Not where somebody said meanwhile that there is something.
+ * Puts off what is due and has nothing to be done: to the end of its hold, or a minute. Otherwise
+ * it would be looked at over and over. Not where somebody said meanwhile that there is something.
  */
 export async function putOff(db: Database, { orderId, hints, status }: Payment): Promise<void> {
   const later = sql<Date>`greatest(coalesce(hold_expires_at, now()), now() + ${idleMs} * interval '1 millisecond')`;
@@ -21,7 +21,10 @@ export async function putOff(db: Database, { orderId, hints, status }: Payment):
     .execute();
 }
 
-/** Puts off everything about an order whose settling failed: later each time, since it may fail again. */
+/**
+ * Puts off everything about an order whose settling failed: later each time, since it may fail
+ * again.
+ */
 export async function putOffFailed(db: Database, orderId: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const order = await trx

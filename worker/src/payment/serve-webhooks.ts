@@ -10,7 +10,10 @@ import { processWebhook } from "./process-webhook.ts";
 
 const concurrency = 10; // two short statements each
 
-/** Serves the queue of the provider's events. What fails is tried again for days, as the provider itself would. */
+/**
+ * Serves the queue of the provider's events. What fails is tried again for days, as the provider
+ * itself would.
+ */
 export function serveWebhooks(
   queue: WebhookQueue,
   parts: {
@@ -26,7 +29,8 @@ export function serveWebhooks(
     queue.name,
     async (job) => {
       const outcome = await processWebhook(db, charges, job.data).catch((error: Error) => {
-        // What no further try can change is not tried for days: it waits among the failed ones for somebody to look.
+        // What no further try can change is not tried for days: it waits among the failed ones for
+        // somebody to look.
         throw isPermanent(error) ? new UnrecoverableError(error.message) : error;
       });
       log.debug({ event: job.data.eventId, type: job.data.type, outcome }, "webhook processed");

@@ -1,11 +1,12 @@
-import { appendEvent, type Database, eventRow, type Tables } from "@holdfast/shared/database.ts";
+import { appendEvent, type Database, type Tables } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
-import type { OrderStatus } from "@holdfast/shared/order.ts";
-import { sql, type Transaction, type UpdateObject } from "kysely";
+import { sql, type Transaction } from "kysely";
 import { returnUnits, withdrawUnits } from "../reserve/item-units.ts";
-import { decideSettlement, type Observation, type OrderAtHand, type Step } from "./decide-settlement.ts";
+import { decideSettlement, type Observation } from "./decide-settlement.ts";
+import { type LockedOrder, lockOrder, updateOrder } from "./locked-order.ts";
 import { lookAgainMs, type WaitingFor } from "./look-again.ts";
 import { type OrderAndPayment, readPayment } from "./read-payment.ts";
+import type { Step } from "./settlement-step.ts";
 import {
   closeUnmatched,
   heedHints,
@@ -15,7 +16,10 @@ import {
   waitForUnmatched,
 } from "./unmatched-payments.ts";
 
-/** What an order and its payment look like now, its item where its units moved, and what was decided. */
+/**
+ * What an order and its payment look like now, its item where its units moved, and what was
+ * decided.
+ */
 export interface Settlement extends OrderAndPayment {
   readonly item: Item | null;
   readonly step: Step;
@@ -32,8 +36,9 @@ export async function settleOrder(db: Database, orderId: string, seen: Observati
     const order = await lockOrder(trx, orderId);
     const step = decideSettlement(order, seen);
     const item = await takeStep(trx, order, step, seen.unmatched?.id ?? null);
-    // Somebody said meanwhile that there is something to look at, which this answer may be too old for.
-    if (order.hints !== seen.hints) await update(trx, order, { payment_due_at: now });
+    // Somebody said meanwhile that there is something to look at, which this answer may be too old
+    // for.
+    if (order.hints !== seen.hints) await updateOrder(trx, order, { payment_due_at: now });
     if (seen.unmatched !== null) {
       // Noted while the order came to go by it.
       const own = seen.outcome.kind === "paid" && seen.outcome.paymentIntentId === order.paymentIntentId;
@@ -46,53 +51,7 @@ export async function settleOrder(db: Database, orderId: string, seen: Observati
   });
 }
 
-interface LockedOrder extends OrderAtHand {
-  readonly id: string;
-  readonly itemId: string;
-  readonly quantity: number;
-  readonly declineCode: string | null;
-  readonly looks: number;
-  readonly hints: number;
-  readonly holdSeconds: number;
-  /** When the current attempt was last sent. */
-  readonly sentAt: Date | null;
-}
-
-async function lockOrder(trx: Transaction<Tables>, orderId: string): Promise<LockedOrder> {
-  const row = await trx
-    .selectFrom("orders")
-    .innerJoin("items", "items.id", "orders.item_id")
-    .select(["orders.id", "item_id", "quantity", "amount_minor", "orders.currency", "status", "payment_status"])
-    .select(["payment_intent_id", "decline_code", "payment_attempt", "payment_cards", "payment_started_at"])
-    .select(["payment_sent_at", "payment_hints"])
-    .select(["payment_looks", "release_reason", "refunded_minor", "disputed", "payment_retries", "hold_seconds"])
-    .select(sql<boolean>`coalesce(hold_expires_at <= now(), false)`.as("hold_expired"))
-    .where("orders.id", "=", orderId)
-    .forUpdate("orders")
-    .executeTakeFirstOrThrow();
-  return {
-    id: row.id,
-    itemId: row.item_id,
-    quantity: row.quantity,
-    amountMinor: row.amount_minor,
-    currency: row.currency,
-    status: row.status,
-    paymentStatus: row.payment_status,
-    paymentIntentId: row.payment_intent_id,
-    declineCode: row.decline_code,
-    attempt: row.payment_attempt,
-    cards: row.payment_cards,
-    sentAt: row.payment_sent_at ?? row.payment_started_at,
-    sent: row.payment_started_at !== null,
-    looks: row.payment_looks,
-    hints: row.payment_hints,
-    releasing: row.release_reason ?? (row.hold_expired ? "hold_expired" : null),
-    refundedMinor: row.refunded_minor,
-    disputed: row.disputed,
-    paymentRetries: row.payment_retries,
-    holdSeconds: row.hold_seconds,
-  };
-}
+const now = sql<Date>`now()`;
 
 /** @returns the item as it is now where its units moved */
 async function takeStep(
@@ -124,7 +83,7 @@ async function takeStep(
     case "note_refund":
       return noteRefund(trx, order, step);
     case "look_again":
-      await update(trx, order, { payment_due_at: now });
+      await updateOrder(trx, order, { payment_due_at: now });
       return null;
     case "wait":
       if (unmatchedId !== null) await waitForUnmatched(trx, unmatchedId, step.unknown?.cause ?? "provider");
@@ -134,8 +93,6 @@ async function takeStep(
   }
 }
 
-const now = sql<Date>`now()`;
-
 async function confirm(
   trx: Transaction<Tables>,
   order: LockedOrder,
@@ -143,7 +100,7 @@ async function confirm(
 ): Promise<void> {
   await unmatchedMatches(trx, paymentIntentId);
   const detail = { paymentIntent: paymentIntentId, amount: order.amountMinor, attempt: order.attempt };
-  await update(
+  await updateOrder(
     trx,
     order,
     {
@@ -174,7 +131,7 @@ async function cancel(
   const item = await returnUnits(trx, order.itemId, order.quantity);
   const paymentIntentId = stepIntentId ?? order.paymentIntentId;
   const detail = { reason, paymentIntent: paymentIntentId, declineCode };
-  await update(
+  await updateOrder(
     trx,
     order,
     {
@@ -213,7 +170,7 @@ async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<
   if (paymentIntentId !== null) await unmatchedMatches(trx, paymentIntentId);
   const detail = { paymentIntent: paymentIntentId, declineCode, attempt: order.attempt, why: unknown?.why ?? null };
   const event = same ? null : { name: `payment_${paymentStatus}`, detail };
-  await update(
+  await updateOrder(
     trx,
     order,
     {
@@ -243,11 +200,13 @@ function nextLook(order: LockedOrder, paymentStatus: string, lookMs: number) {
   return sql<Date>`case when ${holdEnd(order)} > now() then ${soonest} else ${inMs(lookMs)} end`;
 }
 
-/** The first other key at once, each further one later: a provider that saves failures may go on. */
+/**
+ * The first other key at once, each further one later: a provider that saves failures may go on.
+ */
 async function replaceKey(trx: Transaction<Tables>, order: LockedOrder, search: boolean): Promise<void> {
   const attempt = order.attempt + 1;
   const replacedBefore = order.attempt - order.cards;
-  await update(
+  await updateOrder(
     trx,
     order,
     {
@@ -275,7 +234,7 @@ async function noteRefund(
   const becomesRefunded = full && order.status === "confirmed";
   const item = becomesRefunded ? await withdrawUnits(trx, order.itemId, order.quantity) : null;
   const changed = refundedMinor !== order.refundedMinor;
-  await update(trx, order, {
+  await updateOrder(trx, order, {
     refunded_minor: refundedMinor,
     disputed,
     ...(becomesRefunded && { status: "refunded", payment_status: "refunded", settled_at: now }),
@@ -292,10 +251,12 @@ async function noteRefund(
   return item;
 }
 
-/** What the order itself has open after an answer that changed nothing about it: a hold, or nothing. */
+/**
+ * What the order itself has open after an answer that changed nothing about it: a hold, or nothing.
+ */
 async function restAfter(trx: Transaction<Tables>, order: LockedOrder): Promise<void> {
   if (order.status === "reserved") await waitForPayment(trx, order, "undecided");
-  else await update(trx, order, { payment_due_at: null });
+  else await updateOrder(trx, order, { payment_due_at: null });
 }
 
 async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, waitingFor: WaitingFor): Promise<void> {
@@ -312,31 +273,4 @@ async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, wait
 
 function unchanged(order: LockedOrder) {
   return { from: order.status, to: order.status };
-}
-
-interface Event {
-  readonly name: string;
-  /** Where the order goes with it; its status stays otherwise. */
-  readonly to?: OrderStatus;
-  readonly detail: Record<string, unknown>;
-}
-
-/** Changes an order and tells its story, in one statement. */
-async function update(
-  trx: Transaction<Tables>,
-  order: LockedOrder,
-  change: UpdateObject<Tables, "orders">,
-  event: Event | null = null,
-): Promise<void> {
-  if (event === null) {
-    await trx.updateTable("orders").set(change).where("id", "=", order.id).execute();
-    return;
-  }
-  const row = eventRow(order.id, event.name, { from: order.status, to: event.to ?? order.status }, event.detail);
-  await trx
-    .with("told", (cte) => cte.insertInto("order_events").values(row))
-    .updateTable("orders")
-    .set(change)
-    .where("id", "=", order.id)
-    .execute();
 }

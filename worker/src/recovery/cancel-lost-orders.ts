@@ -14,10 +14,11 @@ export interface CancelLostParts {
 }
 
 /**
- * Gives orders that lost their purchase job their end. They cannot be put in line again: the payment
- * method was in the job alone. Each becomes a row like every accepted order, cancelled without ever
- * having been reserved, which is what tells its shopper that it was lost (`showOrder`). An order that
- * was decided meanwhile stays as it is, and its view is brought up to date. May be done twice.
+ * Gives orders that lost their purchase job their end. They cannot be put in line again: the
+ * payment method was in the job alone. Each becomes a row like every accepted order, cancelled
+ * without ever having been reserved, which is what tells its shopper that it was lost
+ * (`showOrder`). An order that was decided meanwhile stays as it is, and its view is brought up to
+ * date. May be done twice.
  * @returns how many were cancelled by this call
  */
 export async function cancelLostOrders(
@@ -41,7 +42,10 @@ interface CancelledBatch {
   readonly inserted: number;
 }
 
-/** A batch that Postgres refuses for good is written one by one; whoever is to blame ends in its view alone. */
+/**
+ * A batch that Postgres refuses for good is written one by one; whoever is to blame ends in its
+ * view alone.
+ */
 async function cancelBatch(db: Database, orders: readonly Order[]): Promise<CancelledBatch> {
   try {
     return await writeCancellations(db, orders);

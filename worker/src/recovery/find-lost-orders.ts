@@ -5,14 +5,20 @@ import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { restoreId } from "@holdfast/shared/short-id.ts";
 import { Cluster } from "ioredis";
 
-/** Orders whose live view says that they wait in line, though they are in no purchase job and were never decided. */
+/**
+ * Orders whose live view says that they wait in line, though they are in no purchase job and were
+ * never decided.
+ */
 
 export const maxInDoubt = 50_000; // orders held against the lanes' jobs in one go: some tens of megabytes
 export const batchSize = 500; // orders read, compared and published in one go: some ten milliseconds on either side
 const shortId = /^[\w-]{22}$/; // nothing else can be an order's id
 const jobsPerPage = 50; // up to 25,000 orders
 
-/** Which of these orders are in no job of these lanes. Looked at twice: a job can move while the lane is read. */
+/**
+ * Which of these orders are in no job of these lanes. Looked at twice: a job can move while the
+ * lane is read.
+ */
 export async function findWithoutJob(
   lanes: readonly LaneQueue[],
   inDoubt: ReadonlyMap<string, Order>,
@@ -61,7 +67,8 @@ export async function* viewsInBatches(
           return entries.map(([id, text]) => decodeView(key.slice(prefix.length), restoreId(id), text));
         }),
       );
-      // A shopper may have any number of them, and Postgres is asked about a batch in one statement.
+      // A shopper may have any number of them, and Postgres is asked about a batch in one
+      // statement.
       const all = views.flat();
       for (let i = 0; i < all.length; i += batchSize) yield all.slice(i, i + batchSize);
     } while (cursor !== "0");

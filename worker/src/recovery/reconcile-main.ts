@@ -6,7 +6,10 @@ import { readReconcileConfig } from "../config.ts";
 import { connectStripe } from "../payment/connect-stripe.ts";
 import { printDifferences, reconcile } from "./reconcile.ts";
 
-/** `npm run reconcile`: Postgres against the provider's list, for a window of time. Exit code 1 where they differ; repairs nothing. */
+/**
+ * `npm run reconcile`: Postgres against the provider's list, for a window of time. Exit code 1
+ * where they differ; repairs nothing.
+ */
 
 const usage = `npm run reconcile -- [options]     reads DATABASE_URL, STRIPE_SECRET_KEY, STRIPE_API_BASE
   --from TIME    the beginning of the window, ISO 8601 (a day before its end)

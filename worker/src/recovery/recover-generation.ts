@@ -8,7 +8,10 @@ export interface RecoveryParts extends RecoverParts {
   readonly log: Logger;
 }
 
-/** What a worker does about a new generation of Redis. It may be done any number of times, by several workers at once. */
+/**
+ * What a worker does about a new generation of Redis. It may be done any number of times, by
+ * several workers at once.
+ */
 export function generationRecovery(parts: RecoveryParts): (known: KnownGeneration) => Promise<void> {
   return async (known) => {
     await parts.setUpQueues();

@@ -5,7 +5,10 @@ import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { readReplayConfig } from "../config.ts";
 import { type KeptQueue, listDeadJobs, printDeadJobs, replayJob } from "./replay.ts";
 
-/** `npm run replay`: lists the jobs that failed for good, or puts one in line again. Exit code 1 where that fails, or the job does. */
+/**
+ * `npm run replay`: lists the jobs that failed for good, or puts one in line again. Exit code 1
+ * where that fails, or the job does.
+ */
 
 const usage = `npm run replay               lists the dead jobs; reads REDIS_URL, REDIS_PREFIX, PURCHASE_LANES
 npm run replay -- <job>      puts one in line again, such as lane-0/job-… or webhook/evt_1`;

@@ -1,6 +1,9 @@
 import type { LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 
-/** Jobs that failed for good, and how operations put one in line again. What a replay may change is up to the job's own steps. */
+/**
+ * Jobs that failed for good, and how operations put one in line again. What a replay may change is
+ * up to the job's own steps.
+ */
 
 /** A queue whose dead jobs are kept: a lane, or that of the provider's events. */
 export type KeptQueue = LaneQueue | WebhookQueue;

@@ -7,7 +7,10 @@ export interface Undecidable {
   readonly why: string;
 }
 
-/** The item is locked elsewhere: the rest of the job has to wait. What was decided of it is in Postgres. */
+/**
+ * The item is locked elsewhere: the rest of the job has to wait. What was decided of it is in
+ * Postgres.
+ */
 export class ItemIsLocked extends Error {
   constructor(itemId: string) {
     super(`Item ${itemId} is locked elsewhere`);
@@ -16,11 +19,13 @@ export class ItemIsLocked extends Error {
 }
 
 /**
- * Decides a job as a whole; where it is refused for good, in halves, one after the other, down to the orders that are to blame. So a bad
- * order among 500 costs some twenty tries, the good ones are decided as if it were not there, and nobody is passed by one who came later.
+ * Decides a job as a whole; where it is refused for good, in halves, one after the other, down to
+ * the orders that are to blame. So a bad order among 500 costs some twenty tries, the good ones are
+ * decided as if it were not there, and nobody is passed by one who came later.
  * @param decide the reserve step; a part that was decided before is decided again without effect
  * @returns the orders to blame, in their order of arrival; mostly none
- * @throws ItemIsLocked; whatever is not permanent, such as an outage: then all of it is to be tried again later
+ * @throws ItemIsLocked; whatever is not permanent, such as an outage: then all of it is to be tried
+ *   again later
  */
 export async function bisectOrders(
   job: PurchaseJob,

@@ -5,17 +5,22 @@ import type { RedisClient } from "@holdfast/shared/redis.ts";
 export const itemLockTtlMs = 5_000;
 
 /**
- * The lock on an item while its orders are decided. It saves work and tells the waiting shoppers what is going on; it is not
- * what keeps units from being sold twice: that is the item's row lock in Postgres.
+ * The lock on an item while its orders are decided. It saves work and tells the waiting shoppers
+ * what is going on; it is not what keeps units from being sold twice: that is the item's row lock
+ * in Postgres.
  */
 export interface ItemLock {
-  /** Aborted when the lock is lost: someone else may hold it now, so the work in hand is to be given up. */
+  /**
+   * Aborted when the lock is lost: someone else may hold it now, so the work in hand is to be given
+   * up.
+   */
   readonly signal: AbortSignal;
   /** Gives the lock back, if it is still ours. */
   release(): Promise<void>;
 }
 
-// Free, or ours: a command whose answer was lost with its connection is sent again, and must not find the lock held by itself.
+// Free, or ours: a command whose answer was lost with its connection is sent again, and must not
+// find the lock held by itself.
 const takeScript = `
 local holder = redis.call("GET", KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
