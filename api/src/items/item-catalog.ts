@@ -58,9 +58,9 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
   };
   const refresh = async () => {
     const rows = await db.selectFrom("items").selectAll().execute();
-    const untold = rows.map(itemFromRow).filter(isNewer);
-    for (const item of untold) note(item);
-    await publishItems(redis, keys, untold);
+    const unpublished = rows.map(itemFromRow).filter(isNewer);
+    for (const item of unpublished) note(item);
+    await publishItems(redis, keys, unpublished);
   };
   const findInRecord = coalesce<string, Item | null>(batched, async (_key, asked) => {
     const ids = [...new Set(asked)];

@@ -117,7 +117,7 @@ function answerTo(claimed: Claimed, fingerprint: string | null): Order | Problem
 }
 
 /**
- * Nothing was heard of an enqueue: these orders may be in line, those that waited behind them are
+ * An enqueue was not answered: these orders may be in line, those that waited behind them are
  * not.
  */
 class EnqueueUncertain extends Error {
@@ -138,7 +138,7 @@ function maybeInLine(orderId: string): Problem {
   );
 }
 
-/** Whether Redis itself refused a command, rather than that nothing was heard of it. */
+/** Whether Redis itself refused a command, rather than that it was not answered. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
 }

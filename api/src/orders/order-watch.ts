@@ -79,7 +79,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
     else waitingOf.delete(watch.shopperId);
     size -= 1;
   };
-  const hear = (watch: Watch, order: Order) => {
+  const receive = (watch: Watch, order: Order) => {
     if (watch.newest !== null && !isNewer(order, watch.newest)) return;
     watch.newest = order;
     watch.wake(false);
@@ -91,7 +91,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
       await Promise.all(
         some.map(async ({ orderId, watch }) => {
           const order = await readView(redis, keys, watch.shopperId, orderId);
-          if (order !== null) hear(watch, order);
+          if (order !== null) receive(watch, order);
         }),
       );
     }
@@ -99,7 +99,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
   const stopFollowing = await followMessages({ subscriber, redis, log }, keys.orderMessages, {
     onMessage: (text) =>
       readOrderMessage(text, (orderId, view) => {
-        for (const watch of watches.get(orderId) ?? []) hear(watch, decodeView(watch.shopperId, orderId, view));
+        for (const watch of watches.get(orderId) ?? []) receive(watch, decodeView(watch.shopperId, orderId, view));
       }),
     onGap: reread,
   });
@@ -141,7 +141,7 @@ function isNewer(order: Order, known: Order): boolean {
 }
 
 /**
- * The order as soon as it is newer than `known` and an answer, or whatever newer was heard of when
+ * The order as soon as it is newer than `known` and an answer, or whatever newer state came when
  * the time is over.
  */
 function nextAnswer(

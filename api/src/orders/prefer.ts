@@ -19,7 +19,7 @@ export function waitSeconds(headers: IncomingHttpHeaders): number {
 
 /**
  * Who waits for the answer to a request, and how long; says in the answer that the preference was
- * heard.
+ * applied.
  */
 export function waiterFor(
   request: { readonly headers: IncomingHttpHeaders },

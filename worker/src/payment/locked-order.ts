@@ -60,7 +60,7 @@ interface Event {
   readonly detail: Record<string, unknown>;
 }
 
-/** Changes an order and tells its story, in one statement. */
+/** Changes an order and adds its event, in one statement. */
 export async function updateOrder(
   trx: Transaction<Tables>,
   order: LockedOrder,
@@ -73,7 +73,7 @@ export async function updateOrder(
   }
   const row = eventRow(order.id, event.name, { from: order.status, to: event.to ?? order.status }, event.detail);
   await trx
-    .with("told", (cte) => cte.insertInto("order_events").values(row))
+    .with("event", (cte) => cte.insertInto("order_events").values(row))
     .updateTable("orders")
     .set(change)
     .where("id", "=", order.id)

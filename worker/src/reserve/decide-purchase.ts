@@ -19,9 +19,9 @@ export interface DecideParts {
 
 /**
  * The reserve step, from top to bottom: lock the item, decide all orders of the job in one
- * transaction, tell the shoppers, send the reserved ones to be charged, give the lock back. It may
+ * transaction, publish the outcomes, enqueue the charges, release the lock. It may
  * stop anywhere and run again: the transaction decides nothing twice, and everything after it is
- * told again.
+ * done again.
  * @param gathering the job with others of its item, if they are decided with it
  * @returns whether it was decided, or has to wait because someone else holds the item's lock
  */

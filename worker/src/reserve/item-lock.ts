@@ -34,7 +34,7 @@ if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) 
 /** Takes the lock under a random token, or returns null where someone else holds it. */
 export async function takeItemLock(redis: RedisClient, key: string, ttlMs = itemLockTtlMs): Promise<ItemLock | null> {
   const token = randomUUID();
-  const takenAtMs = performance.now(); // before it was: then it is over here before it is over there
+  const takenAtMs = performance.now(); // before Redis is asked, so that the lock ends here before it ends in Redis
   if ((await redis.eval(takeScript, 1, key, token, ttlMs)) !== 1) return null;
 
   const lost = new AbortController();
