@@ -6,6 +6,7 @@ import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/q
 import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { requireStorage } from "@holdfast/shared/require-storage.ts";
+import type { Serving } from "@holdfast/shared/run-process.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import { buildAdminApp } from "./admin-app.ts";
 import { buildApp } from "./app.ts";
@@ -18,22 +19,18 @@ import { openOrderWatch } from "./orders/order-watch.ts";
 import { readinessCheck } from "./readiness.ts";
 import { warmUp } from "./warm-up.ts";
 
-export interface RunningServer {
+export interface RunningServer extends Serving {
   /** Where it listens, such as http://127.0.0.1:3000. */
   readonly address: string;
-  /** Resolves where it must not go on, with the reason; it still has to be closed. */
-  readonly expelled: FleetMember["expelled"];
   /** Where `ADMIN_PORT` is served, null without one. */
   readonly adminAddress: string | null;
-  /** Answers what is in hand, then closes its connections. */
-  close(): Promise<void>;
 }
 
 const databaseConnections = 10; // the API reads one row at a time, and only what Redis does not know
 
 /**
  * Wires an API server out of its configuration and listens. Rejects where Postgres or Redis is
- * away.
+ * unavailable. Longer than a screen: all that is opened, and closed again in its order.
  */
 export async function startServer(config: ApiConfig, log: Logger): Promise<RunningServer> {
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
@@ -88,16 +85,8 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
     const lacksSome = (generation: number) => marks.lacksSome(generation);
-    const generation = watchGeneration({
-      db,
-      redis,
-      keys,
-      lanes,
-      recover: null,
-      lacksSome,
-      log,
-      alarm: createAlarms(log),
-    });
+    const watched = { db, redis, keys, lanes, recover: null, lacksSome, log, alarm: createAlarms(log) };
+    const generation = watchGeneration(watched);
     log.info({ adminAddress, address }, "api is listening");
     return {
       address,

@@ -1,4 +1,5 @@
 import { Agent } from "node:http";
+import type { Serving } from "@holdfast/shared/run-process.ts";
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { type Credentials, type FuzzRequest, type Headers, requestsTo } from "@holdfast/testing/fuzz-requests.ts";
 import { addItem } from "@holdfast/testing/items.ts";
@@ -10,7 +11,6 @@ import { type Answer, sendRequest } from "@holdfast/testing/send-request.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
 import { startTestWorker } from "@holdfast/testing/worker.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
-import type { RunningWorker } from "@holdfast/worker/worker.ts";
 import fc from "fast-check";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -61,7 +61,7 @@ describe("the API, whatever it is asked", () => {
   let world: World;
   let api: TestApi;
   let simulator: TestSimulator;
-  let worker: RunningWorker;
+  let worker: Serving;
   let origin: URL;
   let operations: Operation[];
   let credentials: Credentials;

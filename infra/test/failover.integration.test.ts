@@ -2,13 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Serving } from "@holdfast/shared/run-process.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { type FailoverPair, failoverPair } from "@holdfast/testing/failover.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
 import { startTestWorker } from "@holdfast/testing/worker.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
-import type { RunningWorker } from "@holdfast/worker/worker.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 describe("a failover of Redis that breaks no connection", () => {
@@ -18,7 +18,7 @@ describe("a failover of Redis that breaks no connection", () => {
   let behind: World; // with the pair as its Redis
   let simulator: TestSimulator;
   let api: TestApi;
-  let worker: RunningWorker;
+  let worker: Serving;
   let bought = 0;
 
   beforeAll(async () => {

@@ -14,6 +14,7 @@ import {
 import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { requireStorage } from "@holdfast/shared/require-storage.ts";
+import type { Serving } from "@holdfast/shared/run-process.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import type { Worker } from "bullmq";
 import { rolesOf, type WorkerConfig, type WorkerRole } from "./config.ts";
@@ -27,13 +28,6 @@ import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
 import { chargeRoom } from "./reserve/enqueue-charges.ts";
 import { serveLane, setUpLane } from "./reserve/serve-lane.ts";
 import { watchLanes } from "./reserve/watch-lanes.ts";
-
-export interface RunningWorker {
-  /** Resolves where it must not go on, with the reason; it still has to be closed. */
-  readonly expelled: FleetMember["expelled"];
-  /** Finishes the jobs in hand, releases its locks and connections. */
-  close(): Promise<void>;
-}
 
 type PaymentQueues = Readonly<Record<"sweeps" | "nightly", SweepQueue>> & { readonly webhooks: WebhookQueue };
 
@@ -62,7 +56,7 @@ const paymentConnections = 8; // a charge holds one only while it reads and sett
 /**
  * Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is unavailable.
  */
-export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
+export async function startWorker(config: WorkerConfig, log: Logger): Promise<Serving> {
   const roles = rolesOf(config.WORKER_ROLES);
   const onPostgresError = (error: Error) => log.warn({ err: error }, "Postgres connection lost");
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
@@ -108,15 +102,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   };
   const recover = generationRecovery({ db, redis: failing, keys, lanes, setUpQueues, signal: closing.signal, log });
   const watch = watchGeneration({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, alarm: raiseAlarm });
-  const lanesWatch = watchLanes({
-    db,
-    redis: failing,
-    keys,
-    lanes,
-    log,
-    alarm: raiseAlarm,
-    signal: closing.signal,
-  });
+  const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, alarm: raiseAlarm, signal: closing.signal });
   const { PURCHASE_LANES, CHARGE_RATE_PER_SECOND } = config;
   const serving = { roles: [...roles], lanes: PURCHASE_LANES, chargeRatePerSecond: CHARGE_RATE_PER_SECOND };
   log.info(serving, "worker is serving");

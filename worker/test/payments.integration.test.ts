@@ -1,5 +1,5 @@
 import type { OrderBody } from "@holdfast/api/orders/show-order.ts";
-
+import type { Serving } from "@holdfast/shared/run-process.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
@@ -8,14 +8,13 @@ import { createWorld, eventually, type World } from "@holdfast/testing/world.ts"
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reconcile } from "../src/recovery/reconcile.ts";
-import type { RunningWorker } from "../src/worker.ts";
 
 const webhookSecret = "whsec_for_tests";
 
 describe("an order's payment, with API, worker, queues, webhooks and provider", () => {
   let world: World;
   let simulator: TestSimulator;
-  let worker: RunningWorker;
+  let worker: Serving;
   let api: TestApi;
   let authorization: string;
   beforeAll(async () => {

@@ -12,6 +12,7 @@ import {
   readKnownGeneration,
   readSeenGeneration,
 } from "@holdfast/shared/redis-generation.ts";
+import type { Serving } from "@holdfast/shared/run-process.ts";
 import { type GenerationParts, watchGeneration, watchGenerationOnce } from "@holdfast/shared/watch-generation.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
@@ -23,14 +24,13 @@ import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { recoverFromPostgres } from "../src/recovery/recover-from-postgres.ts";
 import { generationRecovery } from "../src/recovery/recover-generation.ts";
-import type { RunningWorker } from "../src/worker.ts";
 
 describe("the generation of Redis", () => {
   let world: World;
   let ending: AbortController;
   let api: TestApi;
   let simulator: TestSimulator;
-  let workers: RunningWorker[];
+  let workers: Serving[];
   let lanes: LaneQueue[];
   let alarms: string[];
   let authorization: string;
@@ -422,7 +422,7 @@ describe("the generation of Redis", () => {
       await startWorkers(1);
       await eventually("it reads the views", async () => scans > 0);
       const beganAtMs = performance.now();
-      const [worker] = workers as [RunningWorker];
+      const [worker] = workers as [Serving];
       await Promise.race([worker.close(), sleep(8_000)]);
       expect(performance.now() - beganAtMs).toBeLessThan(5_000);
       workers.length = 0;

@@ -5,6 +5,7 @@ import { createLog } from "@holdfast/shared/log.ts";
 import { publishOrders, readView } from "@holdfast/shared/order-view.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis } from "@holdfast/shared/redis.ts";
+import type { Serving } from "@holdfast/shared/run-process.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
@@ -12,14 +13,13 @@ import { startTestWorker } from "@holdfast/testing/worker.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type LanesParts, lookAtLanes, type StandingLines } from "../src/reserve/watch-lanes.ts";
-import type { RunningWorker } from "../src/worker.ts";
 
 describe("an accepted order whose purchase job is gone", () => {
   let world: World;
   let ending: AbortController;
   let api: TestApi;
   let simulator: TestSimulator;
-  let worker: RunningWorker | null;
+  let worker: Serving | null;
   let lanes: LaneQueue[];
   let lane: LaneQueue;
   let alarms: string[];

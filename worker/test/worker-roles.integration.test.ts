@@ -1,6 +1,7 @@
 import { laneOf } from "@holdfast/shared/lanes.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
+import type { Serving } from "@holdfast/shared/run-process.ts";
 import { acceptor } from "@holdfast/testing/accept.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { purchaseRequest } from "@holdfast/testing/purchases.ts";
@@ -8,13 +9,12 @@ import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simula
 import { startTestWorker } from "@holdfast/testing/worker.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { RunningWorker } from "../src/worker.ts";
 
 describe("workers with roles", () => {
   let world: World;
   let simulator: TestSimulator;
   let lanes: LaneQueue[];
-  let workers: RunningWorker[];
+  let workers: Serving[];
   beforeEach(async () => {
     world = await createWorld();
     simulator = await startTestSimulator();

@@ -73,23 +73,7 @@ function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsP
     async (request, reply) => {
       const { itemId } = request.params;
       if (!isItemId(itemId)) throw badItemId();
-      const { opensAt, closesAt } = request.body;
-      requireInstant("opensAt", opensAt);
-      requireInstant("closesAt", closesAt);
-      if (opensAt && closesAt && Date.parse(opensAt) >= Date.parse(closesAt)) {
-        const message = "must be later than opensAt";
-        throw new Problem("invalid_request", `body/closesAt ${message}`, {
-          fields: [{ field: "body/closesAt", message }],
-        });
-      }
-      const { price, currency } = request.body;
-      const reason = unpayable(price, currency);
-      if (reason !== null) {
-        const field = `body/${reason.field}`;
-        throw new Problem("invalid_request", `${field} ${reason.message}`, {
-          fields: [{ field, message: reason.message }],
-        });
-      }
+      checkTerms(request.body);
       const { item, created } = await putItem(db, itemId, request.body);
       await changed(item);
       const warnings = chargingWarnings(item.inventory, chargesPerSecond);
@@ -127,6 +111,21 @@ function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsP
       }
     },
   );
+}
+
+/** What a schema cannot say of an item. @throws Problem 400 */
+function checkTerms({ opensAt, closesAt, price, currency }: Type.Static<typeof opsItemRequest>): void {
+  const refuse = (field: string, message: string): never => {
+    const fields = [{ field: `body/${field}`, message }];
+    throw new Problem("invalid_request", `body/${field} ${message}`, { fields });
+  };
+  requireInstant("opensAt", opensAt);
+  requireInstant("closesAt", closesAt);
+  if (opensAt && closesAt && Date.parse(opensAt) >= Date.parse(closesAt)) {
+    refuse("closesAt", "must be later than opensAt");
+  }
+  const reason = unpayable(price, currency);
+  if (reason !== null) refuse(reason.field, reason.message);
 }
 
 function booksRoute(app: App, db: Database): void {

@@ -13,7 +13,7 @@ const backlog = 3_000; // more than are charged in all rounds, so that charging 
 /**
  * Reserving one hot item, the answer held, while 200 charges a second are made beside it, and while
  * none are. Charging has an item and a worker of its own role, or shares the worker with the lanes,
- * as by default.
+ * as by default. Longer than a screen: the three ways share one system.
  */
 export async function compareBesideCharges(
   system: BenchSystem,

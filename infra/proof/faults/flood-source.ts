@@ -33,6 +33,7 @@ export interface FloodResult {
 const tickMs = 20;
 const lastAnswersMs = 15_000;
 
+/** Longer than a screen: all of its connections share one set of counters. */
 export function flood(order: FloodOrder): Promise<FloodResult> {
   const { urls, itemId, tokens, ratePerSecond, seconds, connections } = order;
   const body = JSON.stringify({ paymentMethod: "pm_card_visa" });

@@ -56,7 +56,10 @@ export interface Stage {
 const MAX_LINE = "3000"; // orders: short enough that a flood meets its end
 const chargeRatePerSecond = 200; // the provider's real limit of 25 is for real money; here it would only take time
 
-/** @param directory for all data and logs */
+/**
+ * Longer than a screen: what a whole system consists of, in the order in which it starts.
+ * @param directory for all data and logs
+ */
 export async function openStage(directory: string, env: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const logDirectory = join(directory, "log");
   const [databasePort, redisPort, simulatorPort, ...apiPorts] = await distinctPorts(5);

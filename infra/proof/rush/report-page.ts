@@ -1,7 +1,10 @@
 import { linePlot } from "./plot.ts";
 import type { Report } from "./report.ts";
 
-/** The report as one HTML page that needs nothing else: the plots are drawn into it. */
+/**
+ * The report as one HTML page that needs nothing else: the plots are drawn into it. Longer than a
+ * screen, as the page is: a template from top to bottom.
+ */
 export function reportPage(report: Report): string {
   const { buyers, units, items, timeline, samples, findings } = report;
   const seconds = (i: number) => ((i + 0.5) * timeline.bucketMs) / 1_000;
