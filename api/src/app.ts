@@ -93,7 +93,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     sendHeaders(scope, pageHeaders);
     await registerPages(scope, simulatorUrl);
   });
-  const limits = await registerLimits(app, redis, keys, config);
+  const limits = await registerLimits(app, { redis, keys }, config);
 
   const identify = shopperIdentifier(config, parts.log);
   const reader = { db, redis, keys, laneCount: lanes.length };
@@ -111,7 +111,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     purchaseRoute(scope, {
       items,
       accept,
-      readView: viewReader(redis, keys),
+      readView: viewReader({ redis, keys }),
       readLine,
       watch,
       admit: admitBuyer(limits, identify),

@@ -54,11 +54,11 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     fleet = await joinFleet({ redis, keys, laneCount: config.PURCHASE_LANES, log });
     const items = await openItemCatalog({ db, redis, subscriber, keys, log });
     const watch = await openOrderWatch({ redis, subscriber, keys, log });
-    const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
-    const charges = openChargeQueue(redis, keys);
-    const webhooks = openWebhookQueue(redis, keys);
+    const lanes = openLanes({ redis, keys }, config.PURCHASE_LANES);
+    const charges = openChargeQueue({ redis, keys });
+    const webhooks = openWebhookQueue({ redis, keys });
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
-    const marks = acceptanceMarks(redis, keys);
+    const marks = acceptanceMarks({ redis, keys });
     const health = {
       metrics: createMetrics(),
       checkReadiness: readinessCheck({ db, redis, keys, lanes }),

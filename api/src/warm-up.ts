@@ -42,8 +42,8 @@ export async function warmUp(parts: WarmUpParts): Promise<void> {
 async function rehearseSale({ config, db, redis, subscriber }: WarmUpParts): Promise<void> {
   const keys = redisKeys(`${config.REDIS_PREFIX}warm-up:`);
   const silent = createLog("api", "silent");
-  const lanes = openLanes(redis, keys, 1);
-  const [charges, webhooks] = [openChargeQueue(redis, keys), openWebhookQueue(redis, keys)];
+  const lanes = openLanes({ redis, keys }, 1);
+  const [charges, webhooks] = [openChargeQueue({ redis, keys }), openWebhookQueue({ redis, keys })];
   const queues = [...lanes, charges, webhooks];
   for (const queue of queues) queue.on("error", () => {});
   const watch = await openOrderWatch({ redis, subscriber, keys, log: silent });
@@ -76,8 +76,7 @@ async function rehearseSale({ config, db, redis, subscriber }: WarmUpParts): Pro
       crowd.catch(() => {}); // where publishing fails, nobody waits for it
       await sleep(decideAfterMs);
       await publishOrders(
-        redis,
-        keys,
+        { redis, keys },
         decided.map(({ order }) => order),
       );
       await crowd;

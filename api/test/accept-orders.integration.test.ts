@@ -13,7 +13,7 @@ describe("an order that could not be put in line", () => {
   let lane: LaneQueue;
   beforeAll(async () => {
     world = await createWorld();
-    [lane] = openLanes(world.redis, world.keys, 1) as [LaneQueue];
+    [lane] = openLanes(world, 1) as [LaneQueue];
   });
   afterAll(async () => {
     await lane.close();
@@ -29,7 +29,7 @@ describe("an order that could not be put in line", () => {
     return {
       refused,
       location: `/orders/${request.orderId}`,
-      view: await readView(redis, keys, request.shopperId, request.orderId),
+      view: await readView({ redis, keys }, request.shopperId, request.orderId),
     };
   };
 
@@ -57,7 +57,7 @@ describe("an order that could not be put in line", () => {
     });
     const here = acceptor({ redis, keys }, [lane]);
     await expect(here("item", request)).rejects.toThrow("OOM");
-    expect(await readView(redis, keys, request.shopperId, request.orderId)).toMatchObject({ status: "queued" });
+    expect(await readView({ redis, keys }, request.shopperId, request.orderId)).toMatchObject({ status: "queued" });
   });
 
   test("as far as is known may be in line all the same: the 503 says so and has its Location, where it is found", async () => {
@@ -92,7 +92,7 @@ describe("an order that could not be put in line", () => {
 describe("a purchase job", () => {
   test("has an id that no other ever has, also after a Redis that lost its count of jobs", async () => {
     const world = await createWorld();
-    const [lane] = openLanes(world.redis, world.keys, 1) as [LaneQueue];
+    const [lane] = openLanes(world, 1) as [LaneQueue];
     const accept = acceptor(world, [lane]);
     await accept("item", purchaseRequest());
     const [before] = await lane.getWaiting();
@@ -109,7 +109,7 @@ describe("a purchase job", () => {
 describe("a repeat after its item was changed", () => {
   test("is the order as it was placed: amount, currency, quantity and time, all from one place", async () => {
     const world = await createWorld();
-    const [lane] = openLanes(world.redis, world.keys, 1) as [LaneQueue];
+    const [lane] = openLanes(world, 1) as [LaneQueue];
     const { redis, keys } = world;
     const accept = acceptor({ redis, keys }, [lane]);
     const placed = purchaseRequest({ fingerprint: "same", amountMinor: 500, currency: "eur", placedAtMs: 1_000_000 });

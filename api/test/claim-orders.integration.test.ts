@@ -28,7 +28,7 @@ describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claim
         const candidates = orders.map((order) => ({ order: { ...order, place: null }, address }));
         return claimOrders({ redis, keys, maxLine, limits }, queueName, itemId, candidates);
       },
-      length: () => lineLength(world.redis, keys, queueName),
+      length: () => lineLength({ redis: world.redis, keys: keys }, queueName),
     };
   };
   const placesOf = (claimed: readonly Claimed[]) =>
@@ -41,7 +41,7 @@ describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claim
     expect(placesOf(await claim([orderInLine()], "item_2"))).toEqual(["new 1"]);
     expect(placesOf(await claim([orderInLine()]))).toEqual(["new 21"]);
     for (const [i, order] of orders.entries()) {
-      const view = await readView(world.redis, world.keys, order.shopperId, order.id);
+      const view = await readView(world, order.shopperId, order.id);
       expect(view).toEqual({ ...order, place: i + 1 });
     }
     expect(await length()).toBe(22);
@@ -67,7 +67,7 @@ describe.each(["at once, on one Redis", "step by step, as on a Cluster"])("claim
     expect(placesOf(await claim([orderInLine()], "item_2"))).toEqual(["new 1"]);
     const refused = orderInLine();
     expect(placesOf(await claim([refused]))).toEqual(["line_full"]);
-    expect(await readView(world.redis, world.keys, refused.shopperId, refused.id)).toBeNull();
+    expect(await readView(world, refused.shopperId, refused.id)).toBeNull();
     expect(await length()).toBe(2);
   });
 

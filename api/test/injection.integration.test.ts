@@ -75,7 +75,7 @@ describe("a text that means something to a part we use", () => {
       const mine = await api.app.inject({ url: "/orders", headers: { authorization } });
       expect(mine.json<OrderBody[]>().map((order) => order.id)).toEqual([id]);
       // Through the queue into Postgres, and unchanged.
-      const lanes = openLanes(world.redis, world.keys, 4);
+      const lanes = openLanes(world, 4);
       const jobs = (await Promise.all(lanes.map((lane) => lane.getWaiting()))).flat();
       const job = jobs.map(({ data }) => unpackPurchaseJob(data)).find((j) => j.requests.some((r) => r.orderId === id));
       if (job) await reserveOrders(world.db, job, new AbortController().signal);

@@ -38,25 +38,25 @@ describe("what an API server knows of the items", () => {
       .executeTakeFirstOrThrow();
     return itemFromRow(row);
   };
-  const inView = async () => (await readItems(world.redis, world.keys))[0]?.inventory;
+  const inView = async () => (await readItems(world))[0]?.inventory;
 
   test("a sold-out item is known at once, and so is a unit that comes back", async () => {
-    await publishItems(world.redis, world.keys, [await change(0)]);
+    await publishItems(world, [await change(0)]);
     await becomes(0, 500);
-    await publishItems(world.redis, world.keys, [await change(1)]);
+    await publishItems(world, [await change(1)]);
     await becomes(1, 500);
   });
 
   test("an older message never overwrites a newer one, in the view or in the server", async () => {
     const older = await change(2);
     const newer = await change(0);
-    await publishItems(world.redis, world.keys, [newer]);
+    await publishItems(world, [newer]);
     await becomes(0, 500);
-    await publishItems(world.redis, world.keys, [older, older]);
-    await publishItems(world.redis, world.keys, [{ ...newer, id: "marker" }]);
+    await publishItems(world, [older, older]);
+    await publishItems(world, [{ ...newer, id: "marker" }]);
     await eventually("all is heard", async () => catalog.list().some((item) => item.id === "marker"));
     expect(await left()).toBe(0);
-    expect((await readItems(world.redis, world.keys)).find((item) => item.id === "item_1")?.inventory).toBe(0);
+    expect((await readItems(world)).find((item) => item.id === "item_1")?.inventory).toBe(0);
   });
 
   test("a lost message is made up for from the view", async () => {
@@ -64,7 +64,7 @@ describe("what an API server knows of the items", () => {
       ...world.keys,
       itemMessages: { ...world.keys.itemMessages, channel: `${world.keys.itemMessages.channel}:x` },
     };
-    await publishItems(world.redis, deaf, [await change(0)]);
+    await publishItems({ redis: world.redis, keys: deaf }, [await change(0)]);
     await becomes(0, 4_000);
   });
 
@@ -76,7 +76,7 @@ describe("what an API server knows of the items", () => {
 
   test("a view that was emptied is filled again by the next change", async () => {
     await world.redis.del(world.keys.items);
-    await publishItems(world.redis, world.keys, [await change(1)]);
+    await publishItems(world, [await change(1)]);
     await becomes(1, 500);
     expect(await inView()).toBe(1);
   });

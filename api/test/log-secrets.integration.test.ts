@@ -59,7 +59,7 @@ describe("what an API server writes to its log, told to write everything", () =>
     expect(await ask("/purchase/item_1", "POST", { ...shopper, ...key }, card)).toBe(500);
     expect(await ask("/orders", "GET", shopper)).toBe(500);
     // The command that fails here carries the order, and with it the card; a driver's error carries the command.
-    const lanes = openLanes(world.redis, world.keys, 4);
+    const lanes = openLanes(world, 4);
     for (const lane of lanes) await world.redis.set(lane.toKey("wait"), "not a list");
     const ann = { ...shopper, authorization: await shopperAuthorization("ann") };
     expect(await ask("/purchase/item_1", "POST", ann, card)).toBe(500);

@@ -17,7 +17,7 @@ describe("Prefer: wait", () => {
     world = await createWorld();
     await addItem(world.db, "item_1", 3);
     api = await createTestApi(world);
-    lanes = openLanes(world.redis, world.keys, 4);
+    lanes = openLanes(world, 4);
   });
   afterEach(async () => {
     await api.close();
@@ -46,7 +46,7 @@ describe("Prefer: wait", () => {
       decided.push(...orders);
       await job.remove();
     }
-    await publishOrders(world.redis, world.keys, decided);
+    await publishOrders(world, decided);
     return decided;
   };
   const inLine = (count: number) =>
@@ -107,7 +107,7 @@ describe("Prefer: wait", () => {
       const [job] = (await Promise.all(lanes.map((lane) => lane.getJobs(["waiting"])))).flat();
       const purchase = unpackPurchaseJob(job?.data);
       const { orders } = await reserveOrders(world.db, purchase, new AbortController().signal);
-      await publishOrders(world.redis, deaf, orders);
+      await publishOrders({ redis: world.redis, keys: deaf }, orders);
       return orders;
     })();
     expect(decided).toHaveLength(1);
@@ -121,9 +121,9 @@ describe("Prefer: wait", () => {
     const [reserved] = await decideLine();
     const looking = get(id, "ann", "wait=2");
     await eventually("it waits", async () => api.watch.size() === 1);
-    await publishOrders(world.redis, world.keys, [{ ...(reserved as Order), version: 0, status: "queued" }]);
+    await publishOrders(world, [{ ...(reserved as Order), version: 0, status: "queued" }]);
     expect((await looking).json<OrderBody>().status).toBe("reserved");
-    expect((await readView(world.redis, world.keys, "ann", id))?.status).toBe("reserved");
+    expect((await readView(world, "ann", id))?.status).toBe("reserved");
   });
 
   test("nobody is left in the watch when all have their answers", async () => {
@@ -157,7 +157,7 @@ describe("Prefer: wait", () => {
 
   test("a server that closes while an order is being looked at lets its shopper go too", async () => {
     const { id } = (await buy("ann")).json<OrderBody>();
-    const known = await readView(world.redis, world.keys, "ann", id);
+    const known = await readView(world, "ann", id);
     const looking = Promise.withResolvers<Order>();
     const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: () => {} };
     const answer = api.watch.answer(
@@ -174,7 +174,7 @@ describe("Prefer: wait", () => {
 
   test("a shopper who left while their order was looked at is not waited with", async () => {
     const { id } = (await buy("ann")).json<OrderBody>();
-    const known = (await readView(world.redis, world.keys, "ann", id)) as Order;
+    const known = (await readView(world, "ann", id)) as Order;
     const waiter = { shopperId: "ann", orderId: id, waitMs: 20_000, onGone: (gone: () => void) => gone() };
     const began = performance.now();
     await api.watch.answer(

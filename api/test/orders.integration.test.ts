@@ -67,7 +67,7 @@ describe("following an order", () => {
   test("a decided order without a live view is shown from Postgres, the same as with one", async () => {
     const { id, orders } = await reserve("ann");
     const fromPostgres = (await get(`/orders/${id}`, ann)).json<OrderBody>();
-    await publishOrders(world.redis, world.keys, orders);
+    await publishOrders(world, orders);
     const fromView = (await get(`/orders/${id}`, ann)).json<OrderBody>();
     expect(fromPostgres).toMatchObject({ id, status: "reserved", position: null, payment: { status: "pending" } });
     expect(fromView).toEqual(fromPostgres);

@@ -46,7 +46,7 @@ describe("POST /purchase/:itemId", () => {
 
   /** Every order in line, as the worker would take it. */
   const inLine = async () => {
-    const lanes = openLanes(world.redis, world.keys, 4);
+    const lanes = openLanes(world, 4);
     const jobs = (await Promise.all(lanes.map((lane) => lane.getWaiting()))).flat();
     await Promise.all(lanes.map((lane) => lane.close()));
     return jobs.flatMap((job) => unpackPurchaseJob(job.data).requests);
@@ -85,7 +85,7 @@ describe("POST /purchase/:itemId", () => {
     expect(new Set(ids).size).toBe(1_200);
     expect(new Set(after)).toEqual(new Set(ids));
     expect(after).toHaveLength(1_200);
-    const lanes = openLanes(world.redis, world.keys, 4);
+    const lanes = openLanes(world, 4);
     const jobs = (await Promise.all(lanes.map((lane) => lane.getWaiting()))).flat();
     await Promise.all(lanes.map((lane) => lane.close()));
     expect(Math.max(...jobs.map((job) => unpackPurchaseJob(job.data).requests.length))).toBeLessThanOrEqual(500);
@@ -129,7 +129,7 @@ describe("POST /purchase/:itemId", () => {
     test("a repeat of an order that was never put in line, its server having died, puts it in line", async () => {
       const headers = { "idempotency-key": "ghost" };
       const answer = await purchase(card, { headers });
-      const lanes = openLanes(world.redis, world.keys, 4);
+      const lanes = openLanes(world, 4);
       await Promise.all(lanes.map((lane) => lane.drain())); // as if the job had not been added any more
       await Promise.all(lanes.map((lane) => lane.close()));
       await purchase(card, { headers });
@@ -155,7 +155,7 @@ describe("POST /purchase/:itemId", () => {
       const request = { itemId: "last-ghost", headers: { "idempotency-key": "ghost-of-the-last" } };
       const sees = async () => (await first.app.inject("/items/last-ghost")).json<{ available: number }>().available;
       const bought = (await purchase(card, request)).json<OrderBody>();
-      const lanes = openLanes(world.redis, world.keys, 4);
+      const lanes = openLanes(world, 4);
       const lane = lanes[laneOf("last-ghost", 4)];
       const job = (await lane?.getWaiting())?.find(({ data }) => JSON.stringify(data).includes(shortenId(bought.id)));
       await job?.remove(); // as if its server had died before it was added
@@ -263,7 +263,7 @@ describe("POST /purchase/:itemId", () => {
     const narrow = await createTestApi(other, { MAX_LINE: "5" });
     const buy = (headers: Record<string, string>) => purchase(card, { api: narrow, headers });
     await buy({ "idempotency-key": "again" });
-    const lanes = openLanes(other.redis, other.keys, 4);
+    const lanes = openLanes(other, 4);
     await Promise.all(lanes.map((lane) => lane.drain()));
     await Promise.all(lanes.map((lane) => lane.close()));
     // Places of servers that died before they used them.

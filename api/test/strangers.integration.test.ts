@@ -40,7 +40,7 @@ describe("a stranger", () => {
       return { id: request.orderId, orders };
     };
     const [held, recorded] = [await reserve(), await reserve()];
-    await publishOrders(world.redis, world.keys, held.orders);
+    await publishOrders(world, held.orders);
     return { "in line": queued.id, held: held.id, "in Postgres alone": recorded.id };
   };
 
@@ -131,7 +131,7 @@ describe("a stranger", () => {
     });
     const order = response.json<OrderBody>();
     expect(order).toMatchObject({ status: "queued", amount: 3_998, currency: "eur" });
-    const lanes = openLanes(world.redis, world.keys, 4);
+    const lanes = openLanes(world, 4);
     const jobs = (await Promise.all(lanes.map((lane) => lane.getWaiting()))).flat();
     await Promise.all(lanes.map((lane) => lane.close()));
     const inLine = jobs.flatMap((job) => unpackPurchaseJob(job.data).requests).filter((r) => r.orderId === order.id);

@@ -30,7 +30,7 @@ describe("POST /webhooks/stripe", () => {
       payload,
     });
   const queued = async () => {
-    const queue = openWebhookQueue(world.redis, world.keys);
+    const queue = openWebhookQueue(world);
     const jobs = await queue.getJobs(["waiting", "prioritized", "delayed"]);
     await queue.close();
     return jobs.map((job) => job.data);

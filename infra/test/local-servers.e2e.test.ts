@@ -201,7 +201,7 @@ describe("the servers of npm start", () => {
     // As the next migration would.
     await query(
       url,
-      "alter table orders add column note text; drop view item_books; drop function refuse_epoch_change cascade",
+      "alter table orders add column note text; drop view item_books; drop function refuse_generation_change cascade",
     );
   });
 

@@ -60,8 +60,8 @@ describe("with two million orders in Postgres", () => {
     db = explainDatabase(world.databaseUrl, (execution) => executions.push(execution));
     await addItem(world.db, "item_pay", 1_000, { payment_retries: 1 });
     simulator = await startTestSimulator();
-    charges = openChargeQueue(world.redis, world.keys);
-    lanes = openLanes(world.redis, world.keys, 4);
+    charges = openChargeQueue(world);
+    lanes = openLanes(world, 4);
   });
   afterAll(async () => {
     process.stdout.write(`\n${statementTable(seen)}\n`);

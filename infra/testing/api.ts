@@ -49,11 +49,11 @@ export async function createTestApi(
   const { db, keys } = world;
   const items = await openItemCatalog({ db, redis, subscriber, keys, log });
   const watch = await openOrderWatch({ redis, subscriber, keys, log });
-  const lanes = openLanes(redis, keys, config.PURCHASE_LANES);
-  const charges = openChargeQueue(redis, keys);
-  const webhooks = openWebhookQueue(redis, keys);
+  const lanes = openLanes({ redis, keys }, config.PURCHASE_LANES);
+  const charges = openChargeQueue({ redis, keys });
+  const webhooks = openWebhookQueue({ redis, keys });
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
-  const marks = acceptanceMarks(redis, keys);
+  const marks = acceptanceMarks({ redis, keys });
   const health = {
     metrics: createMetrics(),
     checkReadiness: readinessCheck({ db, redis, keys, lanes }),

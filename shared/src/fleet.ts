@@ -166,7 +166,7 @@ async function joinPatiently(parts: FleetParts, id: string, former: number): Pro
 
 /** The first of so many lanes that has purchase jobs, or null. */
 async function waitingLane({ redis, keys }: FleetParts, laneCount: number): Promise<number | null> {
-  const lanes = openLanes(redis, keys, laneCount);
+  const lanes = openLanes({ redis, keys }, laneCount);
   try {
     const counts = await Promise.all(
       lanes.map((lane) => lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized")),

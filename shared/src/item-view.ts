@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import type { Item } from "./item.ts";
-import type { RedisClient, RedisKeys } from "./redis.ts";
+import type { Store } from "./redis.ts";
 import { redisScript } from "./redis-script.ts";
 
 const time = Type.Union([Type.Integer(), Type.Null()]);
@@ -52,14 +52,14 @@ export function itemArguments(item: Item): (string | number)[] {
 }
 
 /** Publishes items as they are now; one of which a newer version is known changes nothing. */
-export async function publishItems(redis: RedisClient, keys: RedisKeys, items: readonly Item[]): Promise<void> {
+export async function publishItems({ redis, keys }: Store, items: readonly Item[]): Promise<void> {
   if (items.length === 0) return;
   const { counter, channel } = keys.itemMessages;
   await publish(redis, [keys.items, counter], [channel, ...items.flatMap(itemArguments)]);
 }
 
 /** All items of the view. */
-export async function readItems(redis: RedisClient, keys: RedisKeys): Promise<Item[]> {
+export async function readItems({ redis, keys }: Store): Promise<Item[]> {
   const views = await redis.hgetall(keys.items);
   return Object.values(views)
     .map(readItem)

@@ -1,4 +1,4 @@
-import type { RedisClient, RedisKeys } from "./redis.ts";
+import type { Store } from "./redis.ts";
 import { redisScript } from "./redis-script.ts";
 
 /**
@@ -60,8 +60,7 @@ return 1`,
  * full.
  */
 export async function takePlaces(
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys }: Store,
   queueName: string,
   itemId: string,
   count: number,
@@ -74,8 +73,7 @@ export async function takePlaces(
 
 /** Returns places that were taken for orders that are not in line after all. */
 export async function returnPlaces(
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys }: Store,
   queueName: string,
   itemId: string,
   count: number,
@@ -89,19 +87,13 @@ export async function returnPlaces(
  * @param accepted of the lane, as it was when the lane was found empty; where it has gone on since,
  *   nothing is done
  */
-export async function closeLines(
-  redis: RedisClient,
-  keys: RedisKeys,
-  queueName: string,
-  accepted: number,
-): Promise<void> {
+export async function closeLines({ redis, keys }: Store, queueName: string, accepted: number): Promise<void> {
   await closeScript(redis, [keys.line(queueName)], [accepted]);
 }
 
 /** Notes that everything up to a place of the item is decided. */
 export async function advanceLine(
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys }: Store,
   queueName: string,
   itemId: string,
   place: number,
@@ -118,15 +110,14 @@ export interface LineNumbers {
 }
 
 /** A lane's, all of its items together. */
-export async function readLineNumbers(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<LineNumbers> {
+export async function readLineNumbers({ redis, keys }: Store, queueName: string): Promise<LineNumbers> {
   const [accepted, decided] = await redis.hmget(keys.line(queueName), "accepted", "decided");
   return { accepted: Number(accepted ?? 0), decided: Number(decided ?? 0) };
 }
 
 /** The last decided place of each item of a lane. */
 export async function readDecidedPlaces(
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys }: Store,
   queueName: string,
 ): Promise<ReadonlyMap<string, number>> {
   const fields = Object.entries(await redis.hgetall(keys.line(queueName)));
@@ -137,8 +128,8 @@ export async function readDecidedPlaces(
 }
 
 /** How many orders are in a lane's line. */
-export async function lineLength(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<number> {
-  const { accepted, decided } = await readLineNumbers(redis, keys, queueName);
+export async function lineLength({ redis, keys }: Store, queueName: string): Promise<number> {
+  const { accepted, decided } = await readLineNumbers({ redis, keys }, queueName);
   return Math.max(0, accepted - decided);
 }
 
@@ -153,7 +144,7 @@ export const enqueueMs = 10_000;
  * matter of moments, or its job is gone: a worker looks. Noted again only when that look is a
  * minute old.
  */
-export async function reportPassedOver(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<void> {
+export async function reportPassedOver({ redis, keys }: Store, queueName: string): Promise<void> {
   await redis.set(keys.passedOver(queueName), "reported", "PX", passedOverMs, "NX");
 }
 
@@ -168,6 +159,6 @@ return 1`,
 );
 
 /** Whether somebody was passed over. Of several workers that ask, one is told so. */
-export async function takePassedOver(redis: RedisClient, keys: RedisKeys, queueName: string): Promise<boolean> {
+export async function takePassedOver({ redis, keys }: Store, queueName: string): Promise<boolean> {
   return (await takeReportScript(redis, [keys.passedOver(queueName)], [passedOverMs])) === 1;
 }

@@ -3,7 +3,7 @@ import { invariant } from "./invariant.ts";
 import { publishMessage } from "./messages.ts";
 import type { Order } from "./order.ts";
 import { decodeView, encodeView, entryOf, shortIdLength } from "./order-view-text.ts";
-import type { RedisClient, RedisKeys } from "./redis.ts";
+import type { RedisClient, Store } from "./redis.ts";
 import { redisScript } from "./redis-script.ts";
 import { restoreId, shortenId } from "./short-id.ts";
 
@@ -103,11 +103,7 @@ function perCall(redis: RedisClient, orders: readonly Order[]): readonly (readon
  * Writes the views of newly accepted orders, never over one that is there.
  * @returns for each order null where it is new, or what was known under its id before
  */
-export async function claimViews(
-  redis: RedisClient,
-  keys: RedisKeys,
-  orders: readonly Order[],
-): Promise<(Order | null)[]> {
+export async function claimViews({ redis, keys }: Store, orders: readonly Order[]): Promise<(Order | null)[]> {
   const claimed = await Promise.all(
     perCall(redis, orders).map(async (part) => {
       const names = part.map((order) => keys.shopperOrders(order.shopperId));
@@ -129,9 +125,9 @@ export async function claimViews(
  * who wait. What is older than the view that is there changes nothing, so it may run any number of
  * times.
  */
-export async function publishOrders(redis: RedisClient, keys: RedisKeys, orders: readonly Order[]): Promise<void> {
+export async function publishOrders({ redis, keys }: Store, orders: readonly Order[]): Promise<void> {
   if (orders.length === 0) return;
-  const replaced = replaceViews(redis, keys, orders);
+  const replaced = replaceViews({ redis, keys }, orders);
   // The message behind the views: whoever misses it reads those. One Redis does both in that order,
   // without being waited for.
   if (redis.isCluster) await replaced;
@@ -150,7 +146,7 @@ export function readOrderMessage(text: string, onOrder: (orderId: string, view: 
 
 const uuidLength = 36;
 
-async function replaceViews(redis: RedisClient, keys: RedisKeys, orders: readonly Order[]): Promise<void> {
+async function replaceViews({ redis, keys }: Store, orders: readonly Order[]): Promise<void> {
   await Promise.all(
     perCall(redis, orders).map((part) => {
       const names = part.map((order) => keys.shopperOrders(order.shopperId));
@@ -172,8 +168,7 @@ return views`,
  * there is none. For one Redis: on a Cluster each may be on another server.
  */
 export async function readViewTexts(
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys }: Store,
   orders: readonly { readonly shopperId: string; readonly orderId: string }[],
 ): Promise<(string | null)[]> {
   const names = orders.map(({ shopperId }) => keys.shopperOrders(shopperId));
@@ -185,18 +180,13 @@ export async function readViewTexts(
 }
 
 /** The live view of one of a shopper's orders, or null where Redis has none. */
-export async function readView(
-  redis: RedisClient,
-  keys: RedisKeys,
-  shopperId: string,
-  orderId: string,
-): Promise<Order | null> {
+export async function readView({ redis, keys }: Store, shopperId: string, orderId: string): Promise<Order | null> {
   const text = await redis.hget(keys.shopperOrders(shopperId), shortenId(orderId));
   return text === null ? null : decodeView(shopperId, orderId, text);
 }
 
 /** The live views of a shopper's orders that are still in line. */
-export async function readQueuedViews(redis: RedisClient, keys: RedisKeys, shopperId: string): Promise<Order[]> {
+export async function readQueuedViews({ redis, keys }: Store, shopperId: string): Promise<Order[]> {
   const views = await redis.hgetall(keys.shopperOrders(shopperId));
   return Object.entries(views)
     .map(([id, text]) => decodeView(shopperId, restoreId(id), text))

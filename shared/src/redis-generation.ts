@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
-import type { RedisClient, RedisKeys } from "./redis.ts";
+import type { Store } from "./redis.ts";
 
 /**
  * Which generation of Redis this is: the same data, since it was last emptied or restored. Postgres
@@ -99,7 +99,7 @@ redis.call("HSET", KEYS[1], "probe", 1)
 return redis.call("HMGET", KEYS[1], "token", "heartbeats")`;
 
 /** @throws an outage (`isOutage`) where Redis takes no writes; its connection is then made anew */
-export async function readSeenGeneration(redis: RedisClient, keys: RedisKeys): Promise<SeenGeneration> {
+export async function readSeenGeneration({ redis, keys }: Store): Promise<SeenGeneration> {
   const [token, heartbeats] = (await redis.eval(lookScript, 1, keys.generation)) as (string | null)[];
   return { token: token ?? null, heartbeats: Number(heartbeats ?? 0) };
 }
@@ -157,12 +157,7 @@ redis.call("HSET", KEYS[1], "token", ARGV[2], "heartbeats", 0)
 return 1`;
 
 /** Gives Redis the token of a new generation, unless Redis is not as it was seen any more. */
-export async function stampGeneration(
-  redis: RedisClient,
-  keys: RedisKeys,
-  token: string,
-  seen: SeenGeneration,
-): Promise<void> {
+export async function stampGeneration({ redis, keys }: Store, token: string, seen: SeenGeneration): Promise<void> {
   await redis.eval(stampScript, 1, keys.generation, seen.token ?? "", token);
 }
 
@@ -178,8 +173,7 @@ return redis.call("HINCRBY", KEYS[1], "heartbeats", 1)`;
  */
 export async function countHeartbeat(
   db: Database,
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys }: Store,
   known: KnownGeneration,
   inLine: number,
 ): Promise<void> {

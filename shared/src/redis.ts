@@ -150,3 +150,9 @@ export function redisKeys(prefix: string) {
   };
 }
 export type RedisKeys = ReturnType<typeof redisKeys>;
+
+/** Redis with the names of what is kept there. */
+export interface Store {
+  readonly redis: RedisClient;
+  readonly keys: RedisKeys;
+}

@@ -124,7 +124,7 @@ async function readGeneration({ db, redis, keys, lacksSome }: GenerationParts) {
   const lacks = async () => known !== null && lacksSome !== null && (await lacksSome(known.generation));
   // Before the token is read: were Redis emptied in between, its lack would say so better.
   const lacking = await lacks();
-  const seen = await readSeenGeneration(redis, keys);
+  const seen = await readSeenGeneration({ redis, keys });
   const state = judgeGeneration(known, seen);
   // Asked once more, now that Redis took a write: the first answer may be that of a demoted master.
   const restored = lacking && (state === "sound" || state === "recover") && (await lacks());
@@ -144,7 +144,7 @@ async function begin(
   const token = await beginGeneration(db, known, cause);
   if (token === null) return;
   if (known !== null && cause !== "first_start") raiseLoss(alarm, known, cause);
-  await stampGeneration(redis, keys, token, seen);
+  await stampGeneration({ redis, keys }, token, seen);
 }
 
 function raiseLoss(alarm: RaiseAlarm, known: KnownGeneration, cause: LossCause): void {
@@ -172,7 +172,7 @@ async function recoverGeneration(parts: GenerationParts, known: KnownGeneration)
 }
 
 async function heartbeat({ db, redis, keys, lanes }: GenerationParts, known: KnownGeneration): Promise<void> {
-  const lengths = await Promise.all(lanes.map(({ name }) => lineLength(redis, keys, name)));
+  const lengths = await Promise.all(lanes.map(({ name }) => lineLength({ redis, keys }, name)));
   const inLine = lengths.reduce((sum, length) => sum + length, 0);
-  await countHeartbeat(db, redis, keys, known, inLine);
+  await countHeartbeat(db, { redis, keys }, known, inLine);
 }

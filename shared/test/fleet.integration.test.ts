@@ -25,7 +25,7 @@ describe("the number of lanes", () => {
   const expelled = async (member: FleetMember) =>
     Promise.race([member.expelled.then(() => true), Promise.resolve(false)]);
   const putInLine = async (lane: number, laneCount: number) => {
-    const lanes = openLanes(world.redis, world.keys, laneCount);
+    const lanes = openLanes(world, laneCount);
     await lanes[lane]?.add("purchase", {} as never);
     await Promise.all(lanes.map((queue) => queue.close()));
     return () => lanes[lane]?.obliterate({ force: true });

@@ -30,8 +30,8 @@ describe("the live views of one shopper", () => {
     settledAtMs: null,
     clientSecret: "pi_1_secret_2",
   } as const;
-  const publish = (orders: readonly Order[]) => publishOrders(world.redis, world.keys, orders);
-  const isThere = async ({ shopperId, id }: Order) => (await readView(world.redis, world.keys, shopperId, id)) !== null;
+  const publish = (orders: readonly Order[]) => publishOrders(world, orders);
+  const isThere = async ({ shopperId, id }: Order) => (await readView(world, shopperId, id)) !== null;
   const count = (shopperId: string) => world.redis.hlen(world.keys.shopperOrders(shopperId));
 
   test("past a hundred, the newest keeps its view and its client secret; the oldest decided one goes", async () => {
@@ -39,7 +39,7 @@ describe("the live views of one shopper", () => {
     await publish(decided);
     const newest = order("ann", nowMs + 1, asked);
     await publish([newest]);
-    expect(await readView(world.redis, world.keys, "ann", newest.id)).toMatchObject({ clientSecret: "pi_1_secret_2" });
+    expect(await readView(world, "ann", newest.id)).toMatchObject({ clientSecret: "pi_1_secret_2" });
     expect(await isThere(decided[99] as Order)).toBe(false);
     expect(await isThere(decided[98] as Order)).toBe(true);
     expect(await count("ann")).toBe(100);
@@ -76,7 +76,7 @@ describe("the live views of one shopper", () => {
     await publish([ann, ben]);
     const ask = ({ shopperId, id }: Order) => ({ shopperId, orderId: id });
     const asked = [ask(ben), { shopperId: ann.shopperId, orderId: ben.id }, ask(order("nobody", nowMs)), ask(ann)];
-    const texts = await readViewTexts(world.redis, world.keys, asked);
+    const texts = await readViewTexts(world, asked);
     expect(texts).toEqual([encodeView(ben), null, null, encodeView(ann)]);
   });
 });

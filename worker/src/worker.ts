@@ -82,14 +82,14 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
     throw error;
   }
 
-  const lanes = openLanes(lanesRedis, keys, config.PURCHASE_LANES);
-  const charges = openChargeQueue(redis, keys);
-  const webhooks = openWebhookQueue(redis, keys);
-  const sweeps = openSweepQueue(redis, keys);
-  const nightly = openNightlyQueue(redis, keys);
+  const lanes = openLanes({ redis: lanesRedis, keys: keys }, config.PURCHASE_LANES);
+  const charges = openChargeQueue({ redis, keys });
+  const webhooks = openWebhookQueue({ redis, keys });
+  const sweeps = openSweepQueue({ redis, keys });
+  const nightly = openNightlyQueue({ redis, keys });
   const closing = new AbortController();
   const raiseAlarm = createAlarms(log);
-  const lanesCharges = openChargeQueue(lanesRedis, keys);
+  const lanesCharges = openChargeQueue({ redis: lanesRedis, keys: keys });
   const room = chargeRoom(config.CHARGE_RATE_PER_SECOND);
   const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, room, log };
   const workers: Worker[] = [];

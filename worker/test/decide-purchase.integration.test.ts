@@ -23,7 +23,7 @@ describe("the reserve step", () => {
   let parts: DecideParts;
   beforeAll(async () => {
     world = await createWorld();
-    charges = openChargeQueue(world.redis, world.keys);
+    charges = openChargeQueue(world);
     parts = { db: world.db, redis: world.redis, keys: world.keys, charges, known: new Map() };
   });
   afterAll(async () => {
@@ -34,14 +34,14 @@ describe("the reserve step", () => {
   test("tells the shoppers, enqueues a charge for each reserved order, moves the line on, and gives the lock back", async () => {
     await addItem(world.db, "told", 1);
     const requests = [purchaseRequest(), purchaseRequest()];
-    const place = await takePlaces(world.redis, world.keys, "{lane-0}", "told", 2, 1_000);
+    const place = await takePlaces(world, "{lane-0}", "told", 2, 1_000);
     expect(await decidePurchase(parts, "{lane-0}", purchaseJob("told", requests, place ?? 0))).toBe("decided");
 
-    const views = requests.map((r) => readView(world.redis, world.keys, r.shopperId, r.orderId));
+    const views = requests.map((r) => readView(world, r.shopperId, r.orderId));
     expect((await Promise.all(views)).map((view) => view?.status)).toEqual(["reserved", "out_of_stock"]);
     const jobs = await charges.getJobs(["waiting", "active"]);
     expect(jobs.map((job) => job.data)).toEqual([{ orderId: requests[0]?.orderId }]);
-    expect(await lineLength(world.redis, world.keys, "{lane-0}")).toBe(0);
+    expect(await lineLength(world, "{lane-0}")).toBe(0);
     expect(await world.redis.exists(world.keys.itemLock("told"))).toBe(0);
   });
 
@@ -124,28 +124,28 @@ describe("the reserve step", () => {
     const change = { status: "confirmed", settled_at: new Date(), ...paid } as const;
     await world.db.updateTable("orders").set(change).where("id", "=", request.orderId).execute();
     await decidePurchase(parts, "{lane-0}", job);
-    const view = await readView(world.redis, world.keys, request.shopperId, request.orderId);
+    const view = await readView(world, request.shopperId, request.orderId);
     expect(view?.status).toBe("confirmed");
   });
 
   test("an item's line only ever moves on, and the lane's is the sum of its items' lines", async () => {
     const { redis, keys } = world;
-    await advanceLine(redis, keys, "{lane-9}", "one", 10);
-    await advanceLine(redis, keys, "{lane-9}", "one", 4);
-    await advanceLine(redis, keys, "{lane-9}", "other", 3);
+    await advanceLine({ redis, keys }, "{lane-9}", "one", 10);
+    await advanceLine({ redis, keys }, "{lane-9}", "one", 4);
+    await advanceLine({ redis, keys }, "{lane-9}", "other", 3);
     expect(await redis.hget(keys.line("{lane-9}"), "decided:one")).toBe("10");
-    expect(await readLineNumbers(redis, keys, "{lane-9}")).toEqual({ accepted: 13, decided: 13 });
+    expect(await readLineNumbers({ redis, keys }, "{lane-9}")).toEqual({ accepted: 13, decided: 13 });
   });
 
   test("a lane's lines are closed only as they were seen: whoever was accepted since then stays in line", async () => {
     const { redis, keys } = world;
-    await takePlaces(redis, keys, "{lane-8}", "one", 2, 100);
-    await takePlaces(redis, keys, "{lane-8}", "other", 1, 100);
-    await closeLines(redis, keys, "{lane-8}", 2);
-    expect(await readLineNumbers(redis, keys, "{lane-8}")).toEqual({ accepted: 3, decided: 0 });
-    await closeLines(redis, keys, "{lane-8}", 3);
-    expect(await readLineNumbers(redis, keys, "{lane-8}")).toEqual({ accepted: 3, decided: 3 });
-    const places = await readDecidedPlaces(redis, keys, "{lane-8}");
+    await takePlaces({ redis, keys }, "{lane-8}", "one", 2, 100);
+    await takePlaces({ redis, keys }, "{lane-8}", "other", 1, 100);
+    await closeLines({ redis, keys }, "{lane-8}", 2);
+    expect(await readLineNumbers({ redis, keys }, "{lane-8}")).toEqual({ accepted: 3, decided: 0 });
+    await closeLines({ redis, keys }, "{lane-8}", 3);
+    expect(await readLineNumbers({ redis, keys }, "{lane-8}")).toEqual({ accepted: 3, decided: 3 });
+    const places = await readDecidedPlaces({ redis, keys }, "{lane-8}");
     expect(Object.fromEntries(places)).toEqual({ one: 2, other: 1 });
   });
 });

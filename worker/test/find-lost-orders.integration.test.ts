@@ -8,10 +8,10 @@ test("all live views come in batches of a bounded size, however many a shopper h
   const world = await createWorld();
   const { redis, keys } = world;
   const orders = Array.from({ length: 3 * batchSize }, (_, n) => orderInLine({ shopperId: `shopper-${n % 2}` }));
-  await publishOrders(redis, keys, orders);
+  await publishOrders({ redis, keys }, orders);
   const sizes: number[] = [];
   const seen = new Set<string>();
-  for await (const views of viewsInBatches(redis, keys, new AbortController().signal)) {
+  for await (const views of viewsInBatches({ redis, keys }, new AbortController().signal)) {
     sizes.push(views.length);
     for (const { id } of views) seen.add(id);
   }

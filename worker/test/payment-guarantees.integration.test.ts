@@ -368,7 +368,7 @@ describe("an order's money, in the rare cases", () => {
     await world.settle(held);
     await world.letTimePass(11 * minuteMs); // the hold is over, and everybody is due
 
-    const charges = openChargeQueue(world.redis, world.keys);
+    const charges = openChargeQueue(world);
     const log = { info: () => {} } as never;
     const { db, raiseAlarm } = world;
     let passes = 0;

@@ -36,7 +36,7 @@ describe("payments by the thousand", () => {
     const ratePerSecond = 100;
     await addItem(world.db, "faulty", 1_000);
     await setFaults({ rate: 0.3, seed: 42 });
-    const charges = openChargeQueue(world.redis, world.keys);
+    const charges = openChargeQueue(world);
     const parts = { db: world.db, redis: world.redis, keys: world.keys, charges, known: new Map() };
     for (let i = 0; i < 2; i++) {
       const requests = Array.from({ length: 500 }, () => purchaseRequest());
@@ -89,7 +89,7 @@ describe("payments by the thousand", () => {
         payment_due_at = now() - interval '1 minute'
       where item_id = 'abandoned'`.execute(world.db);
 
-    const charges = openChargeQueue(world.redis, world.keys);
+    const charges = openChargeQueue(world);
     const { db } = world;
     const parts = { db, charges, raiseAlarm: () => {}, log: createLog("test", "silent") };
     const passes: number[] = [];

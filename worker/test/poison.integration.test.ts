@@ -18,8 +18,8 @@ describe("an order that can never be decided", () => {
   let worker: Worker;
   beforeEach(async () => {
     world = await createWorld();
-    [lane] = openLanes(world.redis, world.keys, 1) as [LaneQueue];
-    charges = openChargeQueue(world.redis, world.keys);
+    [lane] = openLanes(world, 1) as [LaneQueue];
+    charges = openChargeQueue(world);
     const { db, redis, keys } = world;
     worker = await serveLane(lane, { db, redis, keys, charges, log: createLog("test", "silent") });
     await addItem(world.db, "item_1", 300);
@@ -31,7 +31,7 @@ describe("an order that can never be decided", () => {
   });
 
   const enqueue = async (requests: readonly PurchaseRequest[]) => {
-    const place = await takePlaces(world.redis, world.keys, lane.name, "item_1", requests.length, 1_000_000);
+    const place = await takePlaces(world, lane.name, "item_1", requests.length, 1_000_000);
     return lane.add("purchase", packPurchaseJob(purchaseJob("item_1", requests, place ?? 0)));
   };
   const drained = () =>
@@ -41,7 +41,7 @@ describe("an order that can never be decided", () => {
     const events = await world.db.selectFrom("order_events").select("order_id").orderBy("id").execute();
     return events.map((event) => event.order_id);
   };
-  const viewOf = (request: PurchaseRequest) => readView(world.redis, world.keys, request.shopperId, request.orderId);
+  const viewOf = (request: PurchaseRequest) => readView(world, request.shopperId, request.orderId);
 
   test.each<[string, Partial<PurchaseRequest>, boolean]>([
     ["an amount below the database's least", { amountMinor: Number.MAX_SAFE_INTEGER, quantity: 2 ** 31 }, false],
@@ -63,7 +63,7 @@ describe("an order that can never be decided", () => {
         [...good, behind].map((r) => r.orderId),
       );
       expect(await booksOf(world.db, "item_1")).toMatchObject({ inventory: 0, reserved: 300, balanced: true });
-      expect(await lineLength(world.redis, world.keys, lane.name)).toBe(0);
+      expect(await lineLength(world, lane.name)).toBe(0);
       expect(await viewOf(poison)).toMatchObject({ status: "rejected", reason: "limit_exceeded" });
       expect((await rows()).filter((row) => row.status === "rejected")).toHaveLength(recordable ? 1 : 0);
 

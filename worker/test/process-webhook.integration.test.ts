@@ -16,7 +16,7 @@ describe("an event of the payment provider", () => {
   let paymentIntentId: string;
   beforeAll(async () => {
     world = await createWorld();
-    charges = openChargeQueue(world.redis, world.keys);
+    charges = openChargeQueue(world);
     await addItem(world.db, "item_1", 100);
   });
   afterAll(async () => {
@@ -74,7 +74,7 @@ describe("an event of the payment provider", () => {
   test("that is replayed as it was signed, within its five minutes and after its job is done, leads to nothing more", async () => {
     const secret = "whsec_for_tests";
     const api = await createTestApi(world, { STRIPE_WEBHOOK_SECRET: secret });
-    const queue = openWebhookQueue(world.redis, world.keys);
+    const queue = openWebhookQueue(world);
     const object = { object: "payment_intent", id: paymentIntentId, metadata: { orderId } };
     const payload = JSON.stringify({
       id: "evt_3",

@@ -34,7 +34,7 @@ describe("publishing what was decided lately", () => {
 
   test("finds what is younger than a live view, and stops where the older begins", async () => {
     expect(await publishRecentOrders({ ...world, signal: new AbortController().signal })).toBe(2); // the page on which the old ones begin is the last
-    expect(await readView(world.redis, world.keys, recent, recent)).toMatchObject({ status: "out_of_stock" });
+    expect(await readView(world, recent, recent)).toMatchObject({ status: "out_of_stock" });
   });
 
   test("reads a page from the primary key, however many events there are and however old they are", async () => {

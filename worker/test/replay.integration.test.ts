@@ -32,9 +32,9 @@ describe("replaying a dead job", () => {
     world = await createWorld();
     await addItem(world.db, "item_1", 5);
     const { db, redis, keys } = world;
-    lanes = openLanes(redis, keys, 2);
-    charges = openChargeQueue(redis, keys);
-    webhooks = openWebhookQueue(redis, keys);
+    lanes = openLanes({ redis, keys }, 2);
+    charges = openChargeQueue({ redis, keys });
+    webhooks = openWebhookQueue({ redis, keys });
     const parts = { db, redis, keys, charges, log: createLog("test", "silent") };
     workers = [await serveLane(lanes[1] as LaneQueue, parts), serveWebhooks(webhooks, parts)];
   });

@@ -125,8 +125,7 @@ class Play {
     const row = await db.selectFrom("items").selectAll().where("id", "=", this.#itemId).executeTakeFirstOrThrow();
     this.#item = itemFromRow(row);
     await claimViews(
-      redis,
-      keys,
+      { redis, keys },
       this.#requests.map((request) => ({ ...queuedOrder(this.#itemId, request), place: 1 })),
     );
 
@@ -218,7 +217,7 @@ class Play {
     }
     expect(new Set(this.#charged), `what is reserved is charged\n${told}`).toEqual(new Set(reserved.map((o) => o.id)));
     for (const order of orders) {
-      const view = await readView(redis, keys, order.shopper_id, order.id);
+      const view = await readView({ redis, keys }, order.shopper_id, order.id);
       expect(view?.status, `what the shopper of ${order.id} is told\n${told}`).toBe(order.status);
       expect(isFinal(order.status) || order.status === "reserved", `decided\n${told}`).toBe(true);
     }

@@ -23,7 +23,7 @@ describe("serving the charge queue", () => {
   let charges: ChargeQueue;
   beforeAll(async () => {
     world = await createPaymentWorld();
-    charges = openChargeQueue(world.redis, world.keys);
+    charges = openChargeQueue(world);
   });
   afterAll(async () => {
     await charges.close();

@@ -24,8 +24,8 @@ describe("a lane", () => {
 
   beforeEach(async () => {
     world = await createWorld();
-    [lane] = openLanes(world.redis, world.keys, 1) as [LaneQueue];
-    charges = openChargeQueue(world.redis, world.keys);
+    [lane] = openLanes(world, 1) as [LaneQueue];
+    charges = openChargeQueue(world);
     workers = [];
     connections = [];
   });
@@ -80,7 +80,7 @@ describe("a lane", () => {
     await world.db.transaction().execute(async (trx) => {
       await sql`select 1 from items where id = 'item-0' for update`.execute(trx);
       for (const item of items) {
-        await takePlaces(world.redis, world.keys, lane.name, item, 1, 100); // as an API server does before it adds the job
+        await takePlaces(world, lane.name, item, 1, 100); // as an API server does before it adds the job
         await enqueue(item, 1);
       }
       await new Promise((resolve) => setTimeout(resolve, 700));

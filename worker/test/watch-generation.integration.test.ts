@@ -42,7 +42,7 @@ describe("the generation of Redis", () => {
     world = await createWorld();
     await addItem(world.db, "item_1", 10);
     [api, simulator] = await Promise.all([createTestApi(world), startTestSimulator()]);
-    lanes = openLanes(world.redis, world.keys, 4);
+    lanes = openLanes(world, 4);
     workers = [];
     alarms = [];
     authorization = await shopperAuthorization("ann");
@@ -93,7 +93,7 @@ describe("the generation of Redis", () => {
   /** Looks without doing anything about it. */
   const isFoundSound = async () => {
     const known = await readKnownGeneration(world.db);
-    return judgeGeneration(known, await readSeenGeneration(world.redis, world.keys)) === "sound";
+    return judgeGeneration(known, await readSeenGeneration(world)) === "sound";
   };
   const isSound = async () => (await watchGenerationOnce(parts)) === "sound";
 
@@ -192,7 +192,7 @@ describe("the generation of Redis", () => {
     expect(await Promise.all(Array.from({ length: 4 }, () => watchGenerationOnce(parts)))).toEqual(
       Array.from({ length: 4 }, () => "beginning"),
     );
-    expect((await readSeenGeneration(world.redis, world.keys)).token).toBeNull();
+    expect((await readSeenGeneration(world)).token).toBeNull();
     expect((await poll("01890a5d-ac96-774b-bcce-b302099a8057")).statusCode).toBe(503);
     await eventually("it is begun anew and dealt with", isSound, 6_000);
     expect(alarms).toHaveLength(1);
@@ -293,7 +293,7 @@ describe("the generation of Redis", () => {
     await emptyRedis(world);
     const [lane] = lanes as [LaneQueue];
     expect(await lane.getGlobalConcurrency()).toBeNull();
-    await takePlaces(world.redis, world.keys, lane.name, "item_1", 1, 10);
+    await takePlaces(world, lane.name, "item_1", 1, 10);
     expect(await lane.getGlobalConcurrency()).toBe(1);
   });
 
@@ -316,17 +316,17 @@ describe("the generation of Redis", () => {
     await makeDue();
     expect(await watchGenerationOnce(parts)).toBe("sound"); // one more heartbeat than the backup has
     await restoreRedis(world, backup);
-    await publishOrders(world.redis, world.keys, [neverDecided]);
+    await publishOrders(world, [neverDecided]);
     const decidedIds = [decided, lost];
     const events = () => world.db.selectFrom("order_events").select("id").where("order_id", "in", decidedIds).execute();
     const eventsBefore = (await events()).length;
-    expect((await readView(world.redis, world.keys, "ann", decided))?.status).toBe("queued");
+    expect((await readView(world, "ann", decided))?.status).toBe("queued");
 
     expect(await watchGenerationOnce(parts)).toBe("restored");
     await eventually("it was dealt with", isSound);
     expect(alarms).toEqual([expect.stringMatching(/^ALARM: Redis was restored from an older state/)]);
-    expect((await readView(world.redis, world.keys, "ann", decided))?.status).toBe("confirmed");
-    expect((await readView(world.redis, world.keys, "ann", lost))?.status).toBe("confirmed");
+    expect((await readView(world, "ann", decided))?.status).toBe("confirmed");
+    expect((await readView(world, "ann", lost))?.status).toBe("confirmed");
     expect((await poll(neverDecided.id)).json()).toMatchObject(lostInLine);
 
     await startWorkers(2);
@@ -347,7 +347,7 @@ describe("the generation of Redis", () => {
     await world.redis.hincrby(world.keys.generation, "heartbeats", 5);
     await world.db
       .updateTable("redis_generations")
-      .set({ heartbeats: (await readSeenGeneration(world.redis, world.keys)).heartbeats })
+      .set({ heartbeats: (await readSeenGeneration(world)).heartbeats })
       .execute();
     await restoreRedis(world, backup);
     await eventually("it was dealt with", async () => (await isSound()) && (await generations()).length === 2);
@@ -392,14 +392,14 @@ describe("the generation of Redis", () => {
 
   test("orders in doubt are held against the lanes a part at a time", async () => {
     await buy();
-    const [one] = await readQueuedViews(world.redis, world.keys, "ann");
+    const [one] = await readQueuedViews(world, "ann");
     const count = 1_500;
     const lost = Array.from({ length: count }, (_, i) => ({
       ...(one as Order),
       id: randomUUID(),
       shopperId: `${i}`,
     }));
-    await publishOrders(world.redis, world.keys, lost);
+    await publishOrders(world, lost);
     const search = vi.spyOn(lanes[0] as LaneQueue, "getJobs");
     const { db, redis, keys } = world;
     const { signal } = ending;
@@ -436,7 +436,7 @@ describe("the generation of Redis", () => {
 
   /** A view of an order like this one, in line, that Postgres knows nothing of. */
   const queuedViewOf = async (id: string) => {
-    const view = await readView(world.redis, world.keys, "ann", id);
+    const view = await readView(world, "ann", id);
     if (!view) throw new Error("there is a view");
     return {
       ...view,

@@ -34,7 +34,7 @@ describe("an accepted order whose purchase job is gone", () => {
     [api, simulator] = await Promise.all([createTestApi(world), startTestSimulator()]);
     worker = null;
     const { db, redis, keys } = world;
-    lanes = openLanes(redis, keys, 4);
+    lanes = openLanes({ redis, keys }, 4);
     lane = lanes[laneOf("item_1", 4)] as LaneQueue;
     alarms = [];
     standing = new Map();
@@ -83,7 +83,7 @@ describe("an accepted order whose purchase job is gone", () => {
     await sleep(quietMs + 50);
     await lookAtLanes(parts, standing, quietMs);
   };
-  const lineOf = () => readLineNumbers(world.redis, world.keys, lane.name);
+  const lineOf = () => readLineNumbers(world, lane.name);
 
   test("by a lane that was emptied by hand is noticed by a worker, alarmed, and its shopper told the truth", async () => {
     const orders = [await buy("ann"), await buy("ben"), await buy("cem")];
@@ -173,14 +173,14 @@ describe("an accepted order whose purchase job is gone", () => {
 
   test("is not one that is only just being accepted, nor one that was decided and whose view is late", async () => {
     const decided = await buy("ann");
-    const stale = await readView(world.redis, world.keys, "ann", decided.id);
+    const stale = await readView(world, "ann", decided.id);
     worker = await startTestWorker(world, simulator);
     await eventually("it is paid", hasStatus(decided, "confirmed"));
     await worker.close();
     worker = null;
     await world.redis.del(world.keys.shopperOrders("ann"));
-    if (stale) await publishOrders(world.redis, world.keys, [stale]); // as if what was decided had not been told
-    await takePlaces(world.redis, world.keys, lane.name, "item_1", 1, 100); // of a server that died with them
+    if (stale) await publishOrders(world, [stale]); // as if what was decided had not been told
+    await takePlaces(world, lane.name, "item_1", 1, 100); // of a server that died with them
     await lookTwice();
     expect((await poll(decided)).status).toBe("confirmed");
     expect((await rowOf(decided))?.status).toBe("confirmed");

@@ -18,7 +18,7 @@ describe("workers with roles", () => {
   beforeEach(async () => {
     world = await createWorld();
     simulator = await startTestSimulator();
-    lanes = openLanes(world.redis, world.keys, 4);
+    lanes = openLanes(world, 4);
     workers = [];
     await addItem(world.db, "item_1", 5);
   });

@@ -1,5 +1,5 @@
 import rateLimit from "@fastify/rate-limit";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import type { FastifyRequest, onRequestHookHandler } from "fastify";
 import type { ApiConfig } from "../config.ts";
 import type { PurchaseLimits } from "../orders/claim-orders.ts";
@@ -61,8 +61,7 @@ const unlimited: Limit = async () => {};
  */
 export async function registerLimits(
   app: App,
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys }: Store,
   config: Pick<ApiConfig, "SHOPPER_RATE_PER_MINUTE" | "ADDRESS_RATE_PER_MINUTE">,
 ): Promise<Limits> {
   const count = requestCounter(redis);

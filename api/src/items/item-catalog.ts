@@ -60,7 +60,7 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
     const rows = await db.selectFrom("items").selectAll().execute();
     const unpublished = rows.map(itemFromRow).filter(isNewer);
     for (const item of unpublished) note(item);
-    await publishItems(redis, keys, unpublished);
+    await publishItems({ redis, keys }, unpublished);
   };
   const findInRecord = coalesce<string, Item | null>(batched, async (_key, asked) => {
     const ids = [...new Set(asked)];
@@ -83,7 +83,7 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
       if (item) note(item);
       else log.warn("a message about items that is no item was ignored");
     },
-    onGap: async () => (await readItems(redis, keys)).forEach(note),
+    onGap: async () => (await readItems({ redis, keys })).forEach(note),
   });
   await refresh();
   let refreshing = false;

@@ -1,4 +1,4 @@
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { redisScript } from "@holdfast/shared/redis-script.ts";
 
 /** How often an address may give a wrong password, and how long it is locked out then. */
@@ -44,7 +44,7 @@ return 0`,
  * more than the limit can succeed. A right password does not start the count anew: who shares an
  * address with operations would profit. While Redis is unavailable each process counts for itself.
  */
-export function opsLockout(redis: RedisClient, keys: RedisKeys, limits: LockoutLimits): NoteAttempt {
+export function opsLockout({ redis, keys }: Store, limits: LockoutLimits): NoteAttempt {
   const countHere = localLockout(limits);
   return async (address, right) => {
     if (redis.status !== "ready") return countHere(address, right); // no use waiting for it here

@@ -89,7 +89,7 @@ async function acceptBatch(
     // After a timeout or a broken connection the orders may be in line all the same.
     if (!isRefusal(error)) throw new EnqueueUncertain(new Set(inLine.keys()), error);
     const places = accepted.filter(({ isNew }) => isNew).length;
-    await returnPlaces(redis, keys, lane.name, itemId, places).catch(() => {});
+    await returnPlaces({ redis, keys }, lane.name, itemId, places).catch(() => {});
     throw error;
   }
   return answers;
@@ -155,10 +155,10 @@ async function claim(
   if (refused.length === 0) return claimed;
   // Places may be taken by servers that died before they used them. An empty queue shows it: nobody
   // waits in this line.
-  const { accepted } = await readLineNumbers(parts.redis, parts.keys, lane.name);
+  const { accepted } = await readLineNumbers(parts, lane.name);
   const waiting = await lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized");
   if (waiting > 0) return claimed;
-  await closeLines(parts.redis, parts.keys, lane.name, accepted);
+  await closeLines(parts, lane.name, accepted);
   const uncounted = { ...parts, limits: { ...parts.limits, perAddress: 0, perShopper: 0 } };
   const again = await claimOrders(uncounted, lane.name, itemId, refused);
   return claimed.map((one) => (one.kind === "line_full" ? (again.shift() as Claimed) : one));

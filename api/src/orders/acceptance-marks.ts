@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 
 /**
  * How many purchase jobs this server has put into each lane, counted here and in Redis. Redis has the
@@ -32,7 +32,7 @@ local before = tonumber(redis.call("GET", KEYS[1]) or "0")
 if tonumber(ARGV[1]) > before then redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
 return before`;
 
-export function acceptanceMarks(redis: RedisClient, keys: RedisKeys): AcceptanceMarks {
+export function acceptanceMarks({ redis, keys }: Store): AcceptanceMarks {
   let markedGeneration: number | null = null;
   let marks = new Map<string, Mark>(); // by lane
 

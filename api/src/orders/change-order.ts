@@ -52,7 +52,7 @@ export async function payWithAnotherCard(
     if (current === null) throw await unknownOrder(parts);
     throw new Problem("payment_not_expected", "No other card is expected for this order now.");
   }
-  await publishOrders(parts.redis, parts.keys, [order.record]);
+  await publishOrders(parts, [order.record]);
   if (order.attempt === null) return order.record;
   // Should this get lost, the sweeper finds an attempt that was never sent.
   const job = chargeQueueEntry("charge", orderId, order.attempt);
@@ -215,7 +215,7 @@ async function cancelInLine(parts: ChangeParts, order: Order): Promise<Order | n
     await appendEvent(trx, order.id, "cancelled", { from: "queued", to: "cancelled" }, { reason: "by_shopper" });
     return orderFromRow(row);
   });
-  if (cancelled !== null) await publishOrders(parts.redis, parts.keys, [cancelled]);
+  if (cancelled !== null) await publishOrders(parts, [cancelled]);
   return cancelled;
 }
 

@@ -181,12 +181,12 @@ async function claimAdmitted(
   orders: readonly Order[],
 ): Promise<Claimed[]> {
   if (orders.length === 0) return [];
-  const lastPlace = await takePlaces(redis, keys, queueName, itemId, orders.length, maxLine);
+  const lastPlace = await takePlaces({ redis, keys }, queueName, itemId, orders.length, maxLine);
   if (lastPlace === null) return orders.map(() => ({ kind: "line_full" }));
   const placed = orders.map((order, i) => ({ ...order, place: lastPlace - orders.length + 1 + i }));
-  const known = await claimViews(redis, keys, placed);
+  const known = await claimViews({ redis, keys }, placed);
   const unneeded = known.filter((one) => one !== null).length;
-  if (unneeded > 0) await returnPlaces(redis, keys, queueName, itemId, unneeded);
+  if (unneeded > 0) await returnPlaces({ redis, keys }, queueName, itemId, unneeded);
   return placed.map((order, i) => {
     const before = known[i] ?? null;
     return before ? { kind: "known", order: before } : { kind: "new", order };

@@ -25,7 +25,7 @@ interface Sources {
 /** For a read that no others come with. */
 function alone({ db, redis, keys }: OrderReaderParts): Sources {
   return {
-    view: (shopperId, orderId) => readView(redis, keys, shopperId, orderId),
+    view: (shopperId, orderId) => readView({ redis, keys }, shopperId, orderId),
     find: async (id) => (await findOrders(db, [id])).get(id) ?? null,
   };
 }
@@ -45,7 +45,7 @@ export function orderReader(parts: OrderReaderParts): ReadOrder {
     const orders = await findOrders(parts.db, [...new Set(ids)]);
     return ids.map((id) => orders.get(id) ?? null);
   });
-  const view = viewReader(parts.redis, parts.keys);
+  const view = viewReader(parts);
   return (shopperId, orderId) => readOrder(parts, shopperId, orderId, { view, find: (id) => find("", id) });
 }
 
@@ -86,7 +86,7 @@ const maxListedOrders = 100; // a page of one's own orders; nobody has bought mo
  */
 export async function listOrders(parts: OrderReaderParts, shopperId: string): Promise<Order[]> {
   const [queued, rows] = await Promise.all([
-    readQueuedViews(parts.redis, parts.keys, shopperId),
+    readQueuedViews(parts, shopperId),
     parts.db
       .selectFrom("orders")
       .select(orderColumns)

@@ -90,7 +90,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
       const some = all.slice(start, start + rereadChunk);
       await Promise.all(
         some.map(async ({ orderId, watch }) => {
-          const order = await readView(redis, keys, watch.shopperId, orderId);
+          const order = await readView({ redis, keys }, watch.shopperId, orderId);
           if (order !== null) receive(watch, order);
         }),
       );

@@ -22,6 +22,6 @@ export function passedOverReporter({ redis, keys, laneCount }: OrderReaderParts)
     const nowMs = performance.now();
     if (nowMs - (reportedAtMs.get(lane) ?? Number.NEGATIVE_INFINITY) < reportEveryMs) return;
     reportedAtMs.set(lane, nowMs);
-    reportPassedOver(redis, keys, laneQueueName(lane)).catch(() => {});
+    reportPassedOver({ redis, keys }, laneQueueName(lane)).catch(() => {});
   };
 }

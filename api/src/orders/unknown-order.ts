@@ -39,7 +39,7 @@ const none = "You have no order with this id.";
  */
 export async function unknownOrder({ db, redis, keys }: UnknownOrderParts): Promise<Problem> {
   const known = await readKnownGeneration(db);
-  const state = judgeGeneration(known, await readSeenGeneration(redis, keys));
+  const state = judgeGeneration(known, await readSeenGeneration({ redis, keys }));
   const firstStart = known === null || known.cause === "first_start";
   const beginning = state === "begin" || state === "beginning" || state === "recover";
   if (state !== "sound" && !(firstStart && beginning)) {

@@ -17,7 +17,7 @@ export interface MetricsParts {
 export function metricsRoute(app: App, { redis, keys, lanes, metrics, checkReadiness }: MetricsParts): void {
   app.get("/metrics", { schema: { summary: "Prometheus metrics", tags: ["platform"] } }, async (_request, reply) => {
     const measureLine = async ({ name }: LaneQueue) => {
-      const length = await lineLength(redis, keys, name).catch(unknownNumber);
+      const length = await lineLength({ redis, keys }, name).catch(unknownNumber);
       metrics.lineLength.set({ lane: name }, length);
     };
     const [{ losses }] = await Promise.all([checkReadiness(), ...lanes.map(measureLine)]);

@@ -35,7 +35,7 @@ const guard = [401, 403, 429]; // what `guardOperations` may answer
 
 /** Everything under `/ops`: for operations, behind HTTP Basic. */
 export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
-  await guardOperations(app, parts.password, opsLockout(parts.redis, parts.keys, parts.lockout));
+  await guardOperations(app, parts.password, opsLockout(parts, parts.lockout));
   // Whoever has not signed in is not told what there is and what not.
   for (const url of ["/", "/*"]) {
     app.all(url, { schema: { hide: true } }, () => {
@@ -55,7 +55,7 @@ function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsP
     items.note(item);
     // Where Redis is unavailable it only takes longer: every server reads Postgres again now and
     // then.
-    await publishItems(redis, keys, [item]).catch(() => {});
+    await publishItems({ redis, keys }, [item]).catch(() => {});
   };
 
   app.put(

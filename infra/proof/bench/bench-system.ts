@@ -41,7 +41,7 @@ export async function openBenchSystem(directory: string, say: (text: string) => 
   await migrate(storage.databaseUrl);
   const redis = connectRedis(redisUrl, "waiting", () => {});
   await requireRedis(redis);
-  const charges = openChargeQueue(redis, redisKeys(""));
+  const charges = openChargeQueue({ redis, keys: redisKeys("") });
   const jwtSecret = randomBytes(32).toString("hex");
   const common = {
     PORT: "0",

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { newOrderId } from "@holdfast/api/orders/order-id.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { acceptor } from "@holdfast/testing/accept.ts";
 import { purchaseRequest } from "@holdfast/testing/purchases.ts";
 
@@ -12,8 +12,7 @@ const atATime = 5_000; // a crowd's worth of promises
  * guest sessions.
  */
 export async function fillLine(
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys }: Store,
   lanes: readonly LaneQueue[],
   itemId: string,
   orders: number,

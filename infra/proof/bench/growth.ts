@@ -49,10 +49,10 @@ async function costAtDepth(system: BenchSystem, queued: number): Promise<CostAtD
   const keys = redisKeys("");
   const redis = connectRedis(system.redisUrl, "waiting", () => {});
   await requireRedis(redis);
-  const lanes = openLanes(redis, keys, 4);
+  const lanes = openLanes({ redis, keys }, 4);
   try {
     const before = await usedMemory(redis);
-    await fillLine(redis, keys, lanes, itemId, queued);
+    await fillLine({ redis, keys }, lanes, itemId, queued);
     const rewritten = async () => (await redis.info("persistence")).includes("aof_rewrite_in_progress:0");
     await waitUntil(60_000, "Redis to have its file rewritten", rewritten); // that is the filling's, not the orders' after it
     const redisBytes = Math.round(((await usedMemory(redis)) - before) / queued);

@@ -146,7 +146,7 @@ async function decideOnce(system: BenchSystem, { route, url, wait, processes }: 
 async function allDecided({ redis }: BenchSystem, itemId: string): Promise<void> {
   const queueName = laneQueueName(laneOf(itemId, lanes));
   await waitUntil(60_000, "all orders to be decided", async () => {
-    const { accepted, decided } = await readLineNumbers(redis, redisKeys(""), queueName);
+    const { accepted, decided } = await readLineNumbers({ redis, keys: redisKeys("") }, queueName);
     return decided >= accepted;
   });
 }

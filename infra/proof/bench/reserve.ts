@@ -38,7 +38,7 @@ export async function reserveByTheBook(bench: Bench, orders: number, told: boole
         const lock = await takeFreeLock(redis, keys.itemLock(itemId));
         const order = await reserveOne(db, itemId);
         if (told) {
-          await publishOrders(redis, keys, [order]);
+          await publishOrders({ redis, keys }, [order]);
           await charges.add("charge", { orderId: order.id });
         }
         await lock.release();
@@ -165,7 +165,7 @@ select id, 'reserved', 'queued', 'reserved', '{"amount": 1999, "currency": "eur"
  */
 export async function serveOneLane(bench: Bench, orders: number, share: number): Promise<number> {
   const parts = openParts(bench);
-  const [lane] = openLanes(parts.redis, parts.keys, 1);
+  const [lane] = openLanes(parts, 1);
   if (!lane) throw new Error("There is one lane");
   const itemId = await newItem(parts.db, Math.floor(orders * share));
   const jobs = purchaseJobs(itemId, orders);
@@ -204,7 +204,7 @@ function openParts({ databaseUrl, redisUrl }: Bench) {
   const db = openDatabase(databaseUrl, 2, () => {});
   const redis = connectRedis(redisUrl, "waiting", () => {});
   const keys = redisKeys(`bench-${randomUUID()}:`);
-  return { db, redis, keys, charges: openChargeQueue(redis, keys) };
+  return { db, redis, keys, charges: openChargeQueue({ redis, keys }) };
 }
 
 async function closeParts({ db, redis, charges }: ReturnType<typeof openParts>): Promise<void> {

@@ -77,7 +77,7 @@ async function untilRecovering(stage: Stage, generationBefore: number): Promise<
   const deadline = Date.now() + 10_000;
   while (Date.now() < deadline) {
     const known = await readKnownGeneration(stage.db);
-    const { token } = await readSeenGeneration(stage.redisClient, stage.keys);
+    const { token } = await readSeenGeneration({ redis: stage.redisClient, keys: stage.keys });
     if (known && known.generation > generationBefore && token === known.token) return;
     await sleep(5);
   }

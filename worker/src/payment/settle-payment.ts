@@ -48,7 +48,7 @@ export async function settlePayment(parts: PaymentParts, orderId: string, ranBef
     const call = calls < maxCalls ? nextCall(payment) : null;
     if (call === null) {
       // A worker that died after its commit has published nothing.
-      if (!published) await publishOrders(parts.redis, parts.keys, [order]);
+      if (!published) await publishOrders(parts, [order]);
       return calls < maxCalls ? await restUntil(parts.db, payment) : restlessMs;
     }
     const settled = await carryOut(parts, payment, call);
@@ -179,8 +179,8 @@ function withSecret({ order, payment, item }: Settlement, outcome: PaymentOutcom
 }
 
 async function publish({ redis, keys }: PaymentParts, { order, item }: Settled): Promise<void> {
-  await publishOrders(redis, keys, [order]);
-  if (item !== null) await publishItems(redis, keys, [item]);
+  await publishOrders({ redis, keys }, [order]);
+  if (item !== null) await publishItems({ redis, keys }, [item]);
 }
 
 /**

@@ -29,7 +29,7 @@ export async function cancelLostOrders(
   for (let i = 0; i < lost.length; i += batchSize) {
     signal.throwIfAborted();
     const { known, inserted } = await cancelBatch(db, lost.slice(i, i + batchSize));
-    await publishOrders(redis, keys, known);
+    await publishOrders({ redis, keys }, known);
     cancelled += inserted;
   }
   return cancelled;

@@ -1,7 +1,7 @@
 import type { Order } from "@holdfast/shared/order.ts";
 import { decodeView } from "@holdfast/shared/order-view-text.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { restoreId } from "@holdfast/shared/short-id.ts";
 import { Cluster } from "ioredis";
 
@@ -48,11 +48,7 @@ async function strikeOutOrdersIn(lane: LaneQueue, inDoubt: Map<string, Order>, s
 }
 
 /** All live views, some hundreds at a time. */
-export async function* viewsInBatches(
-  redis: RedisClient,
-  keys: RedisKeys,
-  signal: AbortSignal,
-): AsyncGenerator<Order[]> {
+export async function* viewsInBatches({ redis, keys }: Store, signal: AbortSignal): AsyncGenerator<Order[]> {
   const prefix = keys.shopperOrders("");
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   for (const server of redis instanceof Cluster ? redis.nodes("master") : [redis]) {

@@ -30,7 +30,7 @@ export async function publishRecentOrders({ db, redis, keys, signal }: PublishPa
     before = last.id;
     const ids = new Set(events.map((event) => event.order_id).filter((id) => !published.has(id)));
     const orders = await findOrders(db, [...ids]);
-    await publishOrders(redis, keys, [...orders.values()]);
+    await publishOrders({ redis, keys }, [...orders.values()]);
     for (const id of ids) published.add(id);
     if (last.at.getTime() < sinceMs) break;
   }

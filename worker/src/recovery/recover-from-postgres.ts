@@ -31,7 +31,7 @@ export interface RecoverParts {
 export async function recoverFromPostgres(parts: RecoverParts, noticedAtMs: number, atOnce = maxInDoubt) {
   await hurryHeldOrders(parts.db, parts.signal);
   const items = await parts.db.selectFrom("items").selectAll().execute();
-  await publishItems(parts.redis, parts.keys, items.map(itemFromRow));
+  await publishItems(parts, items.map(itemFromRow));
   const published = await publishRecentOrders(parts);
   const { corrected, cancelled } = await mendViews(parts, noticedAtMs, atOnce);
   return { published, corrected, cancelled };
@@ -52,7 +52,7 @@ async function mendViews(parts: RecoverParts, noticedAtMs: number, atOnce: numbe
     cancelled += await cancelLostOrders(parts, await findWithoutJob(lanes, inDoubt, signal));
     inDoubt.clear();
   };
-  for await (const views of viewsInBatches(redis, keys, signal)) {
+  for await (const views of viewsInBatches({ redis, keys }, signal)) {
     const records = await findOrders(
       db,
       views.map((view) => view.id),
@@ -61,7 +61,7 @@ async function mendViews(parts: RecoverParts, noticedAtMs: number, atOnce: numbe
       const record = records.get(view.id);
       return record && record.version > view.version ? [record] : [];
     });
-    await publishOrders(redis, keys, newer);
+    await publishOrders({ redis, keys }, newer);
     corrected += newer.length;
     for (const view of views) {
       const undecided = view.status === "queued" && !records.has(view.id);

@@ -34,7 +34,7 @@ async function run([name, ...others]: readonly string[]): Promise<void> {
   try {
     await requireRedis(redis);
     const keys = redisKeys(config.REDIS_PREFIX);
-    queues.push(...openLanes(redis, keys, config.PURCHASE_LANES), openWebhookQueue(redis, keys));
+    queues.push(...openLanes({ redis, keys }, config.PURCHASE_LANES), openWebhookQueue({ redis, keys }));
     for (const queue of queues) queue.on("error", () => {});
     if (name === undefined) {
       process.stdout.write(`${printDeadJobs(await listDeadJobs(queues), Date.now())}\n`);

@@ -42,9 +42,9 @@ export async function publishDecisions(
   item: Item | null,
 ): Promise<void> {
   if (redis.isCluster) {
-    await publishItems(redis, keys, item ? [item] : []);
-    await publishOrders(redis, keys, orders);
-    await advanceLine(redis, keys, laneName, itemId, lastPlace);
+    await publishItems({ redis, keys }, item ? [item] : []);
+    await publishOrders({ redis, keys }, orders);
+    await advanceLine({ redis, keys }, laneName, itemId, lastPlace);
     return;
   }
   const { itemMessages, orderMessages } = keys;

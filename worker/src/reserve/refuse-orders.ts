@@ -50,9 +50,9 @@ export async function refuseOrders(
   for (const one of undecidable) {
     const recorded = await recordRefusal(db, job.itemId, one);
     if (recorded === null) unrecorded.push(one);
-    await publishOrders(redis, keys, [recorded ?? refusedOrder(job.itemId, one.request)]);
+    await publishOrders({ redis, keys }, [recorded ?? refusedOrder(job.itemId, one.request)]);
   }
-  await advanceLine(redis, keys, laneName, job.itemId, job.lastPlace);
+  await advanceLine({ redis, keys }, laneName, job.itemId, job.lastPlace);
   return unrecorded;
 }
 

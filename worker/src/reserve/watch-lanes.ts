@@ -79,10 +79,10 @@ export async function lookAtLanes(parts: LanesParts, standing: StandingLines, qu
       // Older than half of it: a place that was returned is taken again.
       await cancelLostIn(parts, lane, null, quietMs / 2);
       // Places may be left over too, of an API server that died before it used them.
-      await closeLines(redis, keys, lane.name, line.accepted);
+      await closeLines({ redis, keys }, lane.name, line.accepted);
       log.info({ lane: lane.name, ...line }, "a line without any job was closed");
-    } else if (await takePassedOver(redis, keys, lane.name)) {
-      await cancelLostIn(parts, lane, await readDecidedPlaces(redis, keys, lane.name), quietMs);
+    } else if (await takePassedOver({ redis, keys }, lane.name)) {
+      await cancelLostIn(parts, lane, await readDecidedPlaces({ redis, keys }, lane.name), quietMs);
     }
   }
 }
@@ -97,7 +97,7 @@ async function standsStill(
   standing: StandingLines,
   quietMs: number,
 ): Promise<LineNumbers | null> {
-  const line = await readLineNumbers(redis, keys, lane.name);
+  const line = await readLineNumbers({ redis, keys }, lane.name);
   const jobs = await lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized");
   const seen = standing.get(lane.name);
   if (line.accepted <= line.decided || jobs > 0) {
@@ -134,7 +134,7 @@ async function cancelLostIn(
     cancelled += await cancelLostOrders(parts, await findWithoutJob([lane], inDoubt, signal));
     inDoubt.clear();
   };
-  for await (const views of viewsInBatches(redis, keys, signal)) {
+  for await (const views of viewsInBatches({ redis, keys }, signal)) {
     for (const view of views.filter(mayBeLost)) inDoubt.set(view.id, view);
     if (inDoubt.size >= maxInDoubt) await settle();
   }
