@@ -54,7 +54,7 @@ export interface AppParts {
   readonly checkReadiness: CheckReadiness;
   readonly closing: Closing;
   readonly log: Logger;
-  /** Others than those of a production server. */
+  /** Override the defaults; for tests and the warm-up. */
   readonly limits?: Partial<ClosingLimits & ConnectionLimits & LoadLimits & LockoutLimits>;
 }
 

@@ -40,7 +40,7 @@ export type PaymentStatus = (typeof paymentStatuses)[number];
 export const legalTransitions: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
   queued: ["reserved", "out_of_stock", "rejected", "cancelled"],
   reserved: ["confirmed", "cancelled"],
-  confirmed: ["refunded"], // by operations, here or at the provider
+  confirmed: ["refunded"], // by a refund at the provider
   refunded: [],
   cancelled: [],
   out_of_stock: [],
@@ -79,11 +79,11 @@ export interface Order {
   readonly holdExpiresAtMs: number | null;
   /** 0 while queued, then counted up by the database at every change: a higher one is newer. */
   readonly version: number;
-  /** The lane's running number the order got when it was accepted; null once it is decided. */
+  /** The item's running number the order gets when it is accepted; null before, and once it is decided. */
   readonly place: number | null;
   /**
-   * What the shopper's browser needs to carry out 3-D Secure; only in the live view, never in the
-   * record.
+   * What the shopper's browser needs to carry out 3-D Secure; only in the live view, never in
+   * Postgres.
    */
   readonly clientSecret: string | null;
   /** What was asked under an Idempotency-Key, to tell a repeat from a reuse; null without a key. */

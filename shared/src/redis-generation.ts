@@ -99,7 +99,7 @@ redis.call("HSET", KEYS[1], "probe", 1)
 return redis.call("HMGET", KEYS[1], "token", "heartbeats")`;
 
 /** @throws an outage (`isOutage`) where Redis takes no writes; its connection is then made anew */
-export async function readSeenGeneration({ redis, keys }: Store): Promise<SeenGeneration> {
+export async function probeGeneration({ redis, keys }: Store): Promise<SeenGeneration> {
   const [token, heartbeats] = (await redis.eval(lookScript, 1, keys.generation)) as (string | null)[];
   return { token: token ?? null, heartbeats: Number(heartbeats ?? 0) };
 }

@@ -33,7 +33,7 @@ export async function runProcess<Config extends { readonly LOG_LEVEL: Parameters
       else log.info({ signal }, `${name} finishes what is in hand`);
       await serving.close();
     });
-    // An unhandled rejection is a graceful end with exit code 1.
+    // Rejected and not handled, it makes close-with-grace close and end with exit code 1.
     void serving.expelled.then((error) => Promise.reject(error));
   } catch (error) {
     reportStartFailure(name, error);

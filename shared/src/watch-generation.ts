@@ -13,8 +13,8 @@ import {
   type KnownGeneration,
   type LossCause,
   noteRecovered,
+  probeGeneration,
   readKnownGeneration,
-  readSeenGeneration,
   type SeenGeneration,
   stampGeneration,
 } from "./redis-generation.ts";
@@ -124,7 +124,7 @@ async function readGeneration({ db, redis, keys, lacksSome }: GenerationParts) {
   const lacks = async () => known !== null && lacksSome !== null && (await lacksSome(known.generation));
   // Before the token is read: were Redis emptied in between, its lack would say so better.
   const lacking = await lacks();
-  const seen = await readSeenGeneration({ redis, keys });
+  const seen = await probeGeneration({ redis, keys });
   const state = judgeGeneration(known, seen);
   // Asked once more, now that Redis took a write: the first answer may be that of a demoted master.
   const restored = lacking && (state === "sound" || state === "recover") && (await lacks());

@@ -39,7 +39,7 @@ const decide = (order: Partial<OrderAtHand>, outcome: PaymentOutcome, attempt = 
   decideSettlement({ ...held, ...order }, { ...asked, attempt, outcome });
 const decideUnmatched = (order: Partial<OrderAtHand>, outcome: PaymentOutcome) =>
   decideSettlement({ ...held, ...order }, { ...asked, attempt: 1, outcome, unmatched: { id: 1, hints: 0 } });
-const confirm = { do: "confirm", paymentIntentId: "pi_1", other: null, refunded: false, search: false };
+const confirm = { do: "confirm", paymentIntentId: "pi_1", other: null, checkRefunds: false, search: false };
 
 describe("an order that is held", () => {
   test("is confirmed when it is paid, however late in its hold and whoever wants to release it", () => {
@@ -69,7 +69,7 @@ describe("an order that is held", () => {
 
   test("that is paid has refunds and disputes looked at next where they are there, or could not be seen", () => {
     const seen = [{ refundsSeen: false }, { refundedMinor: 1 }, { refundPending: true }, { disputed: true }];
-    for (const more of seen) expect(decide({}, { ...paid, ...more })).toEqual({ ...confirm, refunded: true });
+    for (const more of seen) expect(decide({}, { ...paid, ...more })).toEqual({ ...confirm, checkRefunds: true });
   });
 
   test.each([{ amountMinor: 1_998 }, { currency: "usd" }])(

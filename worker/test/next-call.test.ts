@@ -13,7 +13,7 @@ const held: Payment = {
   attempt: 1,
   cards: 1,
   paymentIntentId: null,
-  sentMsAgo: null,
+  firstSentMsAgo: null,
   lastSentMsAgo: null,
   keyExhausted: false,
   hints: 0,
@@ -41,21 +41,21 @@ describe("what is asked of the provider next", () => {
 
   test("an attempt without an answer is sent again under its key while the provider remembers it, once it is due", () => {
     for (const paymentStatus of ["pending", "unknown"] as const) {
-      expect(next({ paymentStatus, sentMsAgo: 1_000 })).toEqual({ do: "send", first: false });
-      expect(next({ paymentStatus, sentMsAgo: keyRememberedMs - 1 })).toEqual({ do: "send", first: false });
-      expect(next({ paymentStatus, sentMsAgo: 1_000, dueInMs: 1 })).toBeNull();
+      expect(next({ paymentStatus, firstSentMsAgo: 1_000 })).toEqual({ do: "send", first: false });
+      expect(next({ paymentStatus, firstSentMsAgo: keyRememberedMs - 1 })).toEqual({ do: "send", first: false });
+      expect(next({ paymentStatus, firstSentMsAgo: 1_000, dueInMs: 1 })).toBeNull();
     }
   });
 
   test("it is never sent again under a key that may be forgotten, or only repeats a failure: it is searched for", () => {
-    expect(next({ sentMsAgo: keyRememberedMs })).toEqual({ do: "find" });
-    expect(next({ sentMsAgo: 1_000, keyExhausted: true })).toEqual({ do: "find" });
-    expect(next({ paymentStatus: "unknown", sentMsAgo: null })).toEqual({ do: "find" });
+    expect(next({ firstSentMsAgo: keyRememberedMs })).toEqual({ do: "find" });
+    expect(next({ firstSentMsAgo: 1_000, keyExhausted: true })).toEqual({ do: "find" });
+    expect(next({ paymentStatus: "unknown", firstSentMsAgo: null })).toEqual({ do: "find" });
   });
 
   test("it is not sent again where its payment is known: that is asked", () => {
-    for (const sentMsAgo of [1_000, keyRememberedMs]) {
-      expect(next({ sentMsAgo, paymentIntentId: "pi_1" })).toEqual({ do: "check", paymentIntentId: "pi_1" });
+    for (const firstSentMsAgo of [1_000, keyRememberedMs]) {
+      expect(next({ firstSentMsAgo, paymentIntentId: "pi_1" })).toEqual({ do: "check", paymentIntentId: "pi_1" });
     }
   });
 
@@ -67,7 +67,7 @@ describe("what is asked of the provider next", () => {
 
   test("a payment that waits for the shopper or the bank is checked when it is due", () => {
     for (const paymentStatus of ["requires_action", "processing"] as const) {
-      const waiting = { paymentStatus, sentMsAgo: 1_000, paymentIntentId: "pi_1" };
+      const waiting = { paymentStatus, firstSentMsAgo: 1_000, paymentIntentId: "pi_1" };
       expect(next(waiting)).toEqual({ do: "check", paymentIntentId: "pi_1" });
       expect(next({ ...waiting, dueInMs: 5 })).toBeNull();
     }
@@ -75,7 +75,7 @@ describe("what is asked of the provider next", () => {
 
   test("a declined payment waits for another card", () => {
     expect(next({ paymentStatus: "declined", dueInMs: 30_000 })).toBeNull();
-    const declined = { paymentStatus: "declined", sentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
+    const declined = { paymentStatus: "declined", firstSentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
     expect(next({ ...declined, dueInMs: 1 })).toBeNull();
     expect(next({ ...declined, dueInMs: 0 })).toEqual({ do: "check", paymentIntentId: "pi_1" }); // it may be paid
     expect(next({ ...declined, dueInMs: 0, paymentIntentId: null })).toBeNull();
@@ -84,7 +84,7 @@ describe("what is asked of the provider next", () => {
   test("a hold that is released has its payment canceled", () => {
     for (const releasing of ["hold_expired", "by_shopper"] as const) {
       const call = { do: "release", paymentIntentId: "pi_1" };
-      expect(next({ releasing, paymentStatus: "requires_action", sentMsAgo: 1, paymentIntentId: "pi_1" })).toEqual(
+      expect(next({ releasing, paymentStatus: "requires_action", firstSentMsAgo: 1, paymentIntentId: "pi_1" })).toEqual(
         call,
       );
       expect(next({ releasing, paymentIntentId: "pi_1" })).toEqual(call); // another card that was not sent yet
@@ -93,10 +93,10 @@ describe("what is asked of the provider next", () => {
 
   test("a hold is released without a call only where no payment can have been made", () => {
     expect(next({ releasing: "by_shopper" })).toEqual({ do: "let_go" });
-    expect(next({ releasing: "hold_expired", paymentStatus: "declined", sentMsAgo: 1 })).toEqual({ do: "let_go" });
-    expect(next({ releasing: "hold_expired", sentMsAgo: 1 })).toEqual({ do: "send", first: false });
-    expect(next({ releasing: "hold_expired", sentMsAgo: 1, keyExhausted: true })).toEqual({ do: "find" });
-    expect(next({ releasing: "hold_expired", sentMsAgo: 1, dueInMs: 9 })).toBeNull();
+    expect(next({ releasing: "hold_expired", paymentStatus: "declined", firstSentMsAgo: 1 })).toEqual({ do: "let_go" });
+    expect(next({ releasing: "hold_expired", firstSentMsAgo: 1 })).toEqual({ do: "send", first: false });
+    expect(next({ releasing: "hold_expired", firstSentMsAgo: 1, keyExhausted: true })).toEqual({ do: "find" });
+    expect(next({ releasing: "hold_expired", firstSentMsAgo: 1, dueInMs: 9 })).toBeNull();
   });
 
   test("a release that the provider does not answer is tried again when it is due, also of a card that was not sent", () => {
@@ -112,21 +112,21 @@ describe("what is asked of the provider next", () => {
 
   test("and before the order's own payment is, and before other unmatched ones are settled", () => {
     const toldOf = unmatched({ dueInMs: 0 });
-    const own = { paymentStatus: "processing", sentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
+    const own = { paymentStatus: "processing", firstSentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
     const both = [unmatched({ id: 6, nextStep: "refund" }), toldOf];
     expect(next({ ...own, unmatched: both })).toEqual({ do: "settle_unmatched", unmatched: toldOf });
   });
 
   test("nothing is sent while that question has no answer; but it is not waited for for good, nor for the bank", () => {
     expect(next({ unmatched: [unmatched({ dueInMs: 1 })] })).toBeNull();
-    expect(next({ unmatched: [unmatched({ dueInMs: 1, looks: 39 })], sentMsAgo: 1_000 })).toBeNull();
+    expect(next({ unmatched: [unmatched({ dueInMs: 1, looks: 39 })], firstSentMsAgo: 1_000 })).toBeNull();
     expect(next({ unmatched: [unmatched({ dueInMs: 1, looks: 40 })] })).toEqual({ do: "send", first: true });
     expect(next({ unmatched: [unmatched({ dueInMs: 120_000 })] })).toBeNull();
     expect(next({ unmatched: [unmatched({ dueInMs: 120_001 })] })).toEqual({ do: "send", first: true });
     expect(awaitsAnswer({ ...held, status: "confirmed", unmatched: [unmatched({ dueInMs: 1 })] })).toBe(false);
     // What sends nothing goes on.
     const check = { do: "check", paymentIntentId: "pi_1" };
-    const waiting = { paymentStatus: "processing", sentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
+    const waiting = { paymentStatus: "processing", firstSentMsAgo: 1_000, paymentIntentId: "pi_1" } as const;
     expect(next({ ...waiting, unmatched: [unmatched({ dueInMs: 1 })] })).toEqual(check);
   });
 
@@ -141,7 +141,12 @@ describe("what is asked of the provider next", () => {
   });
 
   test("a paid order is checked where a refund or a dispute was told of, and is left alone otherwise", () => {
-    const paid = { status: "confirmed", paymentStatus: "succeeded", paymentIntentId: "pi_1", sentMsAgo: 9 } as const;
+    const paid = {
+      status: "confirmed",
+      paymentStatus: "succeeded",
+      paymentIntentId: "pi_1",
+      firstSentMsAgo: 9,
+    } as const;
     expect(next({ ...paid, dueInMs: 0 })).toEqual({ do: "check", paymentIntentId: "pi_1" });
     expect(next({ ...paid, dueInMs: 1 })).toBeNull();
     expect(next({ ...paid, dueInMs: null })).toBeNull();
@@ -150,8 +155,10 @@ describe("what is asked of the provider next", () => {
 
   test("a held order whose payment is over has nothing asked about it; one that waits for a payment has that payment's id", () => {
     for (const paymentStatus of ["succeeded", "refunded", null] as const) {
-      expect(next({ paymentStatus, sentMsAgo: 1_000, paymentIntentId: "pi_1" })).toBeNull();
+      expect(next({ paymentStatus, firstSentMsAgo: 1_000, paymentIntentId: "pi_1" })).toBeNull();
     }
-    expect(() => next({ paymentStatus: "processing", sentMsAgo: 1_000 })).toThrow("waits for a payment without an id");
+    expect(() => next({ paymentStatus: "processing", firstSentMsAgo: 1_000 })).toThrow(
+      "waits for a payment without an id",
+    );
   });
 });

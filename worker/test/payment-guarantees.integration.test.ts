@@ -4,8 +4,8 @@ import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { createPaymentWorld, type PaymentWorld, requestCount } from "@holdfast/testing/payments.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { askAboutUnmatched } from "../src/payment/ask-unmatched.ts";
 import { readPayment } from "../src/payment/read-payment.ts";
-import { settleUnmatched } from "../src/payment/refund-unmatched.ts";
 import { noteUnmatched } from "../src/payment/unmatched-payments.ts";
 import { sweepOnce } from "../src/recovery/sweep.ts";
 import { watchAges } from "../src/recovery/watch-ages.ts";
@@ -178,7 +178,7 @@ describe("an order's money, in the rare cases", () => {
     const refund = async () => {
       const [unmatched] = (await readPayment(world.db, orderId)).payment.unmatched;
       invariant(unmatched, "a payment that the order does not go by");
-      return settleUnmatched(world.simulator.stripe, orderId, { ...unmatched, nextStep: "refund" });
+      return askAboutUnmatched(world.simulator.stripe, orderId, { ...unmatched, nextStep: "refund" });
     };
     expect(await refund()).toMatchObject({ outcome: { kind: "refunded" } }); // and the worker dies
     const made = (await world.payments(orderId)).flatMap(({ refunds }) => refunds);

@@ -9,8 +9,8 @@ import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
 import {
   beginGeneration,
   judgeGeneration,
+  probeGeneration,
   readKnownGeneration,
-  readSeenGeneration,
 } from "@holdfast/shared/redis-generation.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
 import { type GenerationParts, watchGeneration, watchGenerationOnce } from "@holdfast/shared/watch-generation.ts";
@@ -93,7 +93,7 @@ describe("the generation of Redis", () => {
   /** Looks without doing anything about it. */
   const isFoundSound = async () => {
     const known = await readKnownGeneration(world.db);
-    return judgeGeneration(known, await readSeenGeneration(world)) === "sound";
+    return judgeGeneration(known, await probeGeneration(world)) === "sound";
   };
   const isSound = async () => (await watchGenerationOnce(parts)) === "sound";
 
@@ -192,7 +192,7 @@ describe("the generation of Redis", () => {
     expect(await Promise.all(Array.from({ length: 4 }, () => watchGenerationOnce(parts)))).toEqual(
       Array.from({ length: 4 }, () => "beginning"),
     );
-    expect((await readSeenGeneration(world)).token).toBeNull();
+    expect((await probeGeneration(world)).token).toBeNull();
     expect((await poll("01890a5d-ac96-774b-bcce-b302099a8057")).statusCode).toBe(503);
     await eventually("it is begun anew and dealt with", isSound, 6_000);
     expect(alarms).toHaveLength(1);
@@ -347,7 +347,7 @@ describe("the generation of Redis", () => {
     await world.redis.hincrby(world.keys.generation, "heartbeats", 5);
     await world.db
       .updateTable("redis_generations")
-      .set({ heartbeats: (await readSeenGeneration(world)).heartbeats })
+      .set({ heartbeats: (await probeGeneration(world)).heartbeats })
       .execute();
     await restoreRedis(world, backup);
     await eventually("it was dealt with", async () => (await isSound()) && (await generations()).length === 2);

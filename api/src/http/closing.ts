@@ -23,7 +23,7 @@ const retryAfterSeconds = 1; // there are other servers
 
 /**
  * A server that closes finishes what is in hand, and answers everything that arrives from then on with 503 `unavailable`. Each answer ends
- * its connection, so that there is none left which a request could be on its way on when the server is gone. Registered before all
+ * its connection, so that no request is still in transit when the server stops. Registered before all
  * other hooks.
  * @param letGo called once, for those whose answers would take their time
  */

@@ -17,7 +17,7 @@ type InstantLimit = (request: FastifyRequest) => void;
 export interface Limits {
   readonly perAddress: Limit;
   /**
-   * For new guest sessions, which are what an address would get round the limit per shopper with.
+   * For new guest sessions, with which an address could get round the limit per shopper.
    */
   readonly sessionsPerAddress: Limit;
   /** Needs `request.shopperId`, so it comes after the token check. */

@@ -62,7 +62,7 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
     for (const item of unpublished) note(item);
     await publishItems({ redis, keys }, unpublished);
   };
-  const findInRecord = coalesce<string, Item | null>(batched, async (_key, asked) => {
+  const findInPostgres = coalesce<string, Item | null>(batched, async (_key, asked) => {
     const ids = [...new Set(asked)];
     const rows = await db.selectFrom("items").selectAll().where("id", "=", sql<string>`any(${ids}::text[])`).execute();
     for (const row of rows) note(itemFromRow(row));
@@ -72,7 +72,7 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
   });
   const findUnseen = async (itemId: string): Promise<Item | null> => {
     if (!isItemId(itemId) || (misses.get(itemId) ?? 0) > Date.now()) return null;
-    return findInRecord("", itemId);
+    return findInPostgres("", itemId);
   };
   const quietly = (work: Promise<void>) =>
     work.catch((error: unknown) => log.warn({ err: error }, "items could not be read again; going by what is known"));

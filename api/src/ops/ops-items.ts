@@ -3,7 +3,7 @@ import type { Item } from "@holdfast/shared/item.ts";
 import { sql } from "kysely";
 
 /** What operations say of an item; absent values are the defaults. */
-export interface ItemOrder {
+export interface ItemTerms {
   name: string;
   price: number;
   currency: string;
@@ -19,7 +19,7 @@ export interface ItemOrder {
 export async function putItem(
   db: Database,
   itemId: string,
-  order: ItemOrder,
+  order: ItemTerms,
 ): Promise<{ item: Item; created: boolean }> {
   const terms = {
     name: order.name,

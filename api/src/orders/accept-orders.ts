@@ -68,27 +68,27 @@ async function acceptBatch(
   const lane = lanes[laneOf(itemId, lanes.length)] as LaneQueue;
   const candidates = calls.map(({ request, address }) => ({ order: queuedOrder(itemId, request), address }));
   const claimed = await claim(parts, lane, itemId, candidates);
-  const accepted = calls.map(({ request }, i) => {
-    const claim = claimed[i] as Claimed; // one for each call
-    return { request, isNew: claim.kind === "new", answer: answerTo(claim, request.fingerprint) };
+  const outcomes = calls.map(({ request }, i) => {
+    const one = claimed[i] as Claimed; // one for each call
+    return { request, isNew: one.kind === "new", answer: answerTo(one, request.fingerprint) };
   });
-  const answers = accepted.map(({ answer }) => answer);
-  const inLine = new Map<string, PurchaseRequest>(); // by order id: repeats that came together are one
+  const answers = outcomes.map(({ answer }) => answer);
+  const toEnqueue = new Map<string, PurchaseRequest>(); // by order id: repeats that came together are one
   let lastPlace = 0;
-  for (const { request, answer } of accepted) {
+  for (const { request, answer } of outcomes) {
     if (answer instanceof Problem || answer.status !== "queued") continue;
-    inLine.set(answer.id, requestOf(answer, request.paymentMethod));
+    toEnqueue.set(answer.id, requestOf(answer, request.paymentMethod));
     lastPlace = Math.max(lastPlace, answer.place ?? 0);
   }
-  if (inLine.size === 0) return answers;
+  if (toEnqueue.size === 0) return answers;
   try {
-    const job = packPurchaseJob({ itemId, lastPlace, requests: [...inLine.values()] });
+    const job = packPurchaseJob({ itemId, lastPlace, requests: [...toEnqueue.values()] });
     await lane.add("purchase", job, { jobId: newJobId() });
     marks.note(lane.name);
   } catch (error) {
     // After a timeout or a broken connection the orders may be in line all the same.
-    if (!isRefusal(error)) throw new EnqueueUncertain(new Set(inLine.keys()), error);
-    const places = accepted.filter(({ isNew }) => isNew).length;
+    if (!isRefusal(error)) throw new EnqueueUncertain(new Set(toEnqueue.keys()), error);
+    const places = outcomes.filter(({ isNew }) => isNew).length;
     await returnPlaces({ redis, keys }, lane.name, itemId, places).catch(() => {});
     throw error;
   }

@@ -12,7 +12,7 @@ import { unknownOrder } from "./unknown-order.ts";
 export interface ChangeParts extends OrderReaderParts {
   readonly charges: ChargeQueue;
   /**
-   * How long a cancelling shopper waits for the provider's word, in another way than a server does.
+   * How long a cancelling shopper waits for the provider's word. Overrides the default; for tests.
    */
   readonly decisionWaitMs?: number;
 }
@@ -31,12 +31,12 @@ export async function payWithAnotherCard(
   paymentMethod: string,
   idempotencyKey: string | null = null,
 ): Promise<Order> {
-  const order = await parts.db.transaction().execute(async (trx) => {
+  const changed = await parts.db.transaction().execute(async (trx) => {
     const known = idempotencyKey === null ? null : await findTry(trx, shopperId, orderId, idempotencyKey);
     if (known !== null && known !== paymentMethod) {
       throw new Problem("idempotency_key_reused", "The same Idempotency-Key came with another card.");
     }
-    if (known !== null) return { record: await findOrder(trx, orderId), attempt: null };
+    if (known !== null) return { order: await findOrder(trx, orderId), attempt: null };
     const row = await changeCard(trx, shopperId, orderId, paymentMethod);
     if (!row) return null;
     const detail = {
@@ -47,17 +47,17 @@ export async function payWithAnotherCard(
     await appendEvent(trx, orderId, "card_changed", { from: "reserved", to: "reserved" }, detail);
     return row;
   });
-  if (order === null) {
+  if (changed === null) {
     const current = await readOrder(parts, shopperId, orderId);
     if (current === null) throw await unknownOrder(parts);
     throw new Problem("payment_not_expected", "No other card is expected for this order now.");
   }
-  await publishOrders(parts, [order.record]);
-  if (order.attempt === null) return order.record;
+  await publishOrders(parts, [changed.order]);
+  if (changed.attempt === null) return changed.order;
   // Should this get lost, the sweeper finds an attempt that was never sent.
-  const job = chargeQueueEntry("charge", orderId, order.attempt);
+  const job = chargeQueueEntry("charge", orderId, changed.attempt);
   await parts.charges.add(job.name, job.data, job.opts);
-  return order.record;
+  return changed.order;
 }
 
 const sendWithinMs = 5_000; // past this the sweeper takes it that the job was lost
@@ -92,7 +92,7 @@ async function changeCard(trx: Database, shopperId: string, orderId: string, pay
     .where("orders.hold_expires_at", ">", sql<Date>`now()`)
     .returning([...orderColumns.map((column) => `orders.${column}` as const), "orders.payment_attempt"])
     .executeTakeFirst();
-  return row ? { record: orderFromRow(row), attempt: row.payment_attempt } : null;
+  return row ? { order: orderFromRow(row), attempt: row.payment_attempt } : null;
 }
 
 /**

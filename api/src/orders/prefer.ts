@@ -21,7 +21,7 @@ export function waitSeconds(headers: IncomingHttpHeaders): number {
  * Who waits for the answer to a request, and how long; says in the answer that the preference was
  * applied.
  */
-export function waiterFor(
+export function prepareWaiter(
   request: { readonly headers: IncomingHttpHeaders },
   reply: FastifyReply,
   shopperId: string,

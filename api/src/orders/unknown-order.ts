@@ -3,9 +3,9 @@ import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import {
   judgeGeneration,
+  probeGeneration,
   readKnownGeneration,
   readLosses,
-  readSeenGeneration,
 } from "@holdfast/shared/redis-generation.ts";
 import { coalesce } from "../coalesce.ts";
 import { Problem } from "../http/problems.ts";
@@ -39,7 +39,7 @@ const none = "You have no order with this id.";
  */
 export async function unknownOrder({ db, redis, keys }: UnknownOrderParts): Promise<Problem> {
   const known = await readKnownGeneration(db);
-  const state = judgeGeneration(known, await readSeenGeneration({ redis, keys }));
+  const state = judgeGeneration(known, await probeGeneration({ redis, keys }));
   const firstStart = known === null || known.cause === "first_start";
   const beginning = state === "begin" || state === "beginning" || state === "recover";
   if (state !== "sound" && !(firstStart && beginning)) {

@@ -24,7 +24,7 @@ export interface OpsParts {
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly password: string;
-  /** How many charges the fleet sends in a second. */
+  /** How many requests of every kind the fleet sends to the provider in a second. */
   readonly chargesPerSecond: number;
   readonly lockout: LockoutLimits;
 }

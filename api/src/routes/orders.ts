@@ -8,7 +8,7 @@ import { isOrderId } from "../orders/order-id.ts";
 import { listOrders, type OrderReaderParts, orderReader } from "../orders/order-reader.ts";
 import type { OrderWatch } from "../orders/order-watch.ts";
 import { passedOverReporter } from "../orders/passed-over.ts";
-import { waiterFor } from "../orders/prefer.ts";
+import { prepareWaiter } from "../orders/prefer.ts";
 import { showOrder } from "../orders/show-order.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
 import { orderBody, refusals, waitHeaders } from "../schemas.ts";
@@ -55,7 +55,7 @@ export function orderRoutes(app: App, { reader, readLine, watch, identify, limit
         if (order === null) throw await unknownOrder();
         return order;
       };
-      const waiter = waiterFor(request, reply, shopperId, id);
+      const waiter = prepareWaiter(request, reply, shopperId, id);
       const order = await watch.answer(waiter, getOrder, ({ status }, changed) => isFinal(status) || changed);
       if (!isFinal(order.status)) reply.header("retry-after", 1);
       return show(order);

@@ -13,7 +13,7 @@ import { type AcceptOrder, keyReused } from "../orders/accept-orders.ts";
 import type { ReadLine } from "../orders/line-status.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../orders/order-id.ts";
 import type { OrderWatch } from "../orders/order-watch.ts";
-import { waiterFor } from "../orders/prefer.ts";
+import { prepareWaiter } from "../orders/prefer.ts";
 import { showOrder } from "../orders/show-order.ts";
 import type { ReadView } from "../orders/view-reader.ts";
 import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
@@ -80,7 +80,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
     }
     const placed = newRequest(item, shopperId, body, key, placedAtMs);
     const order = await watch.answer(
-      waiterFor(request, reply, shopperId, placed.orderId),
+      prepareWaiter(request, reply, shopperId, placed.orderId),
       () => accept(item.id, placed, clientAddress(request)),
       ({ status }) => status !== "queued",
     );
@@ -121,7 +121,7 @@ function saleRefusal(item: Item, nowMs: number): ReadyProblem | null {
   }
 }
 
-const longestRetrySeconds = 24 * 3600; // who is told to come back later than that comes back anyway
+const longestRetrySeconds = 24 * 3600; // nobody obeys a longer wait
 
 function notOpenUntil(opensAtMs: number, nowMs: number): ReadyProblem {
   const retryAfterSeconds = Math.min(longestRetrySeconds, Math.max(1, Math.ceil((opensAtMs - nowMs) / 1000)));

@@ -2,7 +2,7 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { laneQueueName } from "@holdfast/shared/lanes.ts";
-import { readKnownGeneration, readSeenGeneration } from "@holdfast/shared/redis-generation.ts";
+import { probeGeneration, readKnownGeneration } from "@holdfast/shared/redis-generation.ts";
 import { alarmsSince } from "./alarms.ts";
 import type { Finding } from "./judge.ts";
 import type { Scenario } from "./scenario.ts";
@@ -77,7 +77,7 @@ async function untilRecovering(stage: Stage, generationBefore: number): Promise<
   const deadline = Date.now() + 10_000;
   while (Date.now() < deadline) {
     const known = await readKnownGeneration(stage.db);
-    const { token } = await readSeenGeneration({ redis: stage.redisClient, keys: stage.keys });
+    const { token } = await probeGeneration({ redis: stage.redisClient, keys: stage.keys });
     if (known && known.generation > generationBefore && token === known.token) return;
     await sleep(5);
   }

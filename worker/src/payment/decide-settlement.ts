@@ -45,29 +45,29 @@ export interface Observation {
 export function decideSettlement(order: OrderAtHand, seen: Observation): Step {
   const { attempt, outcome } = seen;
   const unmatched = seen.unmatched !== null;
-  if (unmatched && outcome.kind === "unknown") return settleUnclear(order, outcome);
+  if (unmatched && outcome.kind === "unknown") return stepForUnclear(order, outcome);
   const paymentIntentId = outcome.kind === "never_made" ? null : outcome.paymentIntentId;
   switch (order.status) {
     case "reserved":
-      if (outcome.kind === "paid") return settlePaid(order, outcome);
+      if (outcome.kind === "paid") return stepForPaid(order, outcome);
       if (paymentIntentId !== null && order.paymentIntentId !== null && paymentIntentId !== order.paymentIntentId) {
-        return settleOther(outcome, unmatched);
+        return stepForOther(outcome, unmatched);
       }
-      if (unmatched && !isCurrent(order, outcome)) return settleOther(outcome, unmatched);
-      if (attempt !== order.attempt) return settleEarlierAttempt(order, outcome);
-      if (unmatched) return settleClaimed(order, outcome);
+      if (unmatched && !isCurrent(order, outcome)) return stepForOther(outcome, unmatched);
+      if (attempt !== order.attempt) return stepForEarlierAttempt(order, outcome);
+      if (unmatched) return stepForClaimed(order, outcome);
       // Between the look and now it was sent: that nothing had been is no answer to it.
       if (seen.withoutCall && order.sent && isUnanswered(order)) return wait;
-      return settleHeld(order, outcome);
+      return stepForHeld(order, outcome);
     case "confirmed":
     case "refunded":
-      if (outcome.kind === "paid" && paymentIntentId === order.paymentIntentId) return settleRefunds(order, outcome);
-      return paymentIntentId === order.paymentIntentId ? wait : settleOther(outcome, unmatched);
+      if (outcome.kind === "paid" && paymentIntentId === order.paymentIntentId) return stepForRefunds(order, outcome);
+      return paymentIntentId === order.paymentIntentId ? wait : stepForOther(outcome, unmatched);
     case "queued":
     case "cancelled":
     case "out_of_stock":
     case "rejected":
-      return settleOther(outcome, unmatched);
+      return stepForOther(outcome, unmatched);
   }
 }
 
@@ -98,7 +98,7 @@ export function fits(
  * A payment of any attempt is taken, if it is the order's amount: the order is paid, whoever told
  * of it.
  */
-function settlePaid(order: OrderAtHand, paid: Paid): Step {
+function stepForPaid(order: OrderAtHand, paid: Paid): Step {
   const { paymentIntentId } = paid;
   if (!fits(order, paid)) {
     // Our own, changed at the provider: people have to say what the shopper gets for it. Once it was
@@ -113,9 +113,9 @@ function settlePaid(order: OrderAtHand, paid: Paid): Step {
       : { do: "unmatch", paymentIntentId, nextStep: "refund" };
   }
   const other = order.paymentIntentId === paymentIntentId ? null : order.paymentIntentId;
-  const refunded = !paid.refundsSeen || paid.refundedMinor > 0 || paid.refundPending || paid.disputed;
+  const checkRefunds = !paid.refundsSeen || paid.refundedMinor > 0 || paid.refundPending || paid.disputed;
   const search = order.paymentIntentId === null && isUnanswered(order) && paid.madeByAttempt !== order.attempt;
-  return { do: "confirm", paymentIntentId, other, refunded, search };
+  return { do: "confirm", paymentIntentId, other, checkRefunds, search };
 }
 
 function paidAnotherAmount({ paymentIntentId, amountMinor, currency }: Paid): Unknown {
@@ -127,15 +127,15 @@ function paidAnotherAmount({ paymentIntentId, amountMinor, currency }: Paid): Un
  * An answer to an attempt that was replaced says nothing of the one under way, unless it is about
  * the order's payment as a whole.
  */
-function settleEarlierAttempt(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
+function stepForEarlierAttempt(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
   if (outcome.kind === "never_made") return wait;
   const { paymentIntentId } = outcome;
   if (paymentIntentId === null) return wait;
-  if (paymentIntentId !== order.paymentIntentId) return settleOther(outcome, false);
-  return outcome.kind === "canceled" ? settleHeld(order, outcome) : wait;
+  if (paymentIntentId !== order.paymentIntentId) return stepForOther(outcome, false);
+  return outcome.kind === "canceled" ? stepForHeld(order, outcome) : wait;
 }
 
-function settleHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
+function stepForHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
   switch (outcome.kind) {
     case "declined": {
       const { declineCode } = outcome;
@@ -155,7 +155,7 @@ function settleHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind:
       return { do: "cancel", reason, paymentIntentId, declineCode: null, open: false, search: false };
     }
     case "never_made":
-      return settleNeverMade(order);
+      return stepForNeverMade(order);
     case "unknown":
       // Where the provider has spoken before, or nothing was sent that it could answer, its silence
       // changes nothing.
@@ -168,7 +168,7 @@ function settleHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind:
  * With the hold being released there is nothing left to cancel; otherwise the attempt gets a new
  * key.
  */
-function settleNeverMade(order: OrderAtHand): Step {
+function stepForNeverMade(order: OrderAtHand): Step {
   const { paymentIntentId } = order;
   const search = paymentIntentId === null && isUnanswered(order) && order.sent;
   if (order.releasing === null) return { do: "replace_key", search };
@@ -180,8 +180,8 @@ function settleNeverMade(order: OrderAtHand): Step {
  * A payment that says of itself that it is the one whose answer is missing. Should the order end
  * with it, the attempt may have made another all the same: that one is searched for, and refunded.
  */
-function settleClaimed(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
-  const step = settleHeld(order, outcome);
+function stepForClaimed(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
+  const step = stepForHeld(order, outcome);
   return step.do === "cancel" ? { ...step, search: order.paymentIntentId === null } : step;
 }
 
@@ -197,7 +197,7 @@ function note(
  * A payment that the order does not go by, and that nobody has tried to pay yet. It is canceled,
  * unless it may be the one that the order's attempt is making.
  */
-function settleUnclear(order: OrderAtHand, outcome: Unknown): Step {
+function stepForUnclear(order: OrderAtHand, outcome: Unknown): Step {
   const mayBeCurrent =
     order.status === "reserved" && order.sent && isUnanswered(order) && order.paymentIntentId === null;
   const { cause, paymentIntentId } = outcome;
@@ -209,7 +209,7 @@ function settleUnclear(order: OrderAtHand, outcome: Unknown): Step {
  * A payment that the order does not go by is refunded where it was paid, and canceled where it can
  * still be.
  */
-function settleOther(outcome: PaymentOutcome, unmatched: boolean): Step {
+function stepForOther(outcome: PaymentOutcome, unmatched: boolean): Step {
   switch (outcome.kind) {
     case "paid": {
       const { paymentIntentId, refundPending } = outcome;
@@ -240,7 +240,7 @@ function settleOther(outcome: PaymentOutcome, unmatched: boolean): Step {
  * What the provider says of a paid order's own payment: it may have been refunded or disputed
  * there.
  */
-function settleRefunds(order: OrderAtHand, paid: Paid): Step {
+function stepForRefunds(order: OrderAtHand, paid: Paid): Step {
   if (!paid.refundsSeen) return { do: "look_again" };
   const { refundedMinor, disputed, refundPending: pending } = paid;
   const full = refundedMinor >= order.amountMinor;

@@ -77,13 +77,13 @@ async function search(stripe: Stripe, orderId: string): Promise<Stripe.PaymentIn
   }
 }
 
-async function readList(stripe: Stripe, orderId: string, sentMsAgo: number, maxPages: number) {
+async function readList(stripe: Stripe, orderId: string, firstSentMsAgo: number, maxPages: number) {
   const intents: Stripe.PaymentIntent[] = [];
   const nowMs = Date.now();
   const endMs = nowMs + clockDriftMs;
   let pages = 0;
   let sliceMs = 2 * clockDriftMs; // from its sending on: that is where it is, however much was sold since
-  for (let fromMs = nowMs - sentMsAgo - clockDriftMs; fromMs < endMs; fromMs += sliceMs, sliceMs *= 2) {
+  for (let fromMs = nowMs - firstSentMsAgo - clockDriftMs; fromMs < endMs; fromMs += sliceMs, sliceMs *= 2) {
     const last = fromMs + sliceMs >= endMs; // open at its end: the provider's clock may be ahead of ours
     const created = { gte: Math.floor(fromMs / 1000), ...(!last && { lt: Math.floor((fromMs + sliceMs) / 1000) }) };
     let starting_after: string | undefined;

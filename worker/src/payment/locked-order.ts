@@ -13,7 +13,7 @@ export interface LockedOrder extends OrderAtHand {
   readonly hints: number;
   readonly holdSeconds: number;
   /** When the current attempt was last sent. */
-  readonly sentAt: Date | null;
+  readonly lastSentAt: Date | null;
 }
 
 /** Locks an order's row: whoever comes second waits, and finds it as the first one left it. */
@@ -41,7 +41,7 @@ export async function lockOrder(trx: Transaction<Tables>, orderId: string): Prom
     declineCode: row.decline_code,
     attempt: row.payment_attempt,
     cards: row.payment_cards,
-    sentAt: row.payment_sent_at ?? row.payment_started_at,
+    lastSentAt: row.payment_sent_at ?? row.payment_started_at,
     sent: row.payment_started_at !== null,
     looks: row.payment_looks,
     hints: row.payment_hints,

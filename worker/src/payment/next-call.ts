@@ -53,10 +53,10 @@ export function awaitsAnswer({ status, unmatched }: Payment): boolean {
 }
 
 function callForOwn(payment: Payment): Call | null {
-  const { status, paymentIntentId, sentMsAgo } = payment;
+  const { status, paymentIntentId, firstSentMsAgo } = payment;
   const due = payment.dueInMs !== null && payment.dueInMs <= 0;
   if (status === "reserved") {
-    const unsent = payment.paymentStatus === "pending" && sentMsAgo === null;
+    const unsent = payment.paymentStatus === "pending" && firstSentMsAgo === null;
     if (payment.releasing !== null) {
       return due || (unsent && paymentIntentId === null) ? callToRelease(payment) : null;
     }
@@ -91,9 +91,9 @@ function callForHeld(payment: Payment): Call | null {
 }
 
 function callToRelease(payment: Payment): Call {
-  const { paymentIntentId, paymentStatus, sentMsAgo } = payment;
+  const { paymentIntentId, paymentStatus, firstSentMsAgo } = payment;
   if (paymentIntentId !== null) return { do: "release", paymentIntentId };
-  if (sentMsAgo === null || paymentStatus === "declined") return { do: "let_go" };
+  if (firstSentMsAgo === null || paymentStatus === "declined") return { do: "let_go" };
   // The answer is missing: the same request again says which payment is to be canceled, or that the
   // card was declined.
   return isRepeatable(payment) ? { do: "send", first: false } : { do: "find" };
@@ -103,6 +103,6 @@ function callToRelease(payment: Payment): Call {
  * Whether the same request under the same key is answered with what it did, or does what never
  * arrived.
  */
-function isRepeatable({ sentMsAgo, keyExhausted }: Payment): boolean {
-  return sentMsAgo !== null && sentMsAgo < keyRememberedMs && !keyExhausted;
+function isRepeatable({ firstSentMsAgo, keyExhausted }: Payment): boolean {
+  return firstSentMsAgo !== null && firstSentMsAgo < keyRememberedMs && !keyExhausted;
 }

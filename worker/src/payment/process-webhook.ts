@@ -114,7 +114,7 @@ async function noteHint(
   const own = order.payment_intent_id === paymentIntentId;
   if (own && order.status !== "cancelled") {
     if (order.status !== "reserved" && !movesMoneyBack(type)) return null;
-    // Of the card before, where another is on its way: the answer to that one tells.
+    // A failure of the earlier card, where another is being tried: its own answer says what came of it.
     if ((order.payment_status === "declined" || order.just_sent) && type.endsWith("failed")) return null;
     const due = {
       payment_due_at: sql<Date>`now()`,
@@ -140,7 +140,7 @@ function isAboutMoney(type: string): boolean {
   );
 }
 
-/** Whether an event may be about money that of a paid order that goes back. */
+/** Whether an event may be about money of a paid order that goes back. */
 function movesMoneyBack(type: string): boolean {
   return /^(refund\.|charge\.refund|charge\.dispute)/.test(type);
 }

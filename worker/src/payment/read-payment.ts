@@ -24,7 +24,7 @@ export interface Payment {
   /** The payment the order goes by, where one is known. */
   readonly paymentIntentId: string | null;
   /** How long ago the current attempt was first sent; null where it was not. */
-  readonly sentMsAgo: number | null;
+  readonly firstSentMsAgo: number | null;
   /** How long ago it was last sent. */
   readonly lastSentMsAgo: number | null;
   readonly keyExhausted: boolean;
@@ -98,7 +98,7 @@ export async function readPayment(db: Database, orderId: string): Promise<OrderA
     attempt: row.payment_attempt,
     cards: row.payment_cards,
     paymentIntentId: row.payment_intent_id,
-    sentMsAgo: row.sent_ms_ago,
+    firstSentMsAgo: row.sent_ms_ago,
     lastSentMsAgo: row.last_sent_ms_ago,
     keyExhausted: row.payment_key_exhausted,
     hints: row.payment_hints,

@@ -50,9 +50,12 @@ export async function noteRepeat(db: Database, { orderId, attempt }: Payment): P
  * repeat is the same payment, for as long as the provider remembers the key.
  */
 export async function sendCharge(stripe: Stripe, payment: Payment): Promise<PaymentOutcome> {
-  const { orderId, attempt, method, paymentIntentId, sentMsAgo } = payment;
+  const { orderId, attempt, method, paymentIntentId, firstSentMsAgo } = payment;
   invariant(method !== null, `order ${orderId} has a card to charge`);
-  invariant(sentMsAgo === null || sentMsAgo < keyRememberedMs, `the key of order ${orderId} is still remembered`);
+  invariant(
+    firstSentMsAgo === null || firstSentMsAgo < keyRememberedMs,
+    `the key of order ${orderId} is still remembered`,
+  );
   const options = { idempotencyKey: `${orderId}-${attempt}` };
   const outcome = await askProvider("charge", () =>
     paymentIntentId === null
@@ -61,8 +64,8 @@ export async function sendCharge(stripe: Stripe, payment: Payment): Promise<Paym
   );
   // Of a payment that was made a moment ago nothing was refunded; a repeated answer may be a day
   // old.
-  if (outcome.kind === "paid" && sentMsAgo === null) return { ...outcome, refundsSeen: true };
-  const mayBeOld = sentMsAgo !== null && (outcome.kind === "needs_shopper" || outcome.kind === "processing");
+  if (outcome.kind === "paid" && firstSentMsAgo === null) return { ...outcome, refundsSeen: true };
+  const mayBeOld = firstSentMsAgo !== null && (outcome.kind === "needs_shopper" || outcome.kind === "processing");
   if (!mayBeOld) return outcome;
   return askProvider("question", () => stripe.paymentIntents.retrieve(outcome.paymentIntentId, withRefunds));
 }

@@ -32,7 +32,7 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
     const againInMs = await settlePayment(parts, job.data.orderId, ranBefore).catch((error: unknown) => {
       // An outage of Postgres or Redis is nobody's failed try.
       if (!isOutage(error)) throw error;
-      log.warn({ err: error, job: job.id }, "charge job waits for Postgres");
+      log.warn({ err: error, job: job.id }, "charge job waits for Postgres or Redis");
       return outageRetryMs;
     });
     if (againInMs === null || againInMs > soonMs) return;

@@ -10,9 +10,9 @@ import type { Step } from "./settlement-step.ts";
 import {
   closeUnmatched,
   heedHints,
+  markMatched,
   noteUnmatched,
   searchFor,
-  unmatchedMatches,
   waitForUnmatched,
 } from "./unmatched-payments.ts";
 
@@ -43,7 +43,7 @@ export async function settleOrder(db: Database, orderId: string, seen: Observati
       // Noted while the order came to go by it.
       const own = seen.outcome.kind === "paid" && seen.outcome.paymentIntentId === order.paymentIntentId;
       if (own && (order.status === "confirmed" || order.status === "refunded")) {
-        await unmatchedMatches(trx, seen.outcome.paymentIntentId);
+        await markMatched(trx, seen.outcome.paymentIntentId);
       }
       await heedHints(trx, seen.unmatched);
     }
@@ -96,9 +96,9 @@ async function takeStep(
 async function confirm(
   trx: Transaction<Tables>,
   order: LockedOrder,
-  { paymentIntentId, other, refunded, search }: Extract<Step, { do: "confirm" }>,
+  { paymentIntentId, other, checkRefunds, search }: Extract<Step, { do: "confirm" }>,
 ): Promise<void> {
-  await unmatchedMatches(trx, paymentIntentId);
+  await markMatched(trx, paymentIntentId);
   const detail = { paymentIntent: paymentIntentId, amount: order.amountMinor, attempt: order.attempt };
   await updateOrder(
     trx,
@@ -109,14 +109,14 @@ async function confirm(
       payment_intent_id: paymentIntentId,
       decline_code: null,
       settled_at: now,
-      payment_due_at: refunded ? now : null,
+      payment_due_at: checkRefunds ? now : null,
       payment_looks: 0,
       payment_unknown_since: null,
     },
     { name: "confirmed", to: "confirmed", detail },
   );
   if (other !== null) await noteUnmatched(trx, order.id, other, "ask");
-  if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
+  if (search && order.lastSentAt !== null) await searchFor(trx, order.id, order.lastSentAt);
 }
 
 /**
@@ -148,7 +148,7 @@ async function cancel(
     { name: "cancelled", to: "cancelled", detail },
   );
   if (open && paymentIntentId !== null) await noteUnmatched(trx, order.id, paymentIntentId, "cancel");
-  if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
+  if (search && order.lastSentAt !== null) await searchFor(trx, order.id, order.lastSentAt);
   return item;
 }
 
@@ -167,7 +167,7 @@ async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<
   const looks = same ? order.looks + 1 : 0;
   const answered = paymentStatus !== "unknown";
   const lookMs = unknown?.againInMs ?? lookAgainMs(unknown?.cause ?? "shopper", unknown ? order.looks : looks);
-  if (paymentIntentId !== null) await unmatchedMatches(trx, paymentIntentId);
+  if (paymentIntentId !== null) await markMatched(trx, paymentIntentId);
   const detail = { paymentIntent: paymentIntentId, declineCode, attempt: order.attempt, why: unknown?.why ?? null };
   const event = same ? null : { name: `payment_${paymentStatus}`, detail };
   await updateOrder(
@@ -192,8 +192,7 @@ const holdEnd = ({ holdSeconds }: LockedOrder) =>
   sql<Date>`coalesce(hold_expires_at, now() + ${holdSeconds} * interval '1 second')`;
 
 /**
- * A declined payment is looked at when its hold ends, any other earlier too; and one whose hold is
- * over already goes by the time alone.
+ * A declined payment is looked at when its hold ends, other payments earlier; once the hold is over, only the back-off counts.
  */
 function nextLook(order: LockedOrder, paymentStatus: string, lookMs: number) {
   const soonest = paymentStatus === "declined" ? holdEnd(order) : sql<Date>`least(${inMs(lookMs)}, ${holdEnd(order)})`;
@@ -219,7 +218,7 @@ async function replaceKey(trx: Transaction<Tables>, order: LockedOrder, search: 
     },
     { name: "key_replaced", detail: { attempt } },
   );
-  if (search && order.sentAt !== null) await searchFor(trx, order.id, order.sentAt);
+  if (search && order.lastSentAt !== null) await searchFor(trx, order.id, order.lastSentAt);
 }
 
 /**

@@ -4,6 +4,8 @@ import { publishItems } from "@holdfast/shared/item-view.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import type Stripe from "stripe";
+import { askAboutUnmatched } from "./ask-unmatched.ts";
+import { cancelPayment } from "./cancel-payment.ts";
 import { checkPayment } from "./check-payment.ts";
 import type { PaymentOutcome } from "./classify-payment.ts";
 import { fits } from "./decide-settlement.ts";
@@ -11,8 +13,6 @@ import { findPayments } from "./find-payment.ts";
 import { awaitsAnswer, type Call, keyRememberedMs, nextCall } from "./next-call.ts";
 import { idleMs, putOff } from "./put-off.ts";
 import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
-import { settleUnmatched } from "./refund-unmatched.ts";
-import { cancelPayment } from "./release-hold.ts";
 import { noteRepeat, sendCharge, startAttempt } from "./send-charge.ts";
 import { type Settlement, settleOrder } from "./settle-order.ts";
 import { noteFound, settleRefund, settleSearch } from "./settle-unmatched.ts";
@@ -28,7 +28,7 @@ export interface PaymentParts {
 }
 
 const maxCalls = 8; // an order needs one or two; more only where somebody else changes it under our hands
-const freshMs = 1_000; // how old what is gone by may be: a search begins ten seconds early
+const freshMs = 1_000; // the longest that a payment's ages stay usable: a search has ten seconds of slack
 const restlessMs = 5_000; // until one that needs more is looked at again
 
 /**
@@ -68,7 +68,7 @@ export async function settlePayment(parts: PaymentParts, orderId: string, ranBef
  * second charge.
  */
 function withoutAnswer(payment: Payment): Payment {
-  const unanswered = payment.paymentStatus === "pending" && payment.sentMsAgo !== null;
+  const unanswered = payment.paymentStatus === "pending" && payment.firstSentMsAgo !== null;
   return unanswered && payment.status === "reserved" ? { ...payment, dueInMs: 0 } : payment;
 }
 
@@ -118,7 +118,7 @@ async function settleOwn(
  * first.
  */
 async function findOwn({ db, stripe }: PaymentParts, payment: Payment): Promise<PaymentOutcome> {
-  const firstMsAgo = payment.sentMsAgo ?? 0;
+  const firstMsAgo = payment.firstSentMsAgo ?? 0;
   const lastMsAgo = payment.lastSentMsAgo ?? firstMsAgo;
   const { payments, complete, completeInMs, failure } = await findPayments(stripe, payment.orderId, {
     firstMsAgo,
@@ -149,7 +149,7 @@ async function carryOutUnmatched(
 ): Promise<Settled | null> {
   const { db, stripe } = parts;
   const { orderId, attempt } = payment;
-  const answer = await settleUnmatched(stripe, orderId, unmatched);
+  const answer = await askAboutUnmatched(stripe, orderId, unmatched);
   switch (answer.step) {
     case "ask":
     case "cancel": {

@@ -13,7 +13,7 @@ export type Step =
        * Whether some of it may have been refunded or disputed before we saw it: that is looked at
        * next.
        */
-      readonly refunded: boolean;
+      readonly checkRefunds: boolean;
       /**
        * Whether another attempt is under way, which may have made a payment: it is searched for.
        */

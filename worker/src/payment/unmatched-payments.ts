@@ -80,7 +80,7 @@ export async function searchFor(trx: Transaction<Tables>, orderId: string, sentA
  * Notes that a payment is the one its order goes by: nothing is to be done about it beside the
  * order.
  */
-export async function unmatchedMatches(trx: Transaction<Tables>, paymentIntentId: string): Promise<void> {
+export async function markMatched(trx: Transaction<Tables>, paymentIntentId: string): Promise<void> {
   await trx
     .updateTable("unmatched_payments")
     .set({ outcome: "matched", due_at: null })

@@ -52,7 +52,7 @@ async function cancelBatch(db: Database, orders: readonly Order[]): Promise<Canc
   } catch (error) {
     if (!isPermanent(error)) throw error;
     const [only] = orders;
-    if (orders.length === 1 && only) return { known: [unrecorded(only)], inserted: 1 };
+    if (orders.length === 1 && only) return { known: [withoutRow(only)], inserted: 1 };
     const each: CancelledBatch[] = [];
     for (const order of orders) each.push(await cancelBatch(db, [order]));
     const inserted = each.reduce((sum, part) => sum + part.inserted, 0);
@@ -60,7 +60,7 @@ async function cancelBatch(db: Database, orders: readonly Order[]): Promise<Canc
   }
 }
 
-function unrecorded(order: Order): Order {
+function withoutRow(order: Order): Order {
   return { ...order, status: "cancelled", reason, settledAtMs: Date.now(), version: 1, place: null };
 }
 

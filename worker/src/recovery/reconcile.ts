@@ -60,7 +60,7 @@ export async function reconcile(
   let payments = 0;
   for await (const page of listPayments(stripe, window, closing)) {
     payments += page.length;
-    const orders = await findOrders(
+    const orders = await findComparedOrders(
       db,
       page.map((payment) => payment.orderId),
     );
@@ -78,10 +78,10 @@ export async function reconcile(
       if (listed.has(id)) continue;
       listed.add(id);
       compared.add(id);
-      const payment = await retrievePayment(stripe, id, closing);
+      const payment = await retrieveListed(stripe, id, closing);
       if (!payment?.orderId) continue;
       payments += 1;
-      const order = (await findOrders(db, [payment.orderId])).get(payment.orderId);
+      const order = (await findComparedOrders(db, [payment.orderId])).get(payment.orderId);
       const problem = payment.kept ? problemOf(payment, order) : problemOfRefunded(payment, order);
       if (problem) differences.push(difference(problem, payment, order));
     }
@@ -93,7 +93,7 @@ export async function reconcile(
       if (order.status !== "confirmed" || order.payment_intent_id === null) continue;
       if (compared.has(order.payment_intent_id)) continue;
       // Its payment may have been made before the window began, or refunded.
-      const payment = await retrievePayment(stripe, order.payment_intent_id, closing);
+      const payment = await retrieveListed(stripe, order.payment_intent_id, closing);
       if (payment?.kept) continue;
       differences.push(difference(payment ? "confirmed, but refunded" : "confirmed, but not paid", payment, order));
     }
@@ -175,7 +175,7 @@ function createdIn({ fromMs, toMs }: TimeWindow) {
   return { gte: Math.floor(fromMs / 1000), lt: Math.floor(toMs / 1000) };
 }
 
-async function retrievePayment(stripe: Stripe, id: string, closing: AbortSignal | undefined): Promise<Payment | null> {
+async function retrieveListed(stripe: Stripe, id: string, closing: AbortSignal | undefined): Promise<Payment | null> {
   try {
     const expand = withRefunds;
     return toPayment(await withRetries(() => stripe.paymentIntents.retrieve(id, expand), closing));
@@ -225,7 +225,7 @@ const columns = ["id", "status", "amount_minor", "refunded_minor", "currency", "
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, OrderRow>> {
+async function findComparedOrders(db: Database, ids: readonly string[]): Promise<Map<string, OrderRow>> {
   // Metadata is anybody's text; what is no id has no order.
   const known = ids.filter((id) => uuidPattern.test(id));
   const rows = await db

@@ -53,18 +53,18 @@ async function mendViews(parts: RecoverParts, noticedAtMs: number, atOnce: numbe
     inDoubt.clear();
   };
   for await (const views of viewsInBatches({ redis, keys }, signal)) {
-    const records = await findOrders(
+    const rows = await findOrders(
       db,
       views.map((view) => view.id),
     );
     const newer = views.flatMap((view) => {
-      const record = records.get(view.id);
+      const record = rows.get(view.id);
       return record && record.version > view.version ? [record] : [];
     });
     await publishOrders({ redis, keys }, newer);
     corrected += newer.length;
     for (const view of views) {
-      const undecided = view.status === "queued" && !records.has(view.id);
+      const undecided = view.status === "queued" && !rows.has(view.id);
       if (undecided && view.placedAtMs < noticedAtMs) inDoubt.set(view.id, view);
     }
     if (inDoubt.size >= atOnce) await settle();

@@ -70,7 +70,7 @@ export async function serveSweeps(
         } catch (error) {
           if (nights.has(job.name) && !parts.closing?.aborted) alarmForNight(job.name, error as Error);
           if (!isOutage(error)) throw error;
-          log.warn({ err: error }, `${job.name} waits for Postgres; the next one tries again`);
+          log.warn({ err: error }, `${job.name} waits for Postgres or Redis; the next one tries again`);
         }
       },
       parts,

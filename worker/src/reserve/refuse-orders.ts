@@ -46,21 +46,21 @@ export async function refuseOrders(
   job: PurchaseJob,
   undecidable: readonly Undecidable[],
 ): Promise<Undecidable[]> {
-  const unrecorded: Undecidable[] = [];
+  const withoutRow: Undecidable[] = [];
   for (const one of undecidable) {
-    const recorded = await recordRefusal(db, job.itemId, one);
-    if (recorded === null) unrecorded.push(one);
+    const recorded = await writeRefusal(db, job.itemId, one);
+    if (recorded === null) withoutRow.push(one);
     await publishOrders({ redis, keys }, [recorded ?? refusedOrder(job.itemId, one.request)]);
   }
   await advanceLine({ redis, keys }, laneName, job.itemId, job.lastPlace);
-  return unrecorded;
+  return withoutRow;
 }
 
 /**
  * The row with as little in it as an order needs; what is there already stays. Null where the
  * record refuses even that.
  */
-async function recordRefusal(db: Database, itemId: string, { request, why }: Undecidable): Promise<Order | null> {
+async function writeRefusal(db: Database, itemId: string, { request, why }: Undecidable): Promise<Order | null> {
   try {
     return await db.transaction().execute(async (trx) => {
       const now = new Date();

@@ -1,4 +1,4 @@
-import { type Database, itemFromRow, orderColumns, orderFromRow, type Tables } from "@holdfast/shared/database.ts";
+import { type Database, findOrders, itemFromRow, type Tables } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
 import type { Item } from "@holdfast/shared/item.ts";
 import type { Order } from "@holdfast/shared/order.ts";
@@ -45,9 +45,17 @@ export async function reserveOrders(
   // How many units a shopper has is not part of the item's version.
   const atOnce =
     item && item.maxPerShopper === null ? await unlessThere(() => decideAtOnce(db, job, item, signal)) : null;
-  const fresh = atOnce ?? (await unlessThere(() => decideLocked(db, job, signal, async () => [])));
+  const firstTry = atOnce ?? (await unlessThere(() => decideLocked(db, job, signal, async () => [])));
   const reserved =
-    fresh === "order_there" ? await decideLocked(db, job, signal, (trx) => findOrders(trx, job.requests)) : fresh;
+    firstTry === "order_there"
+      ? await decideLocked(db, job, signal, async (trx) => {
+          const known = await findOrders(
+            trx,
+            job.requests.map(({ orderId }) => orderId),
+          );
+          return [...known.values()];
+        })
+      : firstTry;
   if (known.size >= maxKnownItems) known.clear();
   if (reserved.item) known.set(job.itemId, reserved.item);
   return reserved;
@@ -78,7 +86,7 @@ async function decideAtOnce(
   item: Item,
   signal: AbortSignal,
 ): Promise<ReservedBatch | null> {
-  const decisions = allocate({ ...item, unitsOfShopper: new Map() }, withoutKnown(job.requests, []));
+  const decisions = allocate({ ...item, unitsOfShopper: new Map() }, newRequests(job.requests, []));
   signal.throwIfAborted();
   return writeDecisions(db, decisions, job.itemId, item);
 }
@@ -92,9 +100,9 @@ function decideLocked(
   return db.transaction().execute(async (trx) => {
     const item = await lockItem(trx, job.itemId);
     const known = await findKnown(trx);
-    const fresh = withoutKnown(job.requests, known);
-    const supply = item && { ...item, unitsOfShopper: await countUnits(trx, item, fresh) };
-    const written = await writeDecisions(trx, allocate(supply, fresh), job.itemId, item);
+    const wanted = newRequests(job.requests, known);
+    const supply = item && { ...item, unitsOfShopper: await countUnits(trx, item, wanted) };
+    const written = await writeDecisions(trx, allocate(supply, wanted), job.itemId, item);
     invariant(written, `item ${job.itemId} stays as it is while its row is locked`);
     signal.throwIfAborted();
     return { orders: [...known, ...written.orders], item: written.item };
@@ -113,17 +121,7 @@ async function lockItem(trx: Transaction<Tables>, itemId: string): Promise<Item 
   return row ? itemFromRow(row) : null;
 }
 
-async function findOrders(trx: Transaction<Tables>, requests: readonly PurchaseRequest[]): Promise<Order[]> {
-  const ids = requests.map((request) => request.orderId);
-  const rows = await trx
-    .selectFrom("orders")
-    .select(orderColumns)
-    .where("id", "=", sql<string>`any(${plainArray(ids)}::uuid[])`)
-    .execute();
-  return rows.map(orderFromRow);
-}
-
-function withoutKnown(requests: readonly PurchaseRequest[], known: readonly Order[]): PurchaseRequest[] {
+function newRequests(requests: readonly PurchaseRequest[], known: readonly Order[]): PurchaseRequest[] {
   const seen = new Set(known.map((order) => order.id));
   return requests.filter((request) => !seen.has(request.orderId) && seen.add(request.orderId));
 }

@@ -98,8 +98,8 @@ async function decideJob(lane: LaneQueue, parts: DecideParts, job: Job<PackedPur
   const earlier = purchase.requests
     .filter(({ orderId }) => refused.has(orderId))
     .map((request) => ({ request, why: "refused in an earlier run" }));
-  const unrecorded = await refuseOrders(parts, laneName, purchase, [...earlier, ...fresh]);
-  return [...fresh, ...unrecorded.filter((one) => !fresh.includes(one))];
+  const withoutRow = await refuseOrders(parts, laneName, purchase, [...earlier, ...fresh]);
+  return [...fresh, ...withoutRow.filter((one) => !fresh.includes(one))];
 }
 
 /**

@@ -1,9 +1,9 @@
 import type Stripe from "stripe";
+import { cancelPayment } from "./cancel-payment.ts";
 import { retrievePayment } from "./check-payment.ts";
 import { classifyError, type PaymentOutcome, type Unknown } from "./classify-payment.ts";
 import { searchPayments } from "./find-payment.ts";
 import type { UnmatchedPayment } from "./read-payment.ts";
-import { cancelPayment } from "./release-hold.ts";
 
 /**
  * What became of a refund.
@@ -31,7 +31,7 @@ const searchedForMs = 25 * 3_600_000; // by then every key is forgotten and ever
  * Does the next step about a payment that its order does not go by. It may be done any number of
  * times.
  */
-export async function settleUnmatched(
+export async function askAboutUnmatched(
   stripe: Stripe,
   orderId: string,
   { id, nextStep, paymentIntentId, sentMsAgo, looks }: UnmatchedPayment,
