@@ -1,4 +1,7 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { addresses, StorageUnreachable } from "@holdfast/shared/require-storage.ts";
 import type { LocalServer } from "./local-server.ts";
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
@@ -16,6 +19,7 @@ export interface Storage {
  * Postgres and Redis for a local system: those of DATABASE_URL and REDIS_URL where given (and then nothing else), otherwise
  * started here with their data in `directory`.
  * @param fresh whether the data of those started here is thrown away first
+ * @throws StorageUnreachable naming all that were given and do not answer, before anything is started
  */
 export async function openStorage(
   directory: string,
@@ -23,6 +27,7 @@ export async function openStorage(
   onNotice: (text: string) => void,
   fresh = false,
 ): Promise<Storage> {
+  await requireGiven(given);
   const postgres = given.DATABASE_URL ? null : await startPostgres(join(directory, "postgres"), { fresh });
   try {
     const redis = given.REDIS_URL ? null : await startRedis(join(directory, "redis"), onNotice, { fresh });
@@ -38,5 +43,34 @@ export async function openStorage(
   } catch (error) {
     await postgres?.stop();
     throw error;
+  }
+}
+
+const connectWithinMs = 3_000;
+
+async function requireGiven(given: Parameters<typeof openStorage>[1]): Promise<void> {
+  const problems = await Promise.all(
+    (["DATABASE_URL", "REDIS_URL"] as const).map(async (name) => {
+      const url = given[name];
+      if (!url) return [];
+      if (!URL.canParse(url.split(",")[0] ?? "")) return [`${name} does not fit: a URL`];
+      const address = addresses(url);
+      return (await answers(address.split(",")[0] ?? "")) ? [] : [`nothing answers at ${address} (${name})`];
+    }),
+  );
+  if (problems.flat().length > 0) throw new StorageUnreachable(problems.flat());
+}
+
+async function answers(address: string): Promise<boolean> {
+  const [host = "", port] = address.split(/:(?=\d+$)/);
+  if (host === "local socket") return true; // said by whoever connects to it
+  const socket = connect({ host: host.replace(/^\[|\]$/g, ""), port: Number(port) });
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(connectWithinMs) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
   }
 }

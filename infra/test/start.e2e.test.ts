@@ -109,6 +109,12 @@ describe("npm start", () => {
     await once(taken, "listening");
     await wrong([], { PORT: String(port) }, new RegExp(`^start: PORT: port ${port} is taken by another program$`));
     taken.close();
+    const nowhere = { DATABASE_URL: "postgres://u:s3cret@127.0.0.1:1/x", REDIS_URL: "redis://:s3cret@localhost:2" };
+    await wrong(
+      [],
+      nowhere,
+      /^start: nothing answers at 127.0.0.1:1 \(DATABASE_URL\)\nstart: nothing answers at localhost:2 \(REDIS_URL\)$/,
+    );
     const help = run(["--help"]);
     expect([help.status, help.stdout.toString()]).toEqual([0, expect.stringContaining("--fresh")]);
   });

@@ -33,7 +33,7 @@ const reason = ({ reason: error }: PromiseRejectedResult) => (error as Error).me
 const defaultPorts: Readonly<Record<string, string>> = { "postgres:": "5432", "postgresql:": "5432" };
 
 /** Host and port alone: the rest of a URL may be a secret. */
-function addresses(urls: string): string {
+export function addresses(urls: string): string {
   const parts = urls.split(",").map((url) => url.trim());
   return parts
     .map((part) => {
