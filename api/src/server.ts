@@ -85,7 +85,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
     const lacksSome = (generation: number) => marks.lacksSome(generation);
-    const watched = { db, redis, keys, lanes, recover: null, lacksSome, log, alarm: createAlarms(log) };
+    const watched = { db, redis, keys, lanes, recover: null, lacksSome, log, raiseAlarm: createAlarms(log) };
     const generation = watchGeneration(watched);
     log.info({ adminAddress, address }, "api is listening");
     return {

@@ -177,7 +177,7 @@ describe("whoever guesses at the operations password", () => {
     const short = await createTestApi(world, {}, { limits: { maxFailures: 1, lockMs } });
     const status = async (authorization: string) =>
       (await short.app.inject({ url: "/ops/queues/api/queues", headers: { authorization } })).statusCode;
-    const left = () => world.redis.pttl(`${world.keys.queues}:ops-failures:127.0.0.1`);
+    const left = () => world.redis.pttl(world.keys.opsFailures("127.0.0.1"));
     expect(await status(wrong)).toBe(401);
     await eventually("half the time is over", async () => (await left()) < lockMs / 2, 10_000);
     expect(await status(wrong)).toBe(429);
@@ -188,8 +188,8 @@ describe("whoever guesses at the operations password", () => {
 
   test("leaves nothing behind in Redis for longer than the lock", async () => {
     await ask("192.0.2.5", wrong);
-    const keys = await world.redis.keys(`${world.keys.queues}:ops-failures:*`);
-    expect(keys).toContain(`${world.keys.queues}:ops-failures:192.0.2.5`);
+    const keys = await world.redis.keys(world.keys.opsFailures("*"));
+    expect(keys).toContain(world.keys.opsFailures("192.0.2.5"));
     for (const key of keys) expect(await world.redis.pttl(key)).toBeGreaterThan(0);
   });
 

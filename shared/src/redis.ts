@@ -131,6 +131,8 @@ export function redisKeys(prefix: string) {
     generation: `${prefix}holdfast:generation`,
     /** How often somebody did something in a minute: `address:…`, `shopper:…`, `sessions:…`. */
     rate: (who: string) => `${prefix}holdfast:rate:${who}`,
+    /** How many wrong operations passwords came from an address. */
+    opsFailures: (address: string) => `${prefix}holdfast:ops-failures:${address}`,
     /** When the next request to the payment provider may leave. */
     providerRate: `${prefix}holdfast:provider-rate`,
     /** A hash with the living processes and their number of lanes. */

@@ -38,7 +38,7 @@ export interface GenerationParts {
    */
   readonly lacksSome: ((generation: number) => Promise<boolean>) | null;
   readonly log: Logger;
-  readonly alarm: RaiseAlarm;
+  readonly raiseAlarm: RaiseAlarm;
 }
 
 const lookEveryMs = 1_000; // how long nobody may know that orders are gone
@@ -136,24 +136,24 @@ async function readGeneration({ db, redis, keys, lacksSome }: GenerationParts) {
  * between, the next look would find it lost.
  */
 async function begin(
-  { db, redis, keys, alarm }: GenerationParts,
+  { db, redis, keys, raiseAlarm }: GenerationParts,
   known: KnownGeneration | null,
   cause: KnownGeneration["cause"],
   seen: SeenGeneration,
 ): Promise<void> {
   const token = await beginGeneration(db, known, cause);
   if (token === null) return;
-  if (known !== null && cause !== "first_start") raiseLoss(alarm, known, cause);
+  if (known !== null && cause !== "first_start") raiseLoss(raiseAlarm, known, cause);
   await stampGeneration({ redis, keys }, token, seen);
 }
 
-function raiseLoss(alarm: RaiseAlarm, known: KnownGeneration, cause: LossCause): void {
+function raiseLoss(raiseAlarm: RaiseAlarm, known: KnownGeneration, cause: LossCause): void {
   const generation = known.generation + 1;
   const lastHeartbeat = known.heartbeatAtMs === null ? null : new Date(known.heartbeatAtMs);
   const what = cause === "emptied" ? "emptied" : "restored from an older state";
   // Two losses within a minute are two lines, and any number of them no more than two a minute.
   const again = known.cause !== "first_start" && known.ageMs < againWithinMs;
-  alarm(
+  raiseAlarm(
     `redis_${cause}${again ? "_again" : ""}`,
     `Redis was ${what}: orders in line are lost. Sales go on, nothing was charged for lost orders and their shoppers ` +
       "are told to buy again. Find out who or what did it: appendonly, maxmemory-policy, a failover, a restored copy, FLUSHALL",

@@ -33,7 +33,7 @@ describe("watching the generation of a Redis that can refuse writes", () => {
     });
     const { db, keys } = world;
     const recover = async () => {};
-    parts = { db, redis, keys, lanes: [], recover, lacksSome: null, log, alarm: createAlarms(log) };
+    parts = { db, redis, keys, lanes: [], recover, lacksSome: null, log, raiseAlarm: createAlarms(log) };
     await untilSound();
   });
   afterEach(async () => {

@@ -25,7 +25,7 @@ import { serveWebhooks } from "./payment/serve-webhooks.ts";
 import { watchUnknownCards } from "./payment/unknown-cards.ts";
 import { generationRecovery } from "./recovery/recover-generation.ts";
 import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
-import { chargeRoom } from "./reserve/enqueue-charges.ts";
+import { chargeQuota } from "./reserve/enqueue-charges.ts";
 import { serveLane, setUpLane } from "./reserve/serve-lane.ts";
 import { watchLanes } from "./reserve/watch-lanes.ts";
 
@@ -90,8 +90,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
   const closing = new AbortController();
   const raiseAlarm = createAlarms(log);
   const lanesCharges = openChargeQueue({ redis: lanesRedis, keys: keys });
-  const room = chargeRoom(config.CHARGE_RATE_PER_SECOND);
-  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, room, log };
+  const quota = chargeQuota(config.CHARGE_RATE_PER_SECOND);
+  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, quota, log };
   const workers: Worker[] = [];
   if (roles.has("reserve")) workers.push(...(await Promise.all(lanes.map((lane) => serveLane(lane, laneParts)))));
   const paying = { db, redis, keys, charges, raiseAlarm, log, closing: closing.signal };
@@ -101,8 +101,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
     await setUpSweeps(sweeps, nightly);
   };
   const recover = generationRecovery({ db, redis: failing, keys, lanes, setUpQueues, signal: closing.signal, log });
-  const watch = watchGeneration({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, alarm: raiseAlarm });
-  const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, alarm: raiseAlarm, signal: closing.signal });
+  const watch = watchGeneration({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, raiseAlarm });
+  const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, raiseAlarm, signal: closing.signal });
   const { PURCHASE_LANES, CHARGE_RATE_PER_SECOND } = config;
   const serving = { roles: [...roles], lanes: PURCHASE_LANES, chargeRatePerSecond: CHARGE_RATE_PER_SECOND };
   log.info(serving, "worker is serving");

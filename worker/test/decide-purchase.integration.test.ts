@@ -71,17 +71,17 @@ describe("the reserve step", () => {
     expect(await booksOf(world.db, "locked")).toMatchObject({ inventory: 5, reserved: 0 });
   });
 
-  test("adds charge jobs only as far as there is room: the others are due in Postgres, and the sweeper gives them out", async () => {
+  test("adds charge jobs only as far as there is quota: the others are due in Postgres, and the sweeper gives them out", async () => {
     await addItem(world.db, "crowded", 10);
-    const room = { maxWaiting: (await charges.getWaitingCount()) + 3, waiting: await charges.getWaitingCount() };
+    const quota = { maxWaiting: (await charges.getWaitingCount()) + 3, waiting: await charges.getWaitingCount() };
     const requests = Array.from({ length: 5 }, () => purchaseRequest());
-    await decidePurchase({ ...parts, room }, "{lane-0}", purchaseJob("crowded", requests));
-    await decidePurchase({ ...parts, room }, "{lane-0}", purchaseJob("crowded", [purchaseRequest()]));
+    await decidePurchase({ ...parts, quota }, "{lane-0}", purchaseJob("crowded", requests));
+    await decidePurchase({ ...parts, quota }, "{lane-0}", purchaseJob("crowded", [purchaseRequest()]));
     const ours = async () => {
       const jobs = await charges.getJobs(["waiting"]);
       return jobs.filter((job) => requests.some(({ orderId }) => orderId === job.data.orderId)).length;
     };
-    expect(room.waiting).toBe(room.maxWaiting);
+    expect(quota.waiting).toBe(quota.maxWaiting);
     expect(await ours()).toBe(3);
     expect(await booksOf(world.db, "crowded")).toMatchObject({ reserved: 6, balanced: true });
 
@@ -95,8 +95,8 @@ describe("the reserve step", () => {
   test("goes by how many charge jobs wait now, and not by a count of long ago", async () => {
     await addItem(world.db, "much-later", 10);
     const before = await charges.getWaitingCount();
-    const room = { maxWaiting: before + 100, waiting: before + 100 };
-    await decidePurchase({ ...parts, room }, "{lane-0}", purchaseJob("much-later", [purchaseRequest()]));
+    const quota = { maxWaiting: before + 100, waiting: before + 100 };
+    await decidePurchase({ ...parts, quota }, "{lane-0}", purchaseJob("much-later", [purchaseRequest()]));
     expect(await charges.getWaitingCount()).toBe(before + 1);
   });
 

@@ -56,7 +56,7 @@ describe("the generation of Redis", () => {
       keys,
       lanes,
       log,
-      alarm: createAlarms(log),
+      raiseAlarm: createAlarms(log),
       lacksSome: null,
       recover: generationRecovery({ db, redis, keys, lanes, setUpQueues, signal: ending.signal, log }),
     });

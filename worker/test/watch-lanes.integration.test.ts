@@ -45,7 +45,7 @@ describe("an accepted order whose purchase job is gone", () => {
       keys,
       lanes,
       log,
-      alarm: (_name, sentence) => void alarms.push(sentence),
+      raiseAlarm: (_name, sentence) => void alarms.push(sentence),
       signal: ending.signal,
     };
   });

@@ -9,10 +9,10 @@ export interface Metrics {
   readonly countAnswer: (method: string, route: string, status: number, seconds: number) => void;
 }
 
-/** @param of the whole process as well, which only one of a process's registries should watch */
-export function createMetrics(of: "process" | "answers only" = "process"): Metrics {
+/** @param scope `process` for the default metrics too, once in each process */
+export function createMetrics(scope: "process" | "answers only" = "process"): Metrics {
   const registry = new Registry();
-  if (of === "process") collectDefaultMetrics({ register: registry, prefix: "holdfast_api_" });
+  if (scope === "process") collectDefaultMetrics({ register: registry, prefix: "holdfast_api_" });
   const answers = new Counter({
     name: "holdfast_http_answers_total",
     help: "Answers by route and status",

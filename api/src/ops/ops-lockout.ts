@@ -48,9 +48,8 @@ export function opsLockout({ redis, keys }: Store, limits: LockoutLimits): NoteA
   const countHere = localLockout(limits);
   return async (address, right) => {
     if (redis.status !== "ready") return countHere(address, right); // no use waiting for it here
-    const key = `${keys.queues}:ops-failures:${address}`;
     const attempt = [right ? "right" : "wrong", limits.maxFailures, limits.lockMs];
-    return attemptScript(redis, [key], attempt).catch(() => countHere(address, right));
+    return attemptScript(redis, [keys.opsFailures(address)], attempt).catch(() => countHere(address, right));
   };
 }
 

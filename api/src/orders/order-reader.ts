@@ -74,9 +74,11 @@ export async function readOrder(
   return null;
 }
 
+const overdueMs = 15_000; // the sweeper settles a hold that ended within ten seconds or so
+
 /** A hold that ended a while ago is settled: its view missed the change, so Postgres is asked. */
 function isOverdue(view: Order): boolean {
-  return view.status === "reserved" && view.holdExpiresAtMs !== null && view.holdExpiresAtMs + 15_000 < Date.now();
+  return view.status === "reserved" && view.holdExpiresAtMs !== null && view.holdExpiresAtMs + overdueMs < Date.now();
 }
 
 const maxListedOrders = 100; // a page of one's own orders; nobody has bought more in one sale

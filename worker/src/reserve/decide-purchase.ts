@@ -2,7 +2,7 @@ import type { Database } from "@holdfast/shared/database.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
-import { type ChargeRoom, enqueueCharges } from "./enqueue-charges.ts";
+import { type ChargeQuota, enqueueCharges } from "./enqueue-charges.ts";
 import { takeItemLock } from "./item-lock.ts";
 import { publishDecisions } from "./publish-decisions.ts";
 import { type KnownItems, reserveOrders } from "./reserve-orders.ts";
@@ -13,15 +13,14 @@ export interface DecideParts {
   readonly keys: RedisKeys;
   readonly charges: ChargeQueue;
   /** Without it, every reserved order gets its charge job at once. */
-  readonly room?: ChargeRoom;
+  readonly quota?: ChargeQuota;
   readonly known: KnownItems;
 }
 
 /**
  * The reserve step, from top to bottom: lock the item, decide all orders of the job in one
- * transaction, publish the outcomes, enqueue the charges, release the lock. It may
- * stop anywhere and run again: the transaction decides nothing twice, and everything after it is
- * done again.
+ * transaction, publish the outcomes, enqueue the charges, release the lock. It may stop anywhere and
+ * run again: the transaction decides nothing twice, and everything after it is done again.
  * @param gathering the job with others of its item, if they are decided with it
  * @returns whether it was decided, or has to wait because someone else holds the item's lock
  */
@@ -40,7 +39,7 @@ export async function decidePurchase(
     const { orders, item } = await reserveOrders(db, batch, lock.signal, parts.known);
     await Promise.all([
       publishDecisions(parts, laneName, batch, orders, item),
-      enqueueCharges(parts.charges, orders, parts.room),
+      enqueueCharges(parts.charges, orders, parts.quota),
       lock.release(), // behind the others on the same connection: it is not waited for by itself
     ]);
     return "decided";

@@ -20,8 +20,7 @@ export interface RefuseParts {
 }
 
 /**
- * A purchase job in the failed set: with the orders whose shoppers were told that
- * they are refused.
+ * A purchase job in the failed set, with the orders whose shoppers were told that they are refused.
  */
 export type DeadPurchaseJob = PackedPurchaseJob & { readonly refused?: readonly string[] };
 

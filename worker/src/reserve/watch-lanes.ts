@@ -35,7 +35,7 @@ export interface LanesParts {
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
   readonly log: Logger;
-  readonly alarm: RaiseAlarm;
+  readonly raiseAlarm: RaiseAlarm;
   /**
    * Aborted when the process ends: a look may read all live views, and another worker looks again.
    */
@@ -142,9 +142,9 @@ async function cancelLostIn(
   if (cancelled > 0) report(parts, lane, cancelled);
 }
 
-function report({ log, alarm }: LanesParts, lane: LaneQueue, cancelled: number): void {
+function report({ log, raiseAlarm }: LanesParts, lane: LaneQueue, cancelled: number): void {
   log.warn({ lane: lane.name, cancelled }, "orders without a purchase job were cancelled");
-  alarm(
+  raiseAlarm(
     `orders_without_job_${lane.name}`,
     `${cancelled} order(s) waited in ${lane.name} without a purchase job and were cancelled; nothing was charged, and their ` +
       "shoppers are told to buy again. Find out who removed jobs or emptied the lane, or which API server died while accepting",
