@@ -1,6 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { findOrder } from "@holdfast/shared/database.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { createPaymentWorld, type PaymentWorld, requestCount } from "@holdfast/testing/payments.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { PaymentOutcome } from "../src/payment/classify-payment.ts";
 import { connectStripe } from "../src/payment/connect-stripe.ts";
@@ -51,6 +55,32 @@ describe("looking after an order's payment", () => {
     expect(await world.events(orderId)).toEqual(["reserved", "charge_started", "cancelled"]);
     // Nobody can pay for units that are gone.
     expect((await world.payments(orderId)).filter(({ status }) => status !== "canceled")).toEqual([]);
+  });
+
+  test("what happened while publishing waited for Redis is seen before anything else is asked", async () => {
+    const orderId = await world.reserve(itemId);
+    const requestsBefore = await requestCount(world);
+    // Redis is unavailable for a while, and the provider tells meanwhile that there is something to look at.
+    let waited = false;
+    const slow = new Proxy(world.redis, {
+      get(redis, name) {
+        const value = Reflect.get(redis, name, redis);
+        if (name !== "replaceViews") return typeof value === "function" ? value.bind(redis) : value;
+        return async (...views: unknown[]) => {
+          if (waited) return (value as (...views: unknown[]) => Promise<number>).apply(redis, views);
+          waited = true;
+          await sleep(1_200);
+          const hint = { payment_due_at: sql<Date>`now()`, payment_hints: sql<number>`payment_hints + 1` };
+          await world.db.updateTable("orders").set(hint).where("id", "=", orderId).execute();
+          return (value as (...views: unknown[]) => Promise<number>).apply(redis, views);
+        };
+      },
+    });
+    const parts = { ...world, redis: slow, stripe: world.simulator.stripe };
+    await publishOrders(world, [await findOrder(world.db, orderId)]); // the script is known to the connection
+    expect(await settlePayment(parts, orderId)).toBeNull();
+    expect((await requestCount(world)) - requestsBefore).toBe(2); // the charge, and the question
+    expect(await world.order(orderId)).toMatchObject({ status: "confirmed", payment_due_at: null });
   });
 
   test("run again at any point, it charges once and settles once", async () => {
