@@ -15,7 +15,7 @@ export interface WebhookSettings {
 const tries = 5; // Stripe goes on for three days; a simulator for a few seconds
 
 /** https://docs.stripe.com/webhooks#verify-manually */
-export function signatureHeader(payload: string, secret: string, nowMs: number): string {
+function signatureHeader(payload: string, secret: string, nowMs: number): string {
   const timestamp = Math.floor(nowMs / 1000);
   const signature = createHmac("sha256", secret).update(`${timestamp}.${payload}`).digest("hex");
   return `t=${timestamp},v1=${signature}`;

@@ -56,7 +56,7 @@ export class Mortal {
   }
 }
 
-export class Died extends Error {
+class Died extends Error {
   constructor() {
     super("The process died");
     this.name = "Died";

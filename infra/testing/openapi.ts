@@ -2,11 +2,11 @@ import type { App } from "@holdfast/api/http/fastify-app.ts";
 import type { JsonSchema } from "./json-schemas.ts";
 
 /** As much of an OpenAPI description as is needed to make requests and to judge their answers. */
-export interface OpenApi {
+interface OpenApi {
   readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>;
 }
 
-export interface OpenApiOperation {
+interface OpenApiOperation {
   readonly parameters?: readonly {
     readonly in: "path" | "query" | "header";
     readonly name: string;

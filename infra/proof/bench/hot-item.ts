@@ -15,7 +15,7 @@ const seconds = 1.5;
 const crowd = 50_000;
 
 /** Decisions of one way at one number of connections: medians of the rounds. */
-export interface Decided {
+interface Decided {
   readonly way: string;
   readonly connections: number;
   readonly perSecond: number;

@@ -13,7 +13,7 @@ export interface Answer {
  * answer costs the server. It understands what our servers send: a `content-length` on every
  * answer.
  */
-export class Connection {
+class Connection {
   readonly #socket: Socket;
   #received = "";
   #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | null = null;

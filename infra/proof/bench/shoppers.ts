@@ -4,7 +4,7 @@ import { signedTokens } from "../rush/shopper-tokens.ts";
 const paymentMethod = "pm_card_visa";
 const addressesPerNetwork = 250;
 
-export interface RequestOptions {
+interface RequestOptions {
   readonly path: string;
   /** Seconds the answer is held for, `Prefer: wait`. */
   readonly wait?: number;

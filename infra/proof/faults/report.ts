@@ -1,7 +1,7 @@
 import type { RunResult } from "./run-scenario.ts";
 
 /** All runs of one scenario in a line. */
-export interface Row {
+interface Row {
   readonly scenario: string;
   readonly title: string;
   readonly runs: number;
@@ -15,7 +15,7 @@ export interface Row {
   readonly worstSeconds: number;
 }
 
-export function summarize(results: readonly RunResult[]): Row[] {
+function summarize(results: readonly RunResult[]): Row[] {
   return [...Map.groupBy(results, (run) => run.scenario).values()].map((runs) => {
     const sum = (of: (run: RunResult) => number) => runs.reduce((total, run) => total + of(run), 0);
     const seconds = runs.map(recoverySeconds).sort((a, b) => a - b);

@@ -4,7 +4,7 @@ import type { Finding } from "./judge.ts";
 import type { Stage } from "./stage.ts";
 
 /** What a fault has to work with. */
-export interface Scene {
+interface Scene {
   readonly stage: Stage;
   readonly chance: Chance;
   readonly crowd: Crowd;

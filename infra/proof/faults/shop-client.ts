@@ -1,7 +1,7 @@
 import { Agent, type Dispatcher } from "undici";
 
 /** What is read of an answer: an order, or a problem. */
-export interface AnswerBody {
+interface AnswerBody {
   id?: string;
   status?: string | number;
   reason?: string | null;
@@ -16,7 +16,7 @@ export interface Answer {
   readonly retryAfterSeconds: number | null;
 }
 
-export interface Request {
+interface Request {
   readonly method: Dispatcher.HttpMethod;
   readonly path: string;
   readonly token: string;
@@ -29,7 +29,7 @@ export interface Request {
 }
 
 /** How often each status was answered; 0 counts broken connections. */
-export type StatusCounts = Map<number, number>;
+type StatusCounts = Map<number, number>;
 
 export interface ShopClient {
   ask(request: Request): Promise<Answer>;

@@ -23,7 +23,7 @@ export const linkNames = [
   "worker-simulator",
   "simulator-api",
 ] as const;
-export type LinkName = (typeof linkNames)[number];
+type LinkName = (typeof linkNames)[number];
 
 /** A whole system to break: every part a process of its own, every connection breakable. */
 export interface Stage {

@@ -37,7 +37,7 @@ export interface Report extends RushTerms {
 }
 
 /** Points of a distribution: how long the fastest so many percent took. */
-export interface Distribution {
+interface Distribution {
   readonly median: number;
   readonly p99: number;
   readonly max: number;

@@ -88,7 +88,7 @@ function record(histogram: RecordableHistogram, ms: number): void {
 const maxBuckets = 400; // points of a plot; past that two become one
 
 /** Counts of things over time, in buckets that grow wider as the time grows long. */
-export class Timeline {
+class Timeline {
   #bucketMs = 100;
   readonly #counts = new Map<string, number[]>();
 
