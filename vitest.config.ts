@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // `unit` needs nothing but Node and takes seconds; `integration` runs on real Postgres and Redis
 // (infra/testing/servers.ts); `e2e` starts whole systems as processes of their own, so its files
@@ -7,8 +8,22 @@ import { defineConfig } from "vitest/config";
 const servers = "infra/testing/servers.ts";
 const setupFiles = "infra/testing/configure-fast-check.ts"; // fixed seeds
 
+/** Takes minutes: begun last, it would be waited for alone. */
+const slow = /payment-load|reconcile-nights|fleet\.|failover\.|watch-generation/;
+
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return [
+      ...sorted.filter(({ moduleId }) => slow.test(moduleId)),
+      ...sorted.filter(({ moduleId }) => !slow.test(moduleId)),
+    ];
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         test: {
