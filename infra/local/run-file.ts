@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { endProcess, isRunning } from "./processes.ts";
 
@@ -35,14 +35,18 @@ export async function clearLastRun(directory: string, mark: string): Promise<voi
 export async function noteRun(directory: string, { parts, env }: Omit<RunNote, "launcher">): Promise<void> {
   await mkdir(directory, { recursive: true });
   const note: RunNote = { launcher: process.pid, parts, env };
-  await writeFile(fileOf(directory), JSON.stringify(note), { mode: 0o600 });
+  // Beside it first: what is there may have another mode, and nobody reads half of it.
+  const fresh = `${fileOf(directory)}.new`;
+  await rm(fresh, { force: true });
+  await writeFile(fresh, JSON.stringify(note), { mode: 0o600 });
+  await rename(fresh, fileOf(directory));
 }
 
 /** The variables of the run that goes on in this folder; null where there is none. */
 export async function findRun(directory: string): Promise<Readonly<Record<string, string>> | null> {
   const note = await readNote(directory);
   if (note === null || !(await isRunning(note.launcher, launcherMark))) return null;
-  return note.env;
+  return "STRIPE_API_BASE" in note.env ? note.env : null; // it is starting still
 }
 
 function readNote(directory: string): Promise<RunNote | null> {

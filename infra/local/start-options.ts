@@ -49,7 +49,7 @@ function namedPorts(env: NodeJS.ProcessEnv): [string, string][] {
 /** Makes sure that one can listen where the environment says. @throws with one clear line */
 export async function requireFreePorts(env: NodeJS.ProcessEnv): Promise<void> {
   for (const [name, port] of namedPorts(env)) {
-    const failure = await tryPort(Number(port));
+    const failure = await tryPort(Number(port), env.HOST || undefined);
     if (failure === null) continue;
     const why = failure === "EADDRINUSE" ? "is taken by another program" : `cannot be used (${failure})`;
     throw new Error(`${name}: port ${port} ${why}`);
@@ -57,10 +57,10 @@ export async function requireFreePorts(env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 /** @returns null where one can listen on it, otherwise the code of the error */
-export async function tryPort(port: number): Promise<string | null> {
+export async function tryPort(port: number, host = "127.0.0.1"): Promise<string | null> {
   const server = createServer();
   const tried = Promise.withResolvers<string | null>();
   server.once("error", (error: NodeJS.ErrnoException) => tried.resolve(error.code ?? error.message));
-  server.listen(port, "127.0.0.1", () => server.close(() => tried.resolve(null)));
+  server.listen(port, host, () => server.close(() => tried.resolve(null)));
   return tried.promise;
 }

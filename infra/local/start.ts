@@ -7,10 +7,11 @@ import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { unknownVariables } from "@holdfast/shared/unknown-variables.ts";
 import closeWithGrace from "close-with-grace";
 import { ownFolder } from "./own-folder.ts";
+import { freePort } from "./processes.ts";
 import { clearLastRun, forgetRun, noteRun } from "./run-file.ts";
 import { readStartOptions, requireFreePorts, tryPort } from "./start-options.ts";
 import { openStorage } from "./storage.ts";
-import { type Part, runMigrations, startPart } from "./system.ts";
+import { killGroup, type Part, runMigrations, startPart } from "./system.ts";
 
 /**
  * `npm start`: everything on this machine. Finds or starts Postgres and Redis, migrates, starts the
@@ -73,7 +74,8 @@ async function start(fresh: boolean): Promise<void> {
   say(`  Postgres    ${storage.origin.postgres}`);
   say(`  Redis       ${storage.origin.redis}`);
   const env = { DATABASE_URL: storage.databaseUrl, REDIS_URL: storage.redisUrl };
-  Object.assign(runEnv, env);
+  const { REDIS_PREFIX, PURCHASE_LANES } = process.env;
+  Object.assign(runEnv, env, REDIS_PREFIX && { REDIS_PREFIX }, PURCHASE_LANES && { PURCHASE_LANES });
 
   await runMigrations(env, logDirectory);
   say("  Migrations  done");
@@ -113,16 +115,21 @@ async function startApi(env: Record<string, string>): Promise<Part> {
   const local = {
     GUEST_SESSIONS: "on",
     JWKS_URL: undefined,
-    ADMIN_PORT: process.env.ADMIN_PORT || "0",
+    ADMIN_PORT: process.env.ADMIN_PORT || (await anyPort()),
     ADDRESS_RATE_PER_MINUTE: process.env.ADDRESS_RATE_PER_MINUTE || "0",
     ...env,
   };
   let port = process.env.PORT || "3000";
-  if (!process.env.PORT && (await tryPort(3000)) !== null) {
+  if (!process.env.PORT && (await tryPort(3000, process.env.HOST || undefined)) !== null) {
     say("  API         port 3000 is taken, so it gets a free one (PORT says which one it shall be)");
-    port = "0";
+    port = await anyPort();
   }
   return startPart("api", "api", { ...local, PORT: port }, logDirectory, { watch });
+}
+
+/** A free one; where the API starts again by itself, the same each time. */
+async function anyPort(): Promise<string> {
+  return watch ? String(await freePort()) : "0";
 }
 
 /** The simulator is there before the API it tells of payments. */
@@ -226,7 +233,7 @@ function stopWithGrace(): void {
   // The last resort, after a second Ctrl-C: what still runs is killed.
   process.on("exit", () => {
     for (const { process: child } of parts) {
-      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      if (child.exitCode === null && child.signalCode === null) killGroup(child);
     }
   });
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { addresses, StorageUnreachable } from "@holdfast/shared/require-storage.ts";
+import { addressesOf, StorageUnreachable } from "@holdfast/shared/require-storage.ts";
 import type { LocalServer } from "./local-server.ts";
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
@@ -53,9 +53,11 @@ async function requireGiven(given: Parameters<typeof openStorage>[1]): Promise<v
     (["DATABASE_URL", "REDIS_URL"] as const).map(async (name) => {
       const url = given[name];
       if (!url) return [];
-      if (!URL.canParse(url.split(",")[0] ?? "")) return [`${name} does not fit: a URL`];
-      const address = addresses(url);
-      return (await answers(address.split(",")[0] ?? "")) ? [] : [`nothing answers at ${address} (${name})`];
+      // Where it cannot be seen from the URL, whoever connects to it says so.
+      const addresses = addressesOf(name, url);
+      if (addresses === null) return [];
+      const answering = await Promise.all(addresses.map(answers));
+      return answering.includes(true) ? [] : [`nothing answers at ${addresses.join(", ")} (${name})`];
     }),
   );
   if (problems.flat().length > 0) throw new StorageUnreachable(problems.flat());
@@ -63,7 +65,6 @@ async function requireGiven(given: Parameters<typeof openStorage>[1]): Promise<v
 
 async function answers(address: string): Promise<boolean> {
   const [host = "", port] = address.split(/:(?=\d+$)/);
-  if (host === "local socket") return true; // said by whoever connects to it
   const socket = connect({ host: host.replace(/^\[|\]$/g, ""), port: Number(port) });
   try {
     await once(socket, "connect", { signal: AbortSignal.timeout(connectWithinMs) });

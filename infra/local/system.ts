@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,6 +20,7 @@ export interface Part {
 }
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+const stopWithinMs = 12_000;
 const startTimeoutMs = 30_000; // Node and its modules load in one to two seconds on a busy machine
 
 // As in the start scripts of api and worker. A new order lives for milliseconds: in a small nursery
@@ -59,7 +61,10 @@ export async function startPart(
     if (match) serving.resolve({ ...match.groups });
   });
   child.once("exit", () => serving.reject(new Error(`${name} ended at start: ${lastWords()}`)));
-  const timer = setTimeout(() => serving.reject(new Error(`${name} did not start in time`)), startTimeoutMs);
+  const timer = setTimeout(
+    () => serving.reject(new Error(`${name} did not start in time${lastWords() && `: ${lastWords()}`}`)),
+    startTimeoutMs,
+  );
   try {
     const { url = null, adminUrl = null } = await serving.promise;
     return {
@@ -69,15 +74,33 @@ export async function startPart(
       adminUrl,
       async stop() {
         child.kill("SIGTERM");
-        await childEnded(child, 12_000);
+        await childEnded(child, stopWithinMs);
+        // A watcher passes the signal on, and ends without waiting for its program.
+        if (watch && !child.stdout?.closed) await groupEnded(child);
       },
     };
   } catch (error) {
-    child.kill("SIGKILL");
+    killGroup(child);
     throw error;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Ends a part at once, with what it has started itself: under `--watch` the program is a child of its watcher. */
+export function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // it has ended by itself
+  }
+}
+
+/** Until nobody has the output open any more: then the last of the group has ended. */
+async function groupEnded(child: ChildProcess): Promise<void> {
+  const signal = AbortSignal.timeout(stopWithinMs);
+  await once(child, "close", { signal }).catch(() => killGroup(child));
 }
 
 /** Brings the database to the newest schema, in a process of its own. */

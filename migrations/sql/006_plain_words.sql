@@ -1,13 +1,29 @@
 -- The field's words for what was here already: a generation of Redis and its heartbeats. And a state goes that nothing ever
 -- produced: the waiting list comes back when it is built.
 
-alter table redis_epochs rename to redis_generations;
-alter table redis_generations rename column epoch to generation;
-alter table redis_generations rename column beat to heartbeats;
-alter table redis_generations rename column beat_at to heartbeat_at;
-
-drop trigger redis_epochs_forward on redis_generations;
+-- Begun anew, not renamed: Redis has the token and the heartbeats under new names, too, and an old row would say that the
+-- Redis without them was emptied. The processes of the version before are stopped meanwhile.
+drop table redis_epochs;
 drop function refuse_epoch_change();
+create table redis_generations (
+  generation integer primary key check (generation >= 1),
+  -- Redis holds the token of the newest generation.
+  token uuid not null unique,
+  -- Why it began: the system's first start, or what was found of the Redis of the generation before.
+  cause text not null check (cause in ('first_start', 'emptied', 'restored')),
+  began_at timestamptz not null default now(),
+  -- When the system was put right again after what was found; null while that is under way.
+  recovered_at timestamptz,
+  -- The last heartbeat that Redis is known to have: counted there first, then here, so this is never ahead of a sound Redis.
+  heartbeats bigint not null default 0 check (heartbeats >= 0),
+  heartbeat_at timestamptz,
+  -- Orders in line at that heartbeat: how many can have been lost at most of those accepted before it.
+  in_line bigint not null default 0 check (in_line >= 0),
+  -- Each generation but the first has one before it.
+  previous integer generated always as (nullif(generation - 1, 0)) stored references redis_generations (generation)
+);
+
+-- The story of the generations is only added to, and heartbeats are only counted up.
 create function refuse_generation_change() returns trigger language plpgsql as $$
 begin
   if tg_op = 'DELETE'

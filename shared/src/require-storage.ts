@@ -23,22 +23,30 @@ export async function requireStorage(
   const [postgres, redis] = await Promise.allSettled([requirePostgres(db), Promise.all(clients.map(requireRedis))]);
   const problems: string[] = [];
   if (postgres.status === "rejected")
-    problems.push(`${reason(postgres)} (DATABASE_URL, ${addresses(urls.DATABASE_URL)})`);
-  if (redis.status === "rejected") problems.push(`${reason(redis)} (REDIS_URL, ${addresses(urls.REDIS_URL)})`);
+    problems.push(`${reason(postgres)} (${described("DATABASE_URL", urls.DATABASE_URL)})`);
+  if (redis.status === "rejected") problems.push(`${reason(redis)} (${described("REDIS_URL", urls.REDIS_URL)})`);
   if (problems.length > 0) throw new StorageUnreachable(problems);
 }
 
 const reason = ({ reason: error }: PromiseRejectedResult) => (error as Error).message;
 
-const defaultPorts: Readonly<Record<string, string>> = { "postgres:": "5432", "postgresql:": "5432" };
+const described = (name: "DATABASE_URL" | "REDIS_URL", value: string) =>
+  [name, ...(addressesOf(name, value) ?? [])].join(", ");
 
-/** Host and port alone: the rest of a URL may be a secret. */
-export function addresses(urls: string): string {
-  const parts = urls.split(",").map((url) => url.trim());
-  return parts
-    .map((part) => {
-      const { protocol, hostname, port } = new URL(part);
-      return `${hostname || "local socket"}:${port || (defaultPorts[protocol] ?? "6379")}`;
-    })
-    .join(", ");
+const defaultPorts: Readonly<Record<string, string>> = { "redis:": "6379", "rediss:": "6379" };
+
+/**
+ * Host and port of a URL, which may be several of them with commas in between for a Redis Cluster:
+ * the rest may be a secret. Null where that is not all that says where the server is, as with a
+ * Unix socket.
+ */
+export function addressesOf(name: "DATABASE_URL" | "REDIS_URL", value: string): string[] | null {
+  const urls = name === "REDIS_URL" ? value.split(",").map((url) => url.trim()) : [value];
+  const addresses = urls.map((url) => {
+    if (!URL.canParse(url)) return null;
+    const { protocol, hostname, port, searchParams } = new URL(url);
+    if (!/^[\w.:[\]-]+$/.test(hostname) || searchParams.has("host") || searchParams.has("port")) return null;
+    return `${hostname}:${port || (defaultPorts[protocol] ?? "5432")}`;
+  });
+  return addresses.every((address) => address !== null) ? addresses : null;
 }
