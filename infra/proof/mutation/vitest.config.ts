@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: [
       "shared/test/order.test.ts",
+      "shared/test/item.test.ts",
       "api/test/show-order.test.ts",
       "worker/test/allocate.test.ts",
       "worker/test/classify-payment.test.ts",
