@@ -1,4 +1,5 @@
-// node examples/another-card.ts http://127.0.0.1:3000 poster     (an item with paymentRetries, see put-on-sale.ts)
+// node examples/another-card.ts http://127.0.0.1:3000 poster
+// The item needs paymentRetries: see put-on-sale.ts.
 import { randomUUID } from "node:crypto";
 import { guestOf, isFinal, waiting } from "./shopper.ts";
 
@@ -10,7 +11,8 @@ let order = await ask("POST", `/purchase/${itemId}`, { body: card, headers: wait
 while (order.payment.status === "pending") order = await ask("GET", `/orders/${order.id}`, { headers: waiting });
 console.log(`${order.message} (${order.payment.declineCode})`);
 
-// The units are held until holdExpiresAt. A try has a key of its own, for the same reason as a purchase.
+// The units are held until holdExpiresAt. A try has a key of its own, for the same reason as a
+// purchase.
 const headers = { "idempotency-key": randomUUID() };
 order = await ask("POST", `/orders/${order.id}/payment`, { body: { paymentMethod: "pm_card_visa" }, headers });
 while (!isFinal(order)) order = await ask("GET", `/orders/${order.id}`, { headers: waiting });

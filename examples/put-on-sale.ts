@@ -5,7 +5,8 @@ const credentials = Buffer.from(`ops:${process.env.OPS_PASSWORD ?? ""}`).toStrin
 const response = await fetch(`${shop}/ops/api/items/${itemId}`, {
   method: "PUT",
   headers: { authorization: `Basic ${credentials}`, "content-type": "application/json" },
-  // Prices are in the currency's minor unit. Two more cards may be tried after a decline, while the hold lasts.
+  // Prices are in the currency's minor unit. Two more cards may be tried after a decline, while the
+  // hold lasts.
   body: JSON.stringify({
     name: "Poster",
     price: 1_900,

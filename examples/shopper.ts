@@ -10,7 +10,10 @@ export interface Order {
 
 export type Ask = (method: string, path: string, more?: { body?: object; headers?: object }) => Promise<Order>;
 
-/** Opens a guest session; what it returns asks as this guest. @throws with the problem's detail where it is refused */
+/**
+ * Opens a guest session; what it returns asks as this guest. @throws with the problem's detail
+ * where it is refused
+ */
 export async function guestOf(shop: string): Promise<Ask> {
   const session = await fetch(`${shop}/sessions`, { method: "POST" });
   const { token } = (await session.json()) as { token: string };
@@ -32,5 +35,8 @@ export async function guestOf(shop: string): Promise<Ask> {
 
 export const isFinal = ({ status }: Order) => status !== "queued" && status !== "reserved";
 
-/** One request for each change: the server holds the answer until the order changes, or twenty seconds are over. */
+/**
+ * One request for each change: the server holds the answer until the order changes, or twenty
+ * seconds are over.
+ */
 export const waiting = { prefer: "wait=20" };

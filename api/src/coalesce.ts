@@ -1,13 +1,16 @@
 /**
- * Natural batching: calls with one key that arrive while flushes for that key are under way leave together in the next. A lone call leaves
- * at the end of the event loop's turn it came in, with whoever came in the same one; there is no timer, and the busier it gets the
- * larger the batches become, up to `maxBatch`.
+ * Natural batching: calls with one key that arrive while flushes for that key are under way leave
+ * together in the next. A lone call leaves at the end of the event loop's turn it came in, with
+ * whoever came in the same one; there is no timer, and the busier it gets the larger the batches
+ * become, up to `maxBatch`.
  *
- * Flushes of one key begin in the order of their calls' arrival, and `maxUnderWay` of them overlap: with one at a time, callers, this
- * process and Redis would take turns at waiting for each other. A failed flush fails those who wait behind it too: what it met, they
- * would meet, each after another timeout.
+ * Flushes of one key begin in the order of their calls' arrival, and `maxUnderWay` of them overlap:
+ * with one at a time, callers, this process and Redis would take turns at waiting for each other. A
+ * failed flush fails those who wait behind it too: what it met, they would meet, each after another
+ * timeout.
  * @param flush takes a batch and returns one result per call, in the same order
- * @returns a function that rejects with TooManyWaiting where `maxWaiting` calls of a key wait already
+ * @returns a function that rejects with TooManyWaiting where `maxWaiting` calls of a key wait
+ *   already
  */
 export function coalesce<Call, Result>(
   limits: { readonly maxBatch: number; readonly maxWaiting: number; readonly maxUnderWay: number },

@@ -23,8 +23,8 @@ interface FollowParts {
 }
 
 /**
- * Follows a channel's messages on a connection given over to subscriptions, and asks on the other one
- * every two seconds, with one command however many wait, whether any were missed.
+ * Follows a channel's messages on a connection given over to subscriptions, and asks on the other
+ * one every two seconds, with one command however many wait, whether any were missed.
  * @returns a function that ends it
  */
 export async function followMessages(

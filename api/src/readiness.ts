@@ -1,6 +1,6 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { type RedisLosses, readLosses } from "@holdfast/shared/redis-generation.ts";
 
 export interface Readiness {
@@ -13,10 +13,8 @@ export interface Readiness {
 
 export type CheckReadiness = () => Promise<Readiness>;
 
-export interface ReadinessParts {
+export interface ReadinessParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
 }
 

@@ -21,7 +21,10 @@ describe("what is no request that could be read", () => {
     await world.close();
   });
 
-  /** Sends bytes as they are, and after them says that there will be no more where it `hangsUp`; reads until the server ends the connection. */
+  /**
+   * Sends bytes as they are, and after them says that there will be no more where it `hangsUp`;
+   * reads until the server ends the connection.
+   */
   const exchange = (bytes: Buffer | string, hangsUp = false): Promise<string> =>
     new Promise((resolve, reject) => {
       const socket = connect(port, "127.0.0.1");

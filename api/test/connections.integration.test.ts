@@ -40,7 +40,10 @@ describe("a connection", () => {
     await world.close();
   });
 
-  /** Opens a connection; `ended` says what had been answered when the server closed it, and after how long. */
+  /**
+   * Opens a connection; `ended` says what had been answered when the server closed it, and after
+   * how long.
+   */
   const open = (onPort = port) => {
     const socket = connect(onPort, "127.0.0.1");
     sockets.push(socket);

@@ -58,7 +58,8 @@ describe("what an API server writes to its log, told to write everything", () =>
     const key = { "idempotency-key": "s3cret-key" };
     expect(await ask("/purchase/item_1", "POST", { ...shopper, ...key }, card)).toBe(500);
     expect(await ask("/orders", "GET", shopper)).toBe(500);
-    // The command that fails here carries the order, and with it the card; a driver's error carries the command.
+    // The command that fails here carries the order, and with it the card; a driver's error carries
+    // the command.
     const lanes = openLanes(world, 4);
     for (const lane of lanes) await world.redis.set(lane.toKey("wait"), "not a list");
     const ann = { ...shopper, authorization: await shopperAuthorization("ann") };

@@ -13,7 +13,8 @@ describe("an order's id", () => {
   test("without a key has 74 bits that are as often 0 as 1, those of the same millisecond too", () => {
     const ids = Array.from({ length: 4_000 }, () => BigInt(`0x${newOrderId(1_800_000_000_000).replaceAll("-", "")}`));
     const ones = Array.from({ length: 128 }, (_, bit) => ids.filter((id) => (id >> BigInt(bit)) & 1n).length);
-    // Of 4,000 fair coins fewer than 1,800 or more than 2,200 heads come up once in a billion times.
+    // Of 4,000 fair coins fewer than 1,800 or more than 2,200 heads come up once in a billion
+    // times.
     expect(ones.filter((count) => count > 1_800 && count < 2_200)).toHaveLength(74);
     expect(new Set(ids).size).toBe(4_000);
   });

@@ -18,8 +18,8 @@ interface Programs {
 }
 
 /**
- * A copy of programs for an account that cannot get to them, as in a clone in root's home: in the folder for temporary
- * files, once per version.
+ * A copy of programs for an account that cannot get to them, as in a clone in root's home: in the
+ * folder for temporary files, once per version.
  * @param places where it may lie; the first is taken from which the account can run it
  * @throws one line where there is none
  */

@@ -1,7 +1,8 @@
 import { chmod, lstat, mkdir } from "node:fs/promises";
 
 /**
- * A folder that only we, or the account given, can have put something into; made where there is none.
+ * A folder that only we, or the account given, can have put something into; made where there is
+ * none.
  * @param mode what everybody else may do with it from now on
  * @throws one line where it belongs to somebody else, or everybody may write to it
  */

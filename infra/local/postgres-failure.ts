@@ -1,6 +1,6 @@
 /**
- * Why a Postgres program failed, in one line, from what it wrote to stderr. The statement that failed is left out: it may
- * carry a password.
+ * Why a Postgres program failed, in one line, from what it wrote to stderr. The statement that
+ * failed is left out: it may carry a password.
  */
 export function postgresFailure(output: string): string {
   const errors = output

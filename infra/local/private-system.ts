@@ -16,8 +16,9 @@ export interface PrivateSystem {
 }
 
 /**
- * A whole system for a load test or a test of the whole: `apis` API servers and `workers` workers as processes of their own, with a
- * payment simulator, on a Postgres and a Redis that are there already.
+ * A whole system for a load test or a test of the whole: `apis` API servers and `workers` workers
+ * as processes of their own, with a payment simulator, on a Postgres and a Redis that are there
+ * already.
  * @param env for all processes; at least DATABASE_URL and REDIS_URL
  */
 export async function startPrivateSystem(options: {

@@ -3,13 +3,16 @@ import { join } from "node:path";
 import { endProcess, isRunning } from "./processes.ts";
 
 /**
- * What a run consists of, noted on disk so that the next run can clear up after one that was killed, and commands
- * beside it find its servers.
+ * What a run consists of, noted on disk so that the next run can clear up after one that was
+ * killed, and commands beside it find its servers.
  */
 interface RunNote {
   readonly launcher: number;
   readonly parts: readonly number[];
-  /** The variables that a command beside the run needs. They hold passwords: nobody else may read the file. */
+  /**
+   * The variables that a command beside the run needs. They hold passwords: nobody else may read
+   * the file.
+   */
   readonly env: Readonly<Record<string, string>>;
 }
 

@@ -16,10 +16,11 @@ export interface Storage {
 }
 
 /**
- * Postgres and Redis for a local system: those of DATABASE_URL and REDIS_URL where given (and then nothing else), otherwise
- * started here with their data in `directory`.
+ * Postgres and Redis for a local system: those of DATABASE_URL and REDIS_URL where given (and then
+ * nothing else), otherwise started here with their data in `directory`.
  * @param fresh whether the data of those started here is thrown away first
- * @throws StorageUnreachable naming all that were given and do not answer, before anything is started
+ * @throws StorageUnreachable naming all that were given and do not answer, before anything is
+ *   started
  */
 export async function openStorage(
   directory: string,

@@ -87,7 +87,10 @@ export async function startPart(
   }
 }
 
-/** Ends a part at once, with what it has started itself: under `--watch` the program is a child of its watcher. */
+/**
+ * Ends a part at once, with what it has started itself: under `--watch` the program is a child of
+ * its watcher.
+ */
 export function killGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {

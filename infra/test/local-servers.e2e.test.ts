@@ -90,7 +90,8 @@ describe("the servers of npm start", () => {
     expect(mode & 0o077).toBe(0);
   });
 
-  // The folder above is closed to others, as root's home is; a container's root may lack the right to pass rights on.
+  // The folder above is closed to others, as root's home is; a container's root may lack the right
+  // to pass rights on.
   test.runIf(isRoot)(
     "started by root they are nobody and keep no right of root's, in a closed folder too",
     async () => {
@@ -351,7 +352,8 @@ describe("where there is no redis-server on PATH", () => {
   /** Debian's tools, as far as they are called: one library is missing on this machine. */
   const fakeDebian = async () => {
     const { path, libraryPath } = redisServer;
-    // Where the machine has no redis-server itself, the one that runs here needs libraries of its own.
+    // Where the machine has no redis-server itself, the one that runs here needs libraries of its
+    // own.
     const libraries = libraryPath?.split(delimiter) ?? [];
     const links = libraries.map((folder) => `ln -sf "${folder}"/* "$3/usr/lib/x86_64-linux-gnu"`);
     links.push(`ln -sf "${path}" "$3/usr/bin/redis-server"`);

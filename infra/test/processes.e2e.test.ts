@@ -73,6 +73,14 @@ describe("a process that cannot start", () => {
     expect(code).toBe(1);
   });
 
+  test.each([api, worker])("%s names all servers that do not answer, with variable, host and port", async (file) => {
+    const { stderr } = await runToEnd(file, full({ DATABASE_URL: nowhere.postgres, REDIS_URL: nowhere.redis }));
+    const lines = stderr.trim().split("\n");
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatch(/Postgres cannot be reached \(DATABASE_URL, [\w.]+:\d+\)$/);
+    expect(lines[1]).toMatch(/Redis cannot be reached \(REDIS_URL, [\w.]+:\d+\)$/);
+  });
+
   test.each([api, worker])("%s on a database without a schema says what to do", async (file) => {
     const empty = await createWorld({ schema: false });
     const { code, stderr } = await runToEnd(file, full({ DATABASE_URL: empty.databaseUrl }));

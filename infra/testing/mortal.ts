@@ -33,7 +33,10 @@ export class Mortal {
     return (db as Kysely<Tables>).withPlugin(plugin);
   }
 
-  /** Any client as this process uses it: it may die before a call, or after it, before the answer is seen. */
+  /**
+   * Any client as this process uses it: it may die before a call, or after it, before the answer is
+   * seen.
+   */
   client<T extends object>(target: T): T {
     return new Proxy(target, {
       get: (object, name) => {

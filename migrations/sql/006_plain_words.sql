@@ -1,8 +1,9 @@
--- The field's words for what was here already: a generation of Redis and its heartbeats. And a state goes that nothing ever
--- produced: the waiting list comes back when it is built.
+-- The field's words for what was here already: a generation of Redis and its heartbeats. And a state
+-- goes that nothing ever produced: the waiting list comes back when it is built.
 
--- Begun anew, not renamed: Redis has the token and the heartbeats under new names, too, and an old row would say that the
--- Redis without them was emptied. The processes of the version before are stopped meanwhile.
+-- Begun anew, not renamed: Redis has the token and the heartbeats under new names, too, and an old
+-- row would say that the Redis without them was emptied. The processes of the version before are
+-- stopped meanwhile.
 drop table redis_epochs;
 drop function refuse_epoch_change();
 create table redis_generations (
@@ -14,7 +15,8 @@ create table redis_generations (
   began_at timestamptz not null default now(),
   -- When the system was put right again after what was found; null while that is under way.
   recovered_at timestamptz,
-  -- The last heartbeat that Redis is known to have: counted there first, then here, so this is never ahead of a sound Redis.
+  -- The last heartbeat that Redis is known to have: counted there first, then here, so this is
+  -- never ahead of a sound Redis.
   heartbeats bigint not null default 0 check (heartbeats >= 0),
   heartbeat_at timestamptz,
   -- Orders in line at that heartbeat: how many can have been lost at most of those accepted before it.
@@ -40,7 +42,8 @@ create trigger redis_generations_forward before update or delete on redis_genera
   for each row execute function refuse_generation_change();
 
 delete from legal_transitions where 'waitlisted' in (from_status, to_status);
--- For every row that is written from now on; those that are there are checked afterwards (007), when nobody has to wait for it.
+-- For every row that is written from now on; those that are there are checked afterwards (007), when
+-- nobody has to wait for it.
 alter table orders
   drop constraint orders_status_check,
   add constraint orders_status_check check (

@@ -2,8 +2,8 @@ import { type Kysely, sql } from "kysely";
 import type { MigrationFile } from "./read-migrations.ts";
 
 /**
- * What may stand in a file without a transaction: statements that don't keep a sale waiting, and that change nothing when they are run
- * again. Group 1 is the index that is made.
+ * What may stand in a file without a transaction: statements that don't keep a sale waiting, and
+ * that change nothing when they are run again. Group 1 is the index that is made.
  */
 const allowed = [
   /^create (?:unique )?index concurrently if not exists (\w+)\s+on\s/i,
@@ -14,8 +14,9 @@ const allowed = [
 const lockTimeoutMs = 60_000; // these locks let sales go on; they wait for transactions that began before
 
 /**
- * Runs a file's statements one by one, each for good. A crash in between leaves what was done: the next run does the rest, and an index
- * that was left half built, which Postgres calls invalid, is built anew.
+ * Runs a file's statements one by one, each for good. A crash in between leaves what was done: the
+ * next run does the rest, and an index that was left half built, which Postgres calls invalid, is
+ * built anew.
  */
 export async function runWithoutTransaction({ name, text }: MigrationFile, db: Kysely<unknown>): Promise<void> {
   const statements = splitStatements(text);

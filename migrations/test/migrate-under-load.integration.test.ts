@@ -116,7 +116,8 @@ describe("migrating a database that is in use", () => {
     await eventually("the index is under way", async () => (await indexes()).length > 0);
     child.kill("SIGKILL");
     await childEnded(child, 5_000);
-    // Postgres notices within two seconds that it builds for nobody; until then it would have finished the index.
+    // Postgres notices within two seconds that it builds for nobody; until then it would have
+    // finished the index.
     await eventually("its session has ended", async () => {
       const { rows } = await sql`
         select from pg_stat_activity where datname = current_database() and query like 'create index concurrently%'

@@ -214,6 +214,22 @@ export function orderFromRow(row: OrderRow): Order {
   };
 }
 
+/**
+ * What the row of an order that was in line has of it: who wants what, for how much, since when.
+ */
+export function placedColumns(order: Order) {
+  return {
+    id: order.id,
+    shopper_id: order.shopperId,
+    item_id: order.itemId,
+    quantity: order.quantity,
+    amount_minor: order.amountMinor,
+    currency: order.currency,
+    fingerprint: order.fingerprint,
+    placed_at: new Date(order.placedAtMs),
+  };
+}
+
 /** Orders by id, those that there are; in one statement, however many. */
 export async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
   const rows = await db

@@ -9,8 +9,8 @@ import { restoreId, shortenId } from "./short-id.ts";
 
 /**
  * The live view of orders in Redis: one hash per shopper, one field per order. It answers the
- * shoppers' polls; the source of truth is Postgres. A view is replaced only by a newer version of the same
- * order.
+ * shoppers' polls; the source of truth is Postgres. A view is replaced only by a newer version of
+ * the same order.
  *
  * One line of text per view, not JSON: a queued order's fits the 64 bytes up to which Redis keeps a
  * small hash in one compact block, which halves what a million queued orders cost.

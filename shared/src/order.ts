@@ -79,7 +79,10 @@ export interface Order {
   readonly holdExpiresAtMs: number | null;
   /** 0 while queued, then counted up by the database at every change: a higher one is newer. */
   readonly version: number;
-  /** The item's running number the order gets when it is accepted; null before, and once it is decided. */
+  /**
+   * The item's running number the order gets when it is accepted; null before, and once it is
+   * decided.
+   */
   readonly place: number | null;
   /**
    * What the shopper's browser needs to carry out 3-D Secure; only in the live view, never in

@@ -14,9 +14,9 @@ export interface Serving {
 const closeWithinMs = 9_000; // less than the 10 s a platform waits before it kills
 
 /**
- * A process from its environment to its end: reads the configuration, starts, and closes on a signal
- * or an unforeseen error. A second signal ends it at once. Where it cannot start, it says why in one
- * line per problem.
+ * A process from its environment to its end: reads the configuration, starts, and closes on a
+ * signal or an unforeseen error. A second signal ends it at once. Where it cannot start, it says
+ * why in one line per problem.
  */
 export async function runProcess<Config extends { readonly LOG_LEVEL: Parameters<typeof createLog>[1] }>(
   name: string,

@@ -1,5 +1,6 @@
 /**
- * An order's id as Redis keeps it: 22 characters of base64url instead of a UUID's 36. A million orders in line hold two of each.
+ * An order's id as Redis keeps it: 22 characters of base64url instead of a UUID's 36. A million
+ * orders in line hold two of each.
  */
 export function shortenId(orderId: string): string {
   return Buffer.from(orderId.replaceAll("-", ""), "hex").toString("base64url");

@@ -4,8 +4,8 @@ import { RedisNotDurable } from "./redis-durability.ts";
 import { StorageUnreachable } from "./require-storage.ts";
 
 /**
- * Says on stderr, in one line per problem, why a process cannot start, and ends it with exit code 1. Never prints a
- * connection URL or any other value of the environment.
+ * Says on stderr, in one line per problem, why a process cannot start, and ends it with exit code
+ * 1. Never prints a connection URL or any other value of the environment.
  */
 export function reportStartFailure(processName: string, error: unknown): never {
   const lines =

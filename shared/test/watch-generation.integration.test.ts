@@ -48,7 +48,10 @@ describe("watching the generation of a Redis that can refuse writes", () => {
     eventually("it is sound", async () => (await look().catch(() => "unavailable")) === "sound", 6_000);
   const generationCount = async () =>
     (await world.db.selectFrom("redis_generations").select("generation").execute()).length;
-  /** Each look is told that Redis is unavailable, however often; a connection that is made anew is waited for. */
+  /**
+   * Each look is told that Redis is unavailable, however often; a connection that is made anew is
+   * waited for.
+   */
   const expectOutages = async () => {
     for (let round = 0; round < 3; round++) {
       const error = await look().catch((thrown: unknown) => thrown);

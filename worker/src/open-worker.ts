@@ -1,5 +1,5 @@
 import type { Logger } from "@holdfast/shared/log.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { type Processor, Worker, type WorkerOptions } from "bullmq";
 
 /**
@@ -23,7 +23,7 @@ const maxStalledCount = 1_000_000;
 export function openWorker<Data>(
   queueName: string,
   process: Processor<Data>,
-  { redis, keys, log }: { readonly redis: RedisClient; readonly keys: RedisKeys; readonly log: Logger },
+  { redis, keys, log }: Store & { readonly log: Logger },
   options: Pick<WorkerOptions, "concurrency" | "settings">,
 ): Worker<Data> {
   const worker = new Worker<Data>(queueName, process, {

@@ -54,7 +54,8 @@ async function servePayments(
 const paymentConnections = 8; // a charge holds one only while it reads and settles; sweeps and events are short
 
 /**
- * Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is unavailable.
+ * Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is
+ * unavailable.
  */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<Serving> {
   const roles = rolesOf(config.WORKER_ROLES);

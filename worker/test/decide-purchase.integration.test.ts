@@ -45,7 +45,7 @@ describe("the reserve step", () => {
     expect(await world.redis.exists(world.keys.itemLock("told"))).toBe(0);
   });
 
-  test("takes the lock once and gives it back once", async () => {
+  test("takes the lock once and releases it once", async () => {
     await addItem(world.db, "once", 5);
     const asked = vi.spyOn(world.redis, "eval"); // what the lock is asked with
     await decidePurchase(parts, "{lane-0}", purchaseJob("once", [purchaseRequest()]));

@@ -33,7 +33,8 @@ describe("the item lock", () => {
   });
 
   test("whose taking is sent again after its answer was lost is held by whoever took it, not by nobody", async () => {
-    // As ioredis does it after a reconnect: the same command a second time, and only the second answer is seen.
+    // As ioredis does it after a reconnect: the same command a second time, and only the second
+    // answer is seen.
     const sendsTwice = new Proxy(world.redis, {
       get: (redis, name) =>
         name === "eval"

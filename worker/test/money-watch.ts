@@ -14,8 +14,9 @@ interface OrderRow {
 }
 
 /**
- * What an audit at the end cannot see, since it was put right by then: a shopper charged twice and refunded, a unit put on sale while its
- * payment was paid, a hold whose clock started too early. Looked at after each step of a schedule.
+ * What an audit at the end cannot see, since it was put right by then: a shopper charged twice and
+ * refunded, a unit put on sale while its payment was paid, a hold whose clock started too early.
+ * Looked at after each step of a schedule.
  */
 export class MoneyWatch {
   readonly #db: Database;
@@ -59,7 +60,10 @@ export class MoneyWatch {
     this.#toldOf.set(order.id, new Set(payments.map(({ id }) => id)));
   }
 
-  /** Nothing waits any more once the provider has been well for hours, but searches, which take a day. */
+  /**
+   * Nothing waits any more once the provider has been well for hours, but searches, which take a
+   * day.
+   */
   async atRest(): Promise<void> {
     const { rows } = await sql<{ waits: string }>`
       select 'order ' || id as waits from orders where item_id = ${this.#itemId} and status = 'reserved'

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PaymentSchedule } from "./payment-schedule.ts";
 
 /**
- * Random schedules of everything that can happen to an order's money (payment-schedule.ts). After each, the books are held against the
- * provider's ledger.
+ * Random schedules of everything that can happen to an order's money (payment-schedule.ts). After
+ * each, the books are held against the provider's ledger.
  *
  * SCHEDULES and SEED in the environment run more of them, or a failed one again.
  */

@@ -152,8 +152,8 @@ class Play {
   }
 
   /**
-   * As a lane does it: the job waits where the lock is held or something is unavailable, and is tried
-   * again.
+   * As a lane does it: the job waits where the lock is held or something is unavailable, and is
+   * tried again.
    */
   async #decide(actor: Actor, job: PurchaseJob): Promise<void> {
     const { redis, keys } = this.#world;

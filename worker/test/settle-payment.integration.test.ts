@@ -60,7 +60,8 @@ describe("looking after an order's payment", () => {
   test("what happened while publishing waited for Redis is seen before anything else is asked", async () => {
     const orderId = await world.reserve(itemId);
     const requestsBefore = await requestCount(world);
-    // Redis is unavailable for a while, and the provider tells meanwhile that there is something to look at.
+    // Redis is unavailable for a while, and the provider tells meanwhile that there is something to
+    // look at.
     let waited = false;
     const slow = new Proxy(world.redis, {
       get(redis, name) {

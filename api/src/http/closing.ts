@@ -3,8 +3,8 @@ import type { App } from "./fastify-app.ts";
 import { Problem } from "./problems.ts";
 
 /**
- * Whether this process has begun to close: said by the server for shoppers, and also read by the one
- * on `ADMIN_PORT`, which goes on until the first is closed.
+ * Whether this process has begun to close: said by the server for shoppers, and also read by the
+ * one on `ADMIN_PORT`, which goes on until the first is closed.
  */
 export interface Closing {
   begun: boolean;
@@ -22,9 +22,9 @@ export const closingLimits: ClosingLimits = {
 const retryAfterSeconds = 1; // there are other servers
 
 /**
- * A server that closes finishes what is in hand, and answers everything that arrives from then on with 503 `unavailable`. Each answer ends
- * its connection, so that no request is still in transit when the server stops. Registered before all
- * other hooks.
+ * A server that closes finishes what is in hand, and answers everything that arrives from then on
+ * with 503 `unavailable`. Each answer ends its connection, so that no request is still in transit
+ * when the server stops. Registered before all other hooks but the count of requests.
  * @param letGo called once, for those whose answers would take their time
  */
 export function answerWhileClosing(

@@ -2,8 +2,8 @@ import type { Logger } from "@holdfast/shared/log.ts";
 import type { App } from "./fastify-app.ts";
 
 /**
- * Says once, in the log, that requests come through a proxy that nobody told us to trust: to the limits per address all shoppers behind
- * it are one, and so are all who guess operations' password.
+ * Says once, in the log, that requests come through a proxy that nobody told us to trust: to the
+ * limits per address all shoppers behind it are one, and so are all who guess operations' password.
  */
 export function noticeForwarded(app: App, trustedProxy: string | undefined, log: Logger): void {
   if (trustedProxy !== undefined) return;

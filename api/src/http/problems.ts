@@ -99,7 +99,8 @@ export function readyProblem(code: ProblemCode, detail: string, more?: { retryAf
 /**
  * Answers with a refusal as `answerProblem` would, at the end of this turn of the event loop. Under
  * a crowd all requests of a turn are read first and answered then: an answer written between two
- * reads wakes up whoever waits for it, each time, and that halves what a server answers in a second.
+ * reads wakes up whoever waits for it, each time, and that halves what a server answers in a
+ * second.
  */
 export function sendReadyProblem(reply: FastifyReply, { problem, body }: ReadyProblem): void {
   setImmediate(() => {

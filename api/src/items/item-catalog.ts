@@ -42,9 +42,10 @@ const maxMisses = 10_000; // ids remembered as missing; past that all are forgot
 const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
 
 /**
- * Reads all items, then follows their messages; after a gap it reads the view in Redis again. Behind
- * that, Postgres is read every few seconds, and what the view does not have yet is published: so view
- * and servers heal by themselves. While Postgres or Redis is unavailable, the items stay as they were.
+ * Reads all items, then follows their messages; after a gap it reads the view in Redis again.
+ * Behind that, Postgres is read every few seconds, and what the view does not have yet is
+ * published: so view and servers heal by themselves. While Postgres or Redis is unavailable, the
+ * items stay as they were.
  */
 export async function openItemCatalog({ db, redis, subscriber, keys, log }: CatalogParts): Promise<ItemCatalog> {
   const items = new Map<string, Item>();

@@ -11,8 +11,9 @@ const apiPath = `${basePath}/api/queues`;
 const retryRoute = `${apiPath}/:queueName/:jobId/retry`;
 
 /**
- * The queue dashboard under `/ops/queues`: to look at, and to put a dead job in line again. A job in a
- * lane holds orders with a 202, which nobody may empty, remove, promote or hold up from a web page.
+ * The queue dashboard under `/ops/queues`: to look at, and to put a dead job in line again. A job
+ * in a lane holds orders with a 202, which nobody may empty, remove, promote or hold up from a web
+ * page.
  */
 export async function queueDashboard(app: App, queues: readonly Queue[]): Promise<void> {
   const dashboard = new FastifyAdapter();

@@ -2,15 +2,22 @@ import { randomUUID } from "node:crypto";
 import type { Store } from "@holdfast/shared/redis.ts";
 
 /**
- * How many purchase jobs this server has put into each lane, counted here and in Redis. Redis has the
- * count after it has the job, and both in the same lane's keys: a Redis that lacks a count it has
- * acknowledged may lack jobs too, whose orders have a 202. So a failover that drops the last few
- * hundred milliseconds is noticed, which is less than the time between two heartbeats of the generation.
+ * How many purchase jobs this server has put into each lane, counted here and in Redis. Redis has
+ * the count after it has the job, and both in the same lane's keys: a Redis that lacks a count it
+ * has acknowledged may lack jobs too, whose orders have a 202. So a failover that drops the last
+ * few hundred milliseconds is noticed, which is less than the time between two heartbeats of the
+ * generation.
  */
 export interface AcceptanceMarks {
-  /** To be called once Redis has a job. Nobody waits for it: jobs that come together are one command. */
+  /**
+   * To be called once Redis has a job. Nobody waits for it: jobs that come together are one
+   * command.
+   */
   note(laneName: string): void;
-  /** Whether Redis lacks something it has acknowledged since this was first asked for this generation. */
+  /**
+   * Whether Redis lacks something it has acknowledged since this was first asked for this
+   * generation.
+   */
   lacksSome(generation: number): Promise<boolean>;
 }
 

@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
-import { appendEvent, type Database, findOrder, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import {
+  appendEvent,
+  type Database,
+  findOrder,
+  orderColumns,
+  orderFromRow,
+  placedColumns,
+} from "@holdfast/shared/database.ts";
 import { isFinal, type Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
@@ -195,19 +202,7 @@ async function cancelInLine(parts: ChangeParts, order: Order): Promise<Order | n
     await sql`select 1 from items where id = ${order.itemId} for share`.execute(trx);
     const row = await trx
       .insertInto("orders")
-      .values({
-        id: order.id,
-        shopper_id: order.shopperId,
-        item_id: order.itemId,
-        quantity: order.quantity,
-        amount_minor: order.amountMinor,
-        currency: order.currency,
-        status: "cancelled",
-        reason: "by_shopper",
-        fingerprint: order.fingerprint,
-        placed_at: new Date(order.placedAtMs),
-        settled_at: now,
-      })
+      .values({ ...placedColumns(order), status: "cancelled", reason: "by_shopper", settled_at: now })
       .onConflict((conflict) => conflict.column("id").doNothing())
       .returning(orderColumns)
       .executeTakeFirst();

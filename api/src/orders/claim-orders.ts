@@ -2,13 +2,11 @@ import { returnPlaces, takePlaces } from "@holdfast/shared/line.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { claimViews, viewTtlMs } from "@holdfast/shared/order-view.ts";
 import { decodeView, placeMark, shortIdLength, viewEntry } from "@holdfast/shared/order-view-text.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { redisScript } from "@holdfast/shared/redis-script.ts";
 import type { CountRequest } from "../http/counting-store.ts";
 
-export interface ClaimParts {
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
+export interface ClaimParts extends Store {
   /** How many orders one lane may hold. */
   readonly maxLine: number;
   readonly limits: PurchaseLimits;

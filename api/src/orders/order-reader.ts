@@ -2,14 +2,12 @@ import { type Database, findOrders, orderColumns, orderFromRow } from "@holdfast
 import type { Order } from "@holdfast/shared/order.ts";
 import { readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { coalesce } from "../coalesce.ts";
 import { type ReadView, viewReader } from "./view-reader.ts";
 
-export interface OrderReaderParts {
+export interface OrderReaderParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
   readonly laneCount: number;
 }
 
@@ -50,8 +48,8 @@ export function orderReader(parts: OrderReaderParts): ReadOrder {
 }
 
 /**
- * One of a shopper's orders: from the live view, or from Postgres where Redis has no view of it or is
- * unavailable. Null where neither knows it. An order in line is only in Redis, so while that is
+ * One of a shopper's orders: from the live view, or from Postgres where Redis has no view of it or
+ * is unavailable. Null where neither knows it. An order in line is only in Redis, so while that is
  * unavailable the silence of Postgres means nothing: that is an outage.
  */
 export async function readOrder(

@@ -1,6 +1,6 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import { viewTtlMs } from "@holdfast/shared/order-view.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import {
   judgeGeneration,
   probeGeneration,
@@ -10,10 +10,8 @@ import {
 import { coalesce } from "../coalesce.ts";
 import { Problem } from "../http/problems.ts";
 
-export interface UnknownOrderParts {
+export interface UnknownOrderParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
 }
 
 /**

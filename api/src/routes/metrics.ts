@@ -1,13 +1,11 @@
 import { lineLength } from "@holdfast/shared/line.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import type { App } from "../http/fastify-app.ts";
 import type { Metrics } from "../http/metrics.ts";
 import type { CheckReadiness } from "../readiness.ts";
 
-export interface MetricsParts {
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
+export interface MetricsParts extends Store {
   readonly lanes: readonly LaneQueue[];
   readonly metrics: Metrics;
   readonly checkReadiness: CheckReadiness;

@@ -2,7 +2,7 @@ import type { Database } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { Type } from "typebox";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
@@ -15,10 +15,8 @@ import { queueDashboard } from "../ops/queue-dashboard.ts";
 import { chargingWarnings, unpayable } from "../orders/charge-limits.ts";
 import { booksBody, opsItemBody, opsItemRequest, putItemBody, refusals, restockRequest } from "../schemas.ts";
 
-export interface OpsParts {
+export interface OpsParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
   readonly charges: ChargeQueue;
   readonly webhooks: WebhookQueue;

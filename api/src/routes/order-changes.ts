@@ -17,7 +17,10 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
   const onRequest = admitShopper(limits, identify);
   const readOrder = orderReader(parts);
   const unknownOrder = unknownOrderTeller(parts);
-  /** Looked up together with all who ask meanwhile, so that made-up ids do not cost a transaction each. */
+  /**
+   * Looked up together with all who ask meanwhile, so that made-up ids do not cost a transaction
+   * each.
+   */
   const requireOrder = async (shopperId: string, id: string) => {
     const order = isOrderId(id) ? await readOrder(shopperId, id) : null;
     if (order === null) throw await unknownOrder();

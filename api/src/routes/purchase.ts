@@ -70,8 +70,8 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
     const key = request.headers["idempotency-key"];
     const refusal = saleRefusal(item, placedAtMs)?.problem ?? amountRefusal(item, body.quantity ?? 1);
     if (refusal !== null) {
-      // A repeat is the order it repeats, even where that is not for sale any more: its 202 may have
-      // got lost.
+      // A repeat is the order it repeats, even where that is not for sale any more: its 202 may
+      // have got lost.
       const repeated = key === undefined ? null : await findRepeated(parts.readView, shopperId, key, item.id, body);
       if (repeated === null) throw refusal;
       if (repeated.status !== "queued") return answer(reply, repeated);

@@ -12,8 +12,9 @@ const toleranceSeconds = 300; // https://docs.stripe.com/webhooks#replay-attacks
 const maxEventBytes = 256 * 1024; // an event carries a whole object; the largest are tens of kilobytes
 
 /**
- * `POST /webhooks/stripe`: the signature is checked over the raw body, and 200 is sent once the event is safely queued. An event that
- * comes again while it waits is the same job; one that comes again later is known by its id in Postgres.
+ * `POST /webhooks/stripe`: the signature is checked over the raw body, and 200 is sent once the
+ * event is safely queued. An event that comes again while it waits is the same job; one that comes
+ * again later is known by its id in Postgres.
  */
 export function webhookRoute(app: App, webhooks: WebhookQueue, secret: string): void {
   app.removeAllContentTypeParsers();

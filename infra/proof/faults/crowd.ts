@@ -7,14 +7,18 @@ export interface Crowd {
   readonly tales: readonly Tale[];
   /** Lets so many in at this moment, besides. */
   rush(count: number): void;
-  /** Lets nobody in any more, and waits until those who are there have their final answer or lose patience. */
+  /**
+   * Lets nobody in any more, and waits until those who are there have their final answer or lose
+   * patience.
+   */
   finish(): Promise<void>;
 }
 
 const mostAtOnce = 5_000; // shoppers who wait for something; only where nothing is answered at all do they become so many
 
 /**
- * A steady crowd, open loop: shoppers come at random moments, `ratePerSecond` on average, whatever is going on in the shop.
+ * A steady crowd, open loop: shoppers come at random moments, `ratePerSecond` on average, whatever
+ * is going on in the shop.
  * @param characterOf who comes next
  */
 export function startCrowd(
@@ -56,8 +60,8 @@ export function startCrowd(
 }
 
 /**
- * A mixed crowd: most pay with a card that works, some with one that is declined or asks their bank, some without an Idempotency-Key, a
- * few change their mind.
+ * A mixed crowd: most pay with a card that works, some with one that is declined or asks their
+ * bank, some without an Idempotency-Key, a few change their mind.
  */
 export function mixedCharacter(itemIds: readonly string[]): (chance: Chance) => Character {
   return (chance) => {

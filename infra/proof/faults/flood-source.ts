@@ -2,8 +2,8 @@ import { connect, type Socket } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
 
 /**
- * A flood, in a thread of its own: purchases sent over a bounded number of plain connections, as cheaply as can be, so that most of the machine
- * is left to those who have to answer.
+ * A flood, in a thread of its own: purchases sent over a bounded number of plain connections, as
+ * cheaply as can be, so that most of the machine is left to those who have to answer.
  */
 export interface FloodOrder {
   readonly urls: readonly string[];

@@ -107,7 +107,7 @@ async function childrenOf(parent: number): Promise<number[]> {
 
 /**
  * A port to come back to: below those that systems give to outgoing connections, since one of these
- * could take it while its owner is away.
+ * could take it while its owner is down.
  */
 export async function lastingPort(): Promise<number> {
   for (;;) {

@@ -10,8 +10,9 @@ import type { Stage } from "./stage.ts";
 import { lastSweepMs } from "./sweeper.ts";
 
 /**
- * A Redis that has lost something. What was only there is gone: orders that were accepted and still in line. Nobody may believe otherwise,
- * and whatever was decided stands, since Postgres is the source of truth.
+ * A Redis that has lost something. What was only there is gone: orders that were accepted and still
+ * in line. Nobody may believe otherwise, and whatever was decided stands, since Postgres is the
+ * source of truth.
  */
 
 export const redisEmptied: Scenario = {

@@ -10,7 +10,10 @@ interface Row {
   readonly lost: number;
   readonly doubled: number;
   readonly oversold: number;
-  /** Seconds until the shop was itself again: new orders decided, those under way settled; without payments of unknown outcome. */
+  /**
+   * Seconds until the shop was itself again: new orders decided, those under way settled; without
+   * payments of unknown outcome.
+   */
   readonly medianSeconds: number;
   readonly worstSeconds: number;
 }

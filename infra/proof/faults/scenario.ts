@@ -33,7 +33,10 @@ export interface Scenario {
   readonly name: string;
   /** What is done and what must come of it, as a guarantee. */
   readonly title: string;
-  /** Whether orders under way may take as long as unknown payments do: where the fault is the provider's, or took their jobs. */
+  /**
+   * Whether orders under way may take as long as unknown payments do: where the fault is the
+   * provider's, or took their jobs.
+   */
   readonly slowToSettle?: boolean;
   /** Whether it takes the whole machine, so that nothing else can be measured beside it. */
   readonly alone?: boolean;

@@ -87,8 +87,9 @@ export const redisOutOfMemory: Scenario = {
 const smallDiskBytes = 64 * 1024 * 1024;
 
 /**
- * With `appendfsync always` a Redis that cannot write ends itself, rather than promise what it cannot keep; whoever watches over it starts it
- * again and again. A file system of its own needs root; elsewhere the scenario above has to stand for this one.
+ * With `appendfsync always` a Redis that cannot write ends itself, rather than promise what it
+ * cannot keep; whoever watches over it starts it again and again. A file system of its own needs
+ * root; elsewhere the scenario above has to stand for this one.
  */
 export const redisDiskFull: Scenario = {
   name: "redis-disk-full",

@@ -7,8 +7,9 @@ import type { Stage } from "./stage.ts";
 const sweepTries = 8;
 
 /**
- * Kills a worker while a sweep is going on, until it was the one that swept: then the job stays active with nobody to renew its lock. The
- * database answers slowly meanwhile, so that a sweep lasts long enough to be met.
+ * Kills a worker while a sweep is going on, until it was the one that swept: then the job stays
+ * active with nobody to renew its lock. The database answers slowly meanwhile, so that a sweep
+ * lasts long enough to be met.
  */
 export async function killTheSweeper(stage: Stage, workers: readonly Machine[]) {
   for (let tries = 1; tries <= sweepTries; tries++) {

@@ -7,9 +7,10 @@ import { startPostgres } from "../../local/postgres.ts";
 import { startRedis } from "../../local/redis.ts";
 
 /**
- * `npm run test:mutation`: changes the code in hundreds of small ways and sees for each whether a test notices (Stryker, stryker.config.json).
- * The servers are started here and not by the tests, since Stryker kills a test run that hangs on a change, and all that it had started.
- * What follows the command goes to Stryker, such as `-- --mutate worker/src/reserve/allocate.ts`.
+ * `npm run test:mutation`: changes the code in hundreds of small ways and sees for each whether a
+ * test notices (Stryker, stryker.config.json). The servers are started here and not by the tests,
+ * since Stryker kills a test run that hangs on a change, and all that it had started. What follows
+ * the command goes to Stryker, such as `-- --mutate worker/src/reserve/allocate.ts`.
  */
 const directory = await mkdtemp(join(tmpdir(), "holdfast-mutation-"));
 const postgres = await startPostgres(join(directory, "postgres"), { settings: ["fsync=off"], createDatabases: true });

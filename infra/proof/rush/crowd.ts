@@ -22,7 +22,8 @@ export interface Fare {
  * How shoppers learn of the outcome.
  * - `wait`: they press Buy, then wait for a change of their order (long poll)
  * - `poll`: they press Buy, then ask about once a second
- * - `hold`: they press Buy and have the answer held until the order is decided: one request, if it is not for the winners' payment
+ * - `hold`: they press Buy and have the answer held until the order is decided: one request, if it
+ *   is not for the winners' payment
  */
 export type Follow = "wait" | "poll" | "hold";
 
@@ -35,7 +36,10 @@ export interface CrowdOptions {
   readonly follow: Follow;
   readonly tokenOf: (shopper: number) => string;
   readonly paymentMethodOf: (shopper: number) => string;
-  /** Whether each purchase has an Idempotency-Key, as the storefront's have; so unless told otherwise. */
+  /**
+   * Whether each purchase has an Idempotency-Key, as the storefront's have; so unless told
+   * otherwise.
+   */
   readonly keyed?: boolean;
   /** Keep-alive connections in all. */
   readonly connections: number;
@@ -50,9 +54,10 @@ export interface CrowdOptions {
 }
 
 /**
- * Everyone presses Buy, and follows their order to its final answer. Arrivals are open loop: a shopper's time runs from the moment they press,
- * however long the request has to wait for a free connection, so a slow server cannot slow down its own load. Only those who wait
- * for an answer are kept in memory.
+ * Everyone presses Buy, and follows their order to its final answer. Arrivals are open loop: a
+ * shopper's time runs from the moment they press, however long the request has to wait for a free
+ * connection, so a slow server cannot slow down its own load. Only those who wait for an answer are
+ * kept in memory.
  */
 export function runCrowd(options: CrowdOptions): Promise<void> {
   return new Crowd(options).run();
@@ -109,7 +114,10 @@ class Crowd {
     return performance.now() - this.#beganAtMs;
   }
 
-  /** Whoever follows an order goes first, on half of the connections at most: the other half is for those who press Buy. */
+  /**
+   * Whoever follows an order goes first, on half of the connections at most: the other half is for
+   * those who press Buy.
+   */
   #sendWhatIsDue(): void {
     const { buyers, overMs } = this.#options;
     while (this.#free.length > 0) {

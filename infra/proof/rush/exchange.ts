@@ -14,8 +14,8 @@ export interface HttpAnswer {
 }
 
 /**
- * One request and its answer, by undici's lowest layer: its `request` would cost a load generator about as much as the answer costs the
- * server. Never rejects: no answer is an answer too.
+ * One request and its answer, by undici's lowest layer: its `request` would cost a load generator
+ * about as much as the answer costs the server. Never rejects: no answer is an answer too.
  */
 export function exchange(client: Client, { method, path, headers, body }: HttpRequest): Promise<HttpAnswer> {
   return new Promise((resolve) => {

@@ -1,7 +1,8 @@
 import type { Progress } from "./rush.ts";
 
 /**
- * Shows a rush as it goes: on a terminal one line rewritten in place, elsewhere (a CI's log) a line every few seconds.
+ * Shows a rush as it goes: on a terminal one line rewritten in place, elsewhere (a CI's log) a line
+ * every few seconds.
  */
 export function progressDisplay(out: NodeJS.WriteStream): (progress: Progress) => void {
   let shownAtMs = Number.NEGATIVE_INFINITY;

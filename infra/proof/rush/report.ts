@@ -23,7 +23,10 @@ export interface Report extends RushTerms {
   /** Milliseconds from pressing Buy to the first answer, and to the final one. */
   readonly firstAnswerMs: Distribution;
   readonly finalAnswerMs: Distribution;
-  /** Milliseconds since the rush began: the last 202, and the last final answer of those who were in line and got nothing; null where there was none. */
+  /**
+   * Milliseconds since the rush began: the last 202, and the last final answer of those who were in
+   * line and got nothing; null where there was none.
+   */
   readonly lastAcceptMs: number | null;
   readonly lastLoserMs: number | null;
   /** When the last shopper had their first answer, a 202 or a refusal. */

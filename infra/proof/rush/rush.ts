@@ -11,7 +11,10 @@ import { type OrderSet, Tally } from "./tally.ts";
 
 export interface RushOptions extends Partial<RushTerms> {
   readonly urls: readonly string[];
-  /** Where the servers' metrics are, which tell how many are in line; none where that is not to be seen. */
+  /**
+   * Where the servers' metrics are, which tell how many are in line; none where that is not to be
+   * seen.
+   */
   readonly adminUrls: readonly string[];
   readonly opsPassword: string;
   readonly simulatorUrl: string;

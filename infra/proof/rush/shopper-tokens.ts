@@ -3,8 +3,9 @@ import { createHmac, randomUUID } from "node:crypto";
 const lifetimeSeconds = 3 * 3_600;
 
 /**
- * Tokens of made-up shoppers, signed when they are asked for: a million of them need not be kept. HS256 by hand, since a library that signs
- * asynchronously would cost the load generator more than a request.
+ * Tokens of made-up shoppers, signed when they are asked for: a million of them need not be kept.
+ * HS256 by hand, since a library that signs asynchronously would cost the load generator more than
+ * a request.
  */
 export function signedTokens(jwtSecret: string): (shopper: number) => string {
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");

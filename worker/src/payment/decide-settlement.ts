@@ -101,8 +101,8 @@ export function fits(
 function stepForPaid(order: OrderAtHand, paid: Paid): Step {
   const { paymentIntentId } = paid;
   if (!fits(order, paid)) {
-    // Our own, changed at the provider: people have to say what the shopper gets for it. Once it was
-    // refunded, it pays for nothing any more.
+    // Our own, changed at the provider: people have to say what the shopper gets for it. Once it
+    // was refunded, it pays for nothing any more.
     const own = paymentIntentId === order.paymentIntentId;
     if (own && paid.refundsSeen && paid.refundedMinor >= paid.amountMinor) {
       const reason = order.releasing ?? "payment_failed";

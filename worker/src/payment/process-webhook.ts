@@ -114,7 +114,8 @@ async function noteHint(
   const own = order.payment_intent_id === paymentIntentId;
   if (own && order.status !== "cancelled") {
     if (order.status !== "reserved" && !movesMoneyBack(type)) return null;
-    // A failure of the earlier card, where another is being tried: its own answer says what came of it.
+    // A failure of the earlier card, where another is being tried: its own answer says what came of
+    // it.
     if ((order.payment_status === "declined" || order.just_sent) && type.endsWith("failed")) return null;
     const due = {
       payment_due_at: sql<Date>`now()`,

@@ -6,7 +6,8 @@ export type AwaitTurn = () => Promise<void>;
 
 // The next free moment, kept in Redis' own time: every request takes it and moves it on by the time
 // that one may take of the rate. At most a few may come at once after a pause (generic cell rate
-// algorithm: https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). A moment too far ahead comes from a clock that was set back, or of another server's.
+// algorithm: https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). A moment too far ahead
+// comes from a clock that was set back, or of another server's.
 const takeTurnScript = `
 local time = redis.call("TIME")
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])

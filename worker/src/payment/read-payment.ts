@@ -19,7 +19,9 @@ export interface Payment {
   /** The provider's name for the card; null for an order that was never charged. */
   readonly method: string | null;
   readonly attempt: number;
-  /** How many cards the shopper has tried; the attempts beyond are the same card under other keys. */
+  /**
+   * How many cards the shopper has tried; the attempts beyond are the same card under other keys.
+   */
   readonly cards: number;
   /** The payment the order goes by, where one is known. */
   readonly paymentIntentId: string | null;
@@ -36,7 +38,9 @@ export interface Payment {
    * is open.
    */
   readonly dueInMs: number | null;
-  /** Open payments that the order does not go by: those to be asked about first, then by their time. */
+  /**
+   * Open payments that the order does not go by: those to be asked about first, then by their time.
+   */
   readonly unmatched: readonly UnmatchedPayment[];
 }
 

@@ -192,7 +192,8 @@ const holdEnd = ({ holdSeconds }: LockedOrder) =>
   sql<Date>`coalesce(hold_expires_at, now() + ${holdSeconds} * interval '1 second')`;
 
 /**
- * A declined payment is looked at when its hold ends, other payments earlier; once the hold is over, only the back-off counts.
+ * A declined payment is looked at when its hold ends, other payments earlier; once the hold is
+ * over, only the back-off counts.
  */
 function nextLook(order: LockedOrder, paymentStatus: string, lookMs: number) {
   const soonest = paymentStatus === "declined" ? holdEnd(order) : sql<Date>`least(${inMs(lookMs)}, ${holdEnd(order)})`;

@@ -2,7 +2,7 @@ import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import type Stripe from "stripe";
 import { askAboutUnmatched } from "./ask-unmatched.ts";
 import { cancelPayment } from "./cancel-payment.ts";
@@ -17,10 +17,8 @@ import { noteRepeat, sendCharge, startAttempt } from "./send-charge.ts";
 import { type Settlement, settleOrder } from "./settle-order.ts";
 import { noteFound, settleRefund, settleSearch } from "./settle-unmatched.ts";
 
-export interface PaymentParts {
+export interface PaymentParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
   readonly stripe: Stripe;
   readonly raiseAlarm: RaiseAlarm;
   /** Is given what came of each charge (unknown-cards.ts). */
@@ -55,8 +53,8 @@ export async function settlePayment(parts: PaymentParts, orderId: string, ranBef
     const settledAtMs = performance.now();
     if (settled !== null) await publish(parts, settled);
     published ||= settled !== null;
-    // A payment's ages are of the moment it was settled. Publishing waits for Redis, however long it
-    // is unavailable; a search for a payment must not begin that much too late.
+    // A payment's ages are of the moment it was settled. Publishing waits for Redis, however long
+    // it is unavailable; a search for a payment must not begin that much too late.
     const isFresh = performance.now() - settledAtMs < freshMs;
     ({ order, payment } = settled !== null && isFresh ? settled : await readPayment(parts.db, orderId));
   }

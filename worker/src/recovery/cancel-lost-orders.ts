@@ -1,15 +1,13 @@
-import { type Database, findOrders } from "@holdfast/shared/database.ts";
+import { type Database, findOrders, placedColumns } from "@holdfast/shared/database.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
 import { batchSize } from "./find-lost-orders.ts";
 
-export interface CancelLostParts {
+export interface CancelLostParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
   readonly signal: AbortSignal;
 }
 
@@ -72,16 +70,9 @@ function writeCancellations(db: Database, orders: readonly Order[]): Promise<Can
       .insertInto("orders")
       .values(
         orders.map((order) => ({
-          id: order.id,
-          shopper_id: order.shopperId,
-          item_id: order.itemId,
-          quantity: order.quantity,
-          amount_minor: order.amountMinor,
-          currency: order.currency,
-          fingerprint: order.fingerprint,
+          ...placedColumns(order),
           status: "cancelled" as const,
           reason,
-          placed_at: new Date(order.placedAtMs),
           settled_at: sql<Date>`now()`,
         })),
       )

@@ -6,9 +6,9 @@ const stages: readonly PaymentStage[] = ["unsent", "unanswered", "waiting"];
 
 /**
  * Has the sweeper's next passes look at all held orders, within the provider's rate: the jobs about
- * their payments, and the provider's events that waited in Redis, may be gone. Page by page along the
- * index of what is due, so that no statement takes longer the more are held. One that somebody has
- * locked is being worked on, and is left out.
+ * their payments, and the provider's events that waited in Redis, may be gone. Page by page along
+ * the index of what is due, so that no statement takes longer the more are held. One that somebody
+ * has locked is being worked on, and is left out.
  */
 export async function hurryHeldOrders(db: Database, signal: AbortSignal): Promise<void> {
   for (const stage of stages) {

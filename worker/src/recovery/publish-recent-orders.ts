@@ -1,12 +1,10 @@
 import { type Database, findOrders } from "@holdfast/shared/database.ts";
 import { publishOrders, viewTtlMs } from "@holdfast/shared/order-view.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { batchSize } from "./find-lost-orders.ts";
 
-export interface PublishParts {
+export interface PublishParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
   readonly signal: AbortSignal;
 }
 
@@ -39,7 +37,8 @@ export async function publishRecentOrders({ db, redis, keys, signal }: PublishPa
 
 /**
  * A page of events from the primary key, whose order is that of what happened but for the length of
- * a transaction. Asked by time, for which there is no index, the last page would be all events ever.
+ * a transaction. Asked by time, for which there is no index, the last page would be all events
+ * ever.
  */
 export function eventsBefore(db: Database, id: number) {
   return db

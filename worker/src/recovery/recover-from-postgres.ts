@@ -3,29 +3,28 @@ import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { cancelLostOrders } from "./cancel-lost-orders.ts";
 import { findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.ts";
 import { hurryHeldOrders } from "./hurry-held-orders.ts";
 import { publishRecentOrders } from "./publish-recent-orders.ts";
 
 /**
- * What follows where Redis was emptied or restored from an older state: what it says of orders is brought
- * in line with Postgres, and orders that it says are in line without being there are cancelled. All of
- * it may be done twice.
+ * What follows where Redis was emptied or restored from an older state: what it says of orders is
+ * brought in line with Postgres, and orders that it says are in line without being there are
+ * cancelled. All of it may be done twice.
  */
 
-export interface RecoverParts {
+export interface RecoverParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
   /** Aborted when the process ends: whoever comes next begins anew. */
   readonly signal: AbortSignal;
 }
 
 /**
- * @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there now
+ * @param noticedAtMs when the loss was noticed: what was placed later is in the Redis that is there
+ *   now
  * @param atOnce orders held against the lanes' jobs in one go
  */
 export async function recoverFromPostgres(parts: RecoverParts, noticedAtMs: number, atOnce = maxInDoubt) {
@@ -39,9 +38,9 @@ export async function recoverFromPostgres(parts: RecoverParts, noticedAtMs: numb
 
 /**
  * Goes through all live views. One that is older than Postgres is replaced. One that waits in line
- * without being there, and was never decided, is of an order that is lost: it is cancelled. Its view is
- * never just taken away, since its shopper may repeat it meanwhile and have their 202 for it: with a
- * row, that repeat's job finds it decided.
+ * without being there, and was never decided, is of an order that is lost: it is cancelled. Its
+ * view is never just taken away, since its shopper may repeat it meanwhile and have their 202 for
+ * it: with a row, that repeat's job finds it decided.
  */
 async function mendViews(parts: RecoverParts, noticedAtMs: number, atOnce: number) {
   const { db, redis, keys, lanes, signal } = parts;

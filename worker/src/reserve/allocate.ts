@@ -21,8 +21,9 @@ export type Decision =
     };
 
 /**
- * Decides a batch of orders for one item, first come first served: each in its turn gets all of its units or none.
- * Whoever asks for more than is left is refused, and a smaller order behind may still be served.
+ * Decides a batch of orders for one item, first come first served: each in its turn gets all of its
+ * units or none. Whoever asks for more than is left is refused, and a smaller order behind may
+ * still be served.
  * @param supply what the item can give; null where there is no such item
  */
 export function allocate(supply: Supply | null, requests: readonly PurchaseRequest[]): Decision[] {

@@ -1,16 +1,14 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { type ChargeQuota, enqueueCharges } from "./enqueue-charges.ts";
 import { takeItemLock } from "./item-lock.ts";
 import { publishDecisions } from "./publish-decisions.ts";
 import { type KnownItems, reserveOrders } from "./reserve-orders.ts";
 
-export interface DecideParts {
+export interface DecideParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
   readonly charges: ChargeQueue;
   /** Without it, every reserved order gets its charge job at once. */
   readonly quota?: ChargeQuota;
@@ -19,8 +17,8 @@ export interface DecideParts {
 
 /**
  * The reserve step, from top to bottom: lock the item, decide all orders of the job in one
- * transaction, publish the outcomes, enqueue the charges, release the lock. It may stop anywhere and
- * run again: the transaction decides nothing twice, and everything after it is done again.
+ * transaction, publish the outcomes, enqueue the charges, release the lock. It may stop anywhere
+ * and run again: the transaction decides nothing twice, and everything after it is done again.
  * @param gathering the job with others of its item, if they are decided with it
  * @returns whether it was decided, or has to wait because someone else holds the item's lock
  */

@@ -3,9 +3,9 @@ import type { Order } from "@holdfast/shared/order.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 
 /**
- * A bound on the charge jobs in Redis. Adding one costs Redis as much as deciding several orders, and
- * jobs that would wait for minutes serve nobody: where so many wait already, an order is only in
- * Postgres, which says when its charge is due, and the sweeper adds its job then.
+ * A bound on the charge jobs in Redis. Adding one costs Redis as much as deciding several orders,
+ * and jobs that would wait for minutes serve nobody: where so many wait already, an order is only
+ * in Postgres, which says when its charge is due, and the sweeper adds its job then.
  */
 export interface ChargeQuota {
   /** How many may wait. */

@@ -12,7 +12,7 @@ import {
 } from "@holdfast/shared/order-view.ts";
 import { entryOf } from "@holdfast/shared/order-view-text.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import { redisScript } from "@holdfast/shared/redis-script.ts";
 
 // The item first: whoever comes now need not queue for what is gone. Then the views, and behind
@@ -35,7 +35,7 @@ return 0`,
  * own, one after the other.
  */
 export async function publishDecisions(
-  { redis, keys }: { readonly redis: RedisClient; readonly keys: RedisKeys },
+  { redis, keys }: Store,
   laneName: string,
   { itemId, lastPlace }: PurchaseJob,
   orders: readonly Order[],

@@ -4,7 +4,7 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { PackedPurchaseJob, PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
-import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
 import type { Undecidable } from "./bisect-orders.ts";
 
 /**
@@ -13,10 +13,8 @@ import type { Undecidable } from "./bisect-orders.ts";
  * card, the item or its stock, and no unit is taken.
  */
 
-export interface RefuseParts {
+export interface RefuseParts extends Store {
   readonly db: Database;
-  readonly redis: RedisClient;
-  readonly keys: RedisKeys;
 }
 
 /**
