@@ -9,15 +9,17 @@ import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queu
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { ApiConfig } from "./config.ts";
+import { answerUnrouted } from "./http/allowed-methods.ts";
 import { discardUnwantedBodies, ignoreOffers } from "./http/broken-requests.ts";
 import { answerWhileClosing, type Closing, type ClosingLimits, closingLimits } from "./http/closing.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./http/connections.ts";
 import { contentSecurityPolicy, foreignPagePolicy } from "./http/content-security-policy.ts";
+import { takeEmptyBodies } from "./http/empty-bodies.ts";
 import type { App } from "./http/fastify-app.ts";
 import { noticeForwarded } from "./http/forwarded-notice.ts";
 import { admitBuyer, registerLimits } from "./http/limits.ts";
 import { countAnswers, type Metrics } from "./http/metrics.ts";
-import { answerProblem, Problem } from "./http/problems.ts";
+import { answerProblem } from "./http/problems.ts";
 import { apiHeaders, secureHeaders } from "./http/secure-headers.ts";
 import { type LoadLimits, loadLimits, registerLoadShedding } from "./http/shed-load.ts";
 import { shopperIdentifier } from "./http/shopper.ts";
@@ -25,9 +27,11 @@ import type { ItemCatalog } from "./items/item-catalog.ts";
 import { type LockoutLimits, lockoutLimits } from "./ops/ops-lockout.ts";
 import { orderAcceptor } from "./orders/accept-orders.ts";
 import type { AcceptanceMarks } from "./orders/acceptance-marks.ts";
+import { chargeBacklogReader } from "./orders/charge-backlog.ts";
 import { lineReader } from "./orders/line-status.ts";
-
+import { standingReader } from "./orders/order-standing.ts";
 import type { OrderWatch } from "./orders/order-watch.ts";
+import { passedOverReporter } from "./orders/passed-over.ts";
 import { viewReader } from "./orders/view-reader.ts";
 import type { CheckReadiness } from "./readiness.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -74,11 +78,9 @@ export async function buildApp(parts: AppParts): Promise<App> {
   answerWhileClosing(app, parts.closing, { ...closingLimits, ...parts.limits }, () => watch.close());
   ignoreOffers(app);
   discardUnwantedBodies(app);
-  app.removeContentTypeParser("text/plain");
+  takeEmptyBodies(app);
   app.setErrorHandler(answerProblem);
-  app.setNotFoundHandler((request) => {
-    throw new Problem("route_not_found", `${request.method} on this address means nothing here; see /docs.`);
-  });
+  answerUnrouted(app);
   app.decorateRequest("shopperId", "");
   countAnswers(app, parts.metrics);
   const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
@@ -97,7 +99,12 @@ export async function buildApp(parts: AppParts): Promise<App> {
 
   const identify = shopperIdentifier(config, parts.log);
   const reader = { db, redis, keys, laneCount: lanes.length };
-  const readLine = lineReader(reader);
+  const readStanding = standingReader({
+    readLine: lineReader(reader),
+    readBacklog: chargeBacklogReader(redis, charges),
+    chargesPerSecond: config.CHARGE_RATE_PER_SECOND,
+    onLine: passedOverReporter(reader),
+  });
   const accept = orderAcceptor({
     redis,
     keys,
@@ -112,11 +119,11 @@ export async function buildApp(parts: AppParts): Promise<App> {
       items,
       accept,
       readView: viewReader({ redis, keys }),
-      readLine,
+      readStanding,
       watch,
       admit: admitBuyer(limits, identify),
     });
-    orderRoutes(scope, { reader, readLine, watch, identify, limits });
+    orderRoutes(scope, { reader, readStanding, watch, identify, limits });
     orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
     itemRoutes(scope, items, limits);
     healthRoutes(scope, parts);

@@ -1,4 +1,5 @@
-import { cancelReasons, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
+import { invariant } from "@holdfast/shared/invariant.ts";
+import { cancelReasons, type Metadata, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
 import { type Static, type TSchema, Type } from "typebox";
 import { problems } from "./http/problems.ts";
 
@@ -50,11 +51,21 @@ export const orderBody = Type.Object(
     status: oneOf(orderStatuses),
     reason: nullable(oneOf([...rejectReasons, ...cancelReasons])),
     message: Type.String({ description: "what to tell the shopper" }),
-    position: nullable(Type.Integer({ description: "place in line while queued, 1 is next" })),
+    position: nullable(
+      Type.Integer({ description: "place among the queued orders of the same item while queued, 1 is next" }),
+    ),
+    estimatedSeconds: nullable(
+      Type.Integer({ description: "until it is decided, then until its payment is tried, at the pace of the moment" }),
+    ),
     payment: Type.Object({
       status: nullable(oneOf(paymentStatuses)),
       clientSecret: nullable(Type.String()),
       declineCode: nullable(Type.String()),
+    }),
+    metadata: Type.Unsafe<Metadata | null>({
+      type: ["object", "null"],
+      additionalProperties: { type: "string" },
+      description: "what the shop sent with the purchase",
     }),
     placedAt: instant,
     reservedAt: nullable(instant),
@@ -64,27 +75,72 @@ export const orderBody = Type.Object(
   { title: "Order" },
 );
 
+/** Exactly one of the two: what the provider takes as a card. */
+const card = {
+  paymentMethod: Type.Optional(
+    Type.String({ pattern: "^pm_[A-Za-z0-9_]{1,250}$", description: "a payment method of the provider, pm_…" }),
+  ),
+  confirmationToken: Type.Optional(
+    Type.String({
+      pattern: "^ctoken_[A-Za-z0-9_]{1,240}$",
+      description: "made in the browser by Stripe's Payment Element, ctoken_…; good for one try",
+    }),
+  ),
+};
+const oneCard = { oneOf: [{ required: ["paymentMethod"] }, { required: ["confirmationToken"] }] };
+
+// Postgres' jsonb takes neither a NUL nor half a surrogate pair.
+const metadata = Type.Record(
+  Type.String({ pattern: "^[^\\p{Cc}\\p{Cs}]{1,40}$" }),
+  Type.String({ maxLength: 500, pattern: "^[^\\u0000\\p{Cs}]*$" }),
+  {
+    maxProperties: 20,
+    additionalProperties: false,
+    description:
+      "the shop's own, kept with the order and shown again: at most 20 names of up to 40 characters with values of up to 500, 4 KB in all; no card data",
+  },
+);
+/** Of names and values together, in bytes of UTF-8. */
+export const maxMetadataBytes = 4_096;
+
 export const purchaseBody = Type.Object(
   {
     quantity: Type.Optional(Type.Integer({ minimum: 1, maximum: maxQuantity, default: 1 })),
-    paymentMethod: Type.String({
-      pattern: "^pm_[A-Za-z0-9_]{1,250}$",
-      description: "a payment method of the provider, pm_…",
-    }),
+    ...card,
+    metadata: Type.Optional(metadata),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, ...oneCard },
 );
 
-export const paymentBody = Type.Object(
-  { paymentMethod: purchaseBody.properties.paymentMethod },
-  { additionalProperties: false },
-);
+export const paymentBody = Type.Object(card, { additionalProperties: false, ...oneCard });
+
+/** The card that a checked body names. */
+export function cardIn(body: Static<typeof paymentBody>): string {
+  const named = body.paymentMethod ?? body.confirmationToken;
+  invariant(named !== undefined, "the schema asks for exactly one card");
+  return named;
+}
 
 export const waitHeaders = Type.Object({
   prefer: Type.Optional(
     Type.String({ description: "wait=N (RFC 7240): the answer is held for a change, N seconds at most, N up to 30" }),
   ),
 });
+
+export const tagHeaders = Type.Object({
+  "if-none-match": Type.Optional(Type.String({ description: "an ETag: 304 where nothing has changed since" })),
+});
+
+export const orderHeaders = Type.Object({ ...waitHeaders.properties, ...tagHeaders.properties });
+
+/** A page of a list; limits are not coerced into numbers by the schema. */
+export const pageQuery = Type.Object(
+  {
+    limit: Type.Optional(Type.String({ pattern: "^(100|[1-9][0-9]?)$", description: "from 1 to 100 (50)" })),
+    after: Type.Optional(Type.String({ maxLength: 64, description: "`next` of the page before" })),
+  },
+  { additionalProperties: false },
+);
 
 export const keyHeaders = Type.Object({
   "idempotency-key": Type.Optional(
@@ -201,14 +257,40 @@ export const problemBody = Type.Object(
   { title: "Problem", description: "RFC 9457" },
 );
 
-/** An order that was accepted or changed, and where to follow it. */
-export const acceptedOrder = {
-  ...orderBody,
-  headers: {
-    location: { type: "string", description: "where to follow the order: /orders/{id}" },
-    "retry-after": { type: "integer", description: "seconds" },
+const etagHeader = { etag: { type: "string", description: "what If-None-Match takes" } };
+const retryAfterHeader = { "retry-after": { type: "integer", description: "seconds" } };
+const cacheHeaders = { ...etagHeader, "cache-control": { type: "string" } };
+const appliedHeader = { "preference-applied": { type: "string", description: "wait=N, where it was asked for" } };
+const locationHeader = { location: { type: "string", description: "where to follow the order: /orders/{id}" } };
+
+/** An answer's schema with its headers, for the description. */
+function withHeaders<T extends TSchema>(schema: T, description: string, headers: object): T {
+  return { ...schema, "x-response-description": description, headers };
+}
+
+export const orderPage = Type.Object(
+  {
+    orders: Type.Array(orderBody),
+    next: nullable(Type.String({ description: "what `after` takes for the next page; null on the last" })),
   },
-} as typeof orderBody;
+  { title: "OrderPage" },
+);
+export const followedOrder = withHeaders(orderBody, "the order", {
+  ...etagHeader,
+  ...retryAfterHeader,
+  ...appliedHeader,
+});
+export const acceptedOrder = withHeaders(orderBody, "the order, in line or as it stands", {
+  ...locationHeader,
+  ...etagHeader,
+  ...retryAfterHeader,
+  ...appliedHeader,
+});
+export const changedOrder = withHeaders(orderBody, "the order, cancelled", etagHeader);
+export const cachedItem = withHeaders(itemBody, "the item", cacheHeaders);
+export const cachedItems = withHeaders(Type.Array(itemBody), "all items, by id", cacheHeaders);
+/** No schema: there is no body. */
+export const notModified = { description: "it is as the client has it", type: "null", headers: etagHeader } as const;
 
 /**
  * The refusals a route may answer, as its OpenAPI responses; 429, 431, 500 and 503 may come from

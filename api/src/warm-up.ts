@@ -152,9 +152,10 @@ function decidedOrder(shopperId: string, key: string): Rehearsed {
     quantity: 1,
     amountMinor: 1_999,
     currency: "eur",
-    paymentMethod,
+    card: paymentMethod,
     placedAtMs,
     fingerprint: requestFingerprint("on-sale", 1, paymentMethod),
+    metadata: null,
   });
   const order: Order = { ...placed, status: "out_of_stock", settledAtMs: placedAtMs, version: 1 };
   return { key, order };

@@ -1,9 +1,9 @@
 import { connect } from "node:net";
+import type { OrderBody } from "@holdfast/shared/show-order.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("a server that closes", () => {
   let world: World;

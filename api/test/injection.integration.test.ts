@@ -1,12 +1,12 @@
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
+import type { OrderBody } from "@holdfast/shared/show-order.ts";
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OrderBody } from "../src/orders/show-order.ts";
 
 /** Texts that mean something to a part we use, where they are taken for more than text. */
 const meaningful = {
@@ -73,7 +73,7 @@ describe("a text that means something to a part we use", () => {
       const { id } = bought.json<OrderBody>();
       expect(bought.statusCode).toBe(202);
       const mine = await api.app.inject({ url: "/orders", headers: { authorization } });
-      expect(mine.json<OrderBody[]>().map((order) => order.id)).toEqual([id]);
+      expect(mine.json<{ orders: OrderBody[] }>().orders.map((order) => order.id)).toEqual([id]);
       // Through the queue into Postgres, and unchanged.
       const lanes = openLanes(world, 4);
       const jobs = (await Promise.all(lanes.map((lane) => lane.getWaiting()))).flat();

@@ -2,12 +2,12 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders, readView } from "@holdfast/shared/order-view.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
+import type { OrderBody } from "@holdfast/shared/show-order.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("Prefer: wait", () => {
   let world: World;

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
+import type { OrderBody } from "@holdfast/shared/show-order.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("following an order", () => {
   let world: World;
@@ -133,7 +133,7 @@ describe("following an order", () => {
     const older = await buy(eve);
     const newer = await buy(eve);
     await buy(ann);
-    const listed = (await get("/orders", eve)).json<OrderBody[]>();
-    expect(listed.map((order) => order.id)).toEqual([newer.id, older.id]);
+    const listed = (await get("/orders", eve)).json<{ orders: OrderBody[] }>();
+    expect(listed.orders.map((order) => order.id)).toEqual([newer.id, older.id]);
   });
 });

@@ -2,11 +2,11 @@ import { laneOf } from "@holdfast/shared/lanes.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
 import { shortenId } from "@holdfast/shared/short-id.ts";
+import type { OrderBody } from "@holdfast/shared/show-order.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("POST /purchase/:itemId", () => {
   let world: World;
@@ -71,6 +71,8 @@ describe("POST /purchase/:itemId", () => {
       reservedAt: null,
       settledAt: null,
       holdExpiresAt: null,
+      estimatedSeconds: 1,
+      metadata: null,
     });
     expect(response.headers.location).toBe(`/orders/${order.id}`);
     expect(response.headers["retry-after"]).toBe("1");

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
+import type { OrderBody } from "@holdfast/shared/show-order.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
@@ -9,7 +10,6 @@ import { routesOf } from "@holdfast/testing/routes.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OrderBody } from "../src/orders/show-order.ts";
 
 describe("a stranger", () => {
   let world: World;
@@ -79,7 +79,7 @@ describe("a stranger", () => {
     const second = (await buy(eve, { paymentMethod: "pm_card_amex" }, headers)).json<OrderBody>();
     expect(second.id).not.toBe(first.id);
     const listed = await api.app.inject({ url: "/orders", headers: { authorization: eve } });
-    expect(listed.json<OrderBody[]>().map((order) => order.id)).toEqual([second.id]);
+    expect(listed.json<{ orders: OrderBody[] }>().orders.map((order) => order.id)).toEqual([second.id]);
   });
 
   test.each(

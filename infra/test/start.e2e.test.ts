@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { OrderBody } from "@holdfast/api/orders/show-order.ts";
+import type { OrderBody } from "@holdfast/shared/show-order.ts";
 
 import { eventually } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

@@ -92,7 +92,7 @@ describe("with two million orders in Postgres", () => {
   });
   const settle = (orderId: string) => settlePayment(parts(), orderId);
   const reserve = async (paymentMethod = "pm_card_visa", shopperId = "ann") => {
-    const request = purchaseRequest({ paymentMethod, shopperId });
+    const request = purchaseRequest({ card: paymentMethod, shopperId });
     await reserveOrders(db, purchaseJob("item_pay", [request]), signal);
     return request.orderId;
   };
@@ -275,7 +275,7 @@ describe("with two million orders in Postgres", () => {
       // Orders that Redis has no view of: all of the moment are asked for at once.
       const read = orderReader(reader);
       await Promise.all(others.rows.map(({ id }) => read("ann", id)));
-      expect(await listOrders(reader, heavyShopperId)).toHaveLength(100);
+      expect((await listOrders(reader, heavyShopperId, 100, null)).orders).toHaveLength(100);
       await ask(200, "/orders");
 
       const declined = await reserve("pm_card_chargeDeclined");

@@ -11,9 +11,10 @@ export function purchaseRequest(more: Partial<PurchaseRequest> = {}): PurchaseRe
     quantity,
     amountMinor: 1_999 * quantity,
     currency: "eur",
-    paymentMethod: "pm_card_visa",
+    card: "pm_card_visa",
     placedAtMs: Date.now(),
     fingerprint: null,
+    metadata: null,
     ...more,
   };
 }

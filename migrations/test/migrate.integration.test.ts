@@ -14,6 +14,8 @@ const allFiles = [
   "005_money_indexes",
   "006_plain_words",
   "007_no_waiting_list",
+  "008_metadata",
+  "009_metadata_check",
 ];
 
 describe("migrating", () => {

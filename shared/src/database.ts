@@ -1,7 +1,7 @@
 import { type Generated, type GeneratedAlways, Kysely, PostgresDialect, type Selectable, sql } from "kysely";
 import pg from "pg";
 import type { Item } from "./item.ts";
-import type { Order, OrderReason, OrderStatus, PaymentStatus } from "./order.ts";
+import type { Metadata, Order, OrderReason, OrderStatus, PaymentStatus } from "./order.ts";
 
 /** The tables as Kysely sees them; `migrations/sql` is where they are made and explained. */
 export interface Tables {
@@ -58,6 +58,7 @@ interface OrderTable {
   disputed: Generated<boolean>;
   decline_code: string | null;
   fingerprint: string | null;
+  metadata: Metadata | null;
   placed_at: Date;
   reserved_at: Date | null;
   settled_at: Date | null;
@@ -181,6 +182,7 @@ export const orderColumns = [
   "payment_status",
   "decline_code",
   "fingerprint",
+  "metadata",
   "placed_at",
   "reserved_at",
   "settled_at",
@@ -210,6 +212,7 @@ export function orderFromRow(row: OrderRow): Order {
     version: row.version,
     place: null,
     fingerprint: row.fingerprint,
+    metadata: row.metadata,
     clientSecret: null,
   };
 }
@@ -226,6 +229,7 @@ export function placedColumns(order: Order) {
     amount_minor: order.amountMinor,
     currency: order.currency,
     fingerprint: order.fingerprint,
+    metadata: order.metadata,
     placed_at: new Date(order.placedAtMs),
   };
 }

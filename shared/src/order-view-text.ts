@@ -14,11 +14,13 @@ const text = { write: (value: string) => value, read: (text: string) => text };
 const number = { write: String, read: Number };
 const time = { write: (ms: number) => ms.toString(36), read: (text: string) => Number.parseInt(text, 36) };
 // In hexadecimal, which the script that gives out places can write.
+// JSON, in which a line break is escaped already: neither it nor the separator may stand in a view.
+const json = { write: (value: object) => JSON.stringify(value).replaceAll("|", "\\u007c"), read: JSON.parse };
 const place = { write: (value: number) => value.toString(16), read: (text: string) => Number.parseInt(text, 16) };
 
 /**
  * The fields of a view in their order, for both directions. The scripts in order-view.ts know the
- * first, second, seventh and last by their number.
+ * first, second, seventh and sixteenth by their number.
  */
 const fields: readonly Field[] = [
   { name: "version", ...number },
@@ -37,6 +39,7 @@ const fields: readonly Field[] = [
   { name: "settledAtMs", ...time },
   { name: "holdExpiresAtMs", ...time },
   { name: "clientSecret", ...text },
+  { name: "metadata", ...json },
 ];
 const fieldsOfQueuedOrder = 7; // at least
 
@@ -72,8 +75,8 @@ export const shortIdLength = 22;
 export const entryOf = (order: Order) => shortenId(order.id) + encodeView(order);
 
 /**
- * Where an order's place goes that is given out only when its view is written; it is in no other
- * field.
+ * Where an order's place goes that is given out only when its view is written; it is in no field
+ * before it.
  */
 export const placeMark = "@";
 

@@ -91,4 +91,9 @@ export interface Order {
   readonly clientSecret: string | null;
   /** What was asked under an Idempotency-Key, to tell a repeat from a reuse; null without a key. */
   readonly fingerprint: string | null;
+  /** What the shop keeps with the order; null where it sent nothing. */
+  readonly metadata: Metadata | null;
 }
+
+/** Names and values of the shop's own. No card data belongs there. */
+export type Metadata = Readonly<Record<string, string>>;

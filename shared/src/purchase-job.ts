@@ -1,7 +1,10 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
-import type { Order } from "./order.ts";
+import type { Metadata, Order } from "./order.ts";
 import { restoreId, shortenId } from "./short-id.ts";
+
+/** What tells the provider's confirmation tokens from its payment methods. */
+export const confirmationTokenPrefix = "ctoken_";
 
 /** One shopper's purchase, as it waits in line. */
 export interface PurchaseRequest {
@@ -11,9 +14,11 @@ export interface PurchaseRequest {
   /** What the shopper was shown and pays, in the currency's minor unit, for the whole quantity. */
   readonly amountMinor: number;
   readonly currency: string;
-  readonly paymentMethod: string;
+  /** The provider's name for a card: a payment method, pm_…, or a confirmation token, ctoken_…. */
+  readonly card: string;
   readonly placedAtMs: number;
   readonly fingerprint: string | null;
+  readonly metadata: Metadata | null;
 }
 
 /** The orders for ONE item that reached one API server together, in their order of arrival. */
@@ -45,6 +50,7 @@ export function queuedOrder(itemId: string, request: PurchaseRequest): Order {
     place: null,
     clientSecret: null,
     fingerprint: request.fingerprint,
+    metadata: request.metadata,
   };
 }
 
@@ -60,13 +66,22 @@ const packedTerms = Type.Tuple([
   Type.Integer({ minimum: 1 }), // quantity
   Type.Integer({ minimum: 1 }), // amountMinor
   Type.String(), // currency
-  Type.String(), // paymentMethod
+  Type.String(), // card
 ]);
 const packedRequest = Type.Union([
   // orderId (short), shopperId, index of its terms, milliseconds since the job's first
   Type.Tuple([Type.String(), Type.String(), Type.Integer({ minimum: 0 }), Type.Integer()]),
   // with its fingerprint
   Type.Tuple([Type.String(), Type.String(), Type.Integer({ minimum: 0 }), Type.Integer(), Type.String()]),
+  // with its metadata, and a fingerprint or none
+  Type.Tuple([
+    Type.String(),
+    Type.String(),
+    Type.Integer({ minimum: 0 }),
+    Type.Integer(),
+    Type.Union([Type.String(), Type.Null()]),
+    Type.Record(Type.String(), Type.String()),
+  ]),
 ]);
 const packedJob = Type.Object({
   item: Type.String(),
@@ -85,13 +100,14 @@ export function packPurchaseJob({ itemId, lastPlace, requests }: PurchaseJob): P
   const terms: PackedPurchaseJob["terms"] = [];
   const indexOfTerms = new Map<string, number>();
   const orders = requests.map((r): PackedPurchaseJob["orders"][number] => {
-    const key = `${r.quantity} ${r.amountMinor} ${r.currency} ${r.paymentMethod}`;
+    const key = `${r.quantity} ${r.amountMinor} ${r.currency} ${r.card}`;
     let index = indexOfTerms.get(key);
     if (index === undefined) {
-      index = terms.push([r.quantity, r.amountMinor, r.currency, r.paymentMethod]) - 1;
+      index = terms.push([r.quantity, r.amountMinor, r.currency, r.card]) - 1;
       indexOfTerms.set(key, index);
     }
     const order = [shortenId(r.orderId), r.shopperId, index, r.placedAtMs - since] as const;
+    if (r.metadata !== null) return [...order, r.fingerprint, { ...r.metadata }];
     return r.fingerprint === null ? [...order] : [...order, r.fingerprint];
   });
   return { item: itemId, last: lastPlace, since, terms, orders };
@@ -103,19 +119,20 @@ export function unpackPurchaseJob(data: unknown): PurchaseJob {
   return {
     itemId: data.item,
     lastPlace: data.last,
-    requests: data.orders.map(([shortId, shopperId, index, sinceMs, fingerprint]) => {
+    requests: data.orders.map(([shortId, shopperId, index, sinceMs, fingerprint, metadata]) => {
       const terms = data.terms[index];
       if (!terms) throw new TypeError("Not a purchase job");
-      const [quantity, amountMinor, currency, paymentMethod] = terms;
+      const [quantity, amountMinor, currency, card] = terms;
       return {
         orderId: restoreId(shortId),
         shopperId,
         quantity,
         amountMinor,
         currency,
-        paymentMethod,
+        card,
         placedAtMs: data.since + sinceMs,
         fingerprint: fingerprint ?? null,
+        metadata: metadata ?? null,
       };
     }),
   };

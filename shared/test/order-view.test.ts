@@ -25,12 +25,23 @@ const order: fc.Arbitrary<Order> = fc.record({
   place: fc.option(fc.integer({ min: 1 })),
   fingerprint: fc.option(fc.stringMatching(/^[\w-]{8}$/)),
   clientSecret: fc.option(fc.constant("pi_1_secret_2")),
+  metadata: fc.option(fc.dictionary(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }))),
 });
 
 test("a view reads as it was written", () => {
   fc.assert(
     fc.property(order, (o) => {
       expect(decodeView(o.shopperId, o.id, encodeView(o))).toEqual(o);
+    }),
+  );
+});
+
+test("whatever a shop keeps with an order, its view is one line of as many fields as any other", () => {
+  fc.assert(
+    fc.property(order, (o) => {
+      const view = encodeView({ ...o, metadata: { "a|b\n": "|\n|" } });
+      expect(view).not.toContain("\n");
+      expect(view.split("|")).toHaveLength(17);
     }),
   );
 });

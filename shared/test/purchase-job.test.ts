@@ -3,7 +3,12 @@ import { expect, test } from "vitest";
 import { packPurchaseJob, unpackPurchaseJob } from "../src/purchase-job.ts";
 
 test("a purchase job comes out of the queue as it went in", () => {
-  const job = purchaseJob("item_1", [purchaseRequest(), purchaseRequest({ quantity: 3, fingerprint: "abcdefgh" })]);
+  const job = purchaseJob("item_1", [
+    purchaseRequest(),
+    purchaseRequest({ quantity: 3, fingerprint: "abcdefgh" }),
+    purchaseRequest({ card: "ctoken_1", metadata: { voucher: "A|B" } }),
+    purchaseRequest({ fingerprint: "abcdefgh", metadata: {} }),
+  ]);
   expect(unpackPurchaseJob(JSON.parse(JSON.stringify(packPurchaseJob(job))))).toEqual(job);
 });
 

@@ -112,7 +112,7 @@ class Play {
 
   async run({ card, holdEnds, faults }: Scene): Promise<void> {
     await addItem(this.#world.db, this.#itemId, 2);
-    const job = purchaseJob(this.#itemId, [{ ...this.#request, paymentMethod: card }]);
+    const job = purchaseJob(this.#itemId, [{ ...this.#request, card }]);
     expect(await decidePurchase({ ...this.#plainParts(), known: new Map() }, "{lane-0}", job)).toBe("decided");
     const [charge] = this.#left.splice(0);
     if (!charge) throw new Error("a reserved order is charged");

@@ -138,7 +138,7 @@ describe("an order's money, in the rare cases", () => {
   });
 
   test("an unmatched payment is not forgotten while the provider is unavailable, for however long", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_that_does_not_exist" });
+    const orderId = await world.reserve(itemId, { card: "pm_that_does_not_exist" });
     await sql`update items set payment_retries = 0 where id = ${itemId}`.execute(world.db);
     await world.settle(orderId);
     expect((await world.order(orderId)).status).toBe("cancelled");
@@ -155,7 +155,7 @@ describe("an order's money, in the rare cases", () => {
   });
 
   test("a success is believed enough to ask, also of a payment that was closed before", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
+    const orderId = await world.reserve(itemId, { card: "pm_card_authenticationRequired" });
     await world.settle(orderId);
     await sql`update orders set release_reason = 'by_shopper', payment_due_at = now() where id = ${orderId}`.execute(
       world.db,
@@ -213,7 +213,7 @@ describe("an order's money, in the rare cases", () => {
   });
 
   test("a late event of the card before does not have the next card asked about while its answer is on its way", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_chargeDeclined" });
+    const orderId = await world.reserve(itemId, { card: "pm_card_chargeDeclined" });
     await world.settle(orderId);
     await sql`
       update orders set payment_status = 'pending', payment_attempt = 2, payment_cards = 2,
@@ -287,7 +287,7 @@ describe("an order's money, in the rare cases", () => {
 
   describe("the hold's clock", () => {
     test("starts with the provider's first answer about the payment, and not while nobody asked or answered", async () => {
-      const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
+      const orderId = await world.reserve(itemId, { card: "pm_card_authenticationRequired" });
       expect((await world.order(orderId)).hold_expires_at).toBeNull();
       await world.letTimePass(hourMs); // in our own queue
       await world.simulator.configure({ outage: true });
@@ -302,7 +302,7 @@ describe("an order's money, in the rare cases", () => {
     });
 
     test("once started, ends the hold: the payment is canceled and the units come back", async () => {
-      const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
+      const orderId = await world.reserve(itemId, { card: "pm_card_authenticationRequired" });
       await settleFor(orderId, 11 * minuteMs);
       expect(await world.order(orderId)).toMatchObject({ status: "cancelled", reason: "hold_expired" });
       expect((await world.payments(orderId)).map((p) => p.status)).toEqual(["canceled"]);
@@ -354,7 +354,7 @@ describe("an order's money, in the rare cases", () => {
   test("refunds that the provider refuses for good keep nothing else waiting, and are an alarm by their age", async () => {
     const stuck = [];
     for (let i = 0; i < 110; i++) {
-      const orderId = await world.reserve(itemId, { paymentMethod: "pm_that_does_not_exist" });
+      const orderId = await world.reserve(itemId, { card: "pm_that_does_not_exist" });
       stuck.push(orderId);
     }
     await sql`update items set payment_retries = 0 where id = ${itemId}`.execute(world.db);
@@ -364,7 +364,7 @@ describe("an order's money, in the rare cases", () => {
       await payBehind(orderId);
       await world.hear(await eventAbout("payment_intent.succeeded", orderId));
     }
-    const held = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
+    const held = await world.reserve(itemId, { card: "pm_card_authenticationRequired" });
     await world.settle(held);
     await world.letTimePass(11 * minuteMs); // the hold is over, and everybody is due
 

@@ -33,7 +33,7 @@ describe("looking at a payment", () => {
   };
 
   test("a declined order that waits for another card is not looked at before its time, whatever is told of its decline", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_chargeDeclined" });
+    const orderId = await world.reserve(itemId, { card: "pm_card_chargeDeclined" });
     await world.settle(orderId);
     for (const event of await eventsAbout(orderId)) await world.hear(event);
     const before = await requestCount(world);
@@ -42,7 +42,7 @@ describe("looking at a payment", () => {
   });
 
   test("a declined order that was paid by the browser all the same is confirmed as soon as an event tells of it", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_chargeDeclined" });
+    const orderId = await world.reserve(itemId, { card: "pm_card_chargeDeclined" });
     await world.settle(orderId);
     const { payment_intent_id: id } = await world.order(orderId);
     await world.simulator.stripe.paymentIntents.confirm(id ?? "", { payment_method: "pm_card_visa" });
@@ -51,7 +51,7 @@ describe("looking at a payment", () => {
   });
 
   test("what is due and has nothing to be done is put off: no job comes back to it at once", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_that_does_not_exist" });
+    const orderId = await world.reserve(itemId, { card: "pm_that_does_not_exist" });
     await world.settle(orderId);
     const due = { payment_due_at: new Date(Date.now() - 1_000) };
     await world.db.updateTable("orders").set(due).where("id", "=", orderId).execute();
@@ -110,7 +110,7 @@ describe("looking at a payment", () => {
   });
 
   test("an order that was cancelled while an event came is looked at once more, and then no more", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
+    const orderId = await world.reserve(itemId, { card: "pm_card_authenticationRequired" });
     await world.settle(orderId);
     const { payment: looked } = await readPayment(world.db, orderId);
     const { payment_intent_id: id } = await world.order(orderId);

@@ -131,9 +131,9 @@ export class PaymentSchedule {
   readonly #knownItems: KnownItems = new Map();
 
   async #buy(card = this.#dice.pick(cards) ?? ""): Promise<string> {
-    const request = purchaseRequest({ paymentMethod: card, quantity: 1 + this.#dice.below(2) });
+    const request = purchaseRequest({ card, quantity: 1 + this.#dice.below(2) });
     const job = purchaseJob(this.#itemId, [request]);
-    await this.#mortally(`buys with ${request.paymentMethod}`, async (parts) => {
+    await this.#mortally(`buys with ${request.card}`, async (parts) => {
       await decidePurchase({ ...parts, known: this.#knownItems }, "{lane-0}", job);
     });
     // The lane runs a job again until it is done; a dead worker's lock goes by itself.

@@ -1,5 +1,5 @@
-import type { OrderBody } from "@holdfast/api/orders/show-order.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
+import type { OrderBody } from "@holdfast/shared/show-order.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";

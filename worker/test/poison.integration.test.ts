@@ -47,7 +47,7 @@ describe("an order that can never be decided", () => {
     ["an amount below the database's least", { amountMinor: Number.MAX_SAFE_INTEGER, quantity: 2 ** 31 }, false],
     ["a currency that is none", { currency: "EURO" }, false],
     ["a shopper's id beyond the database's limit", { shopperId: "x".repeat(300) }, false],
-    ["a byte in the card's name that no text may have", { paymentMethod: "pm_\u0000" }, true],
+    ["a byte in the card's name that no text may have", { card: "pm_\u0000" }, true],
   ])(
     "among 500, %s: the other 499 are decided in their order of arrival, and it is refused",
     async (_title, bad, recordable) => {
@@ -105,7 +105,7 @@ describe("an order that can never be decided", () => {
     await enqueue([decided]);
     await drained();
     // The same order again, spoiled on its way.
-    await enqueue([{ ...decided, paymentMethod: "pm_\u0000" }, purchaseRequest({ currency: "EURO" })]);
+    await enqueue([{ ...decided, card: "pm_\u0000" }, purchaseRequest({ currency: "EURO" })]);
     await drained();
     expect(await viewOf(decided)).toMatchObject({ status: "reserved" });
     expect(await booksOf(world.db, "item_1")).toMatchObject({ inventory: 299, reserved: 1, balanced: true });

@@ -60,7 +60,7 @@ describe("the nightly reconciliation", () => {
   });
 
   test("raises an alarm for a payment that no order goes by, and repairs nothing", async () => {
-    const orderId = await world.reserve("item_1", { paymentMethod: "pm_that_does_not_exist" });
+    const orderId = await world.reserve("item_1", { card: "pm_that_does_not_exist" });
     await world.settle(orderId);
     await world.simulator.advanceClock(85 * hourMs);
     await world.simulator.stripe.paymentIntents.create({

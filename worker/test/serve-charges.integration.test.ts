@@ -49,7 +49,7 @@ describe("serving the charge queue", () => {
     "the answer that a dead worker waited for is asked for as soon as its job runs again: %s",
     async (_, paymentMethod, status) => {
       await addItem(world.db, paymentMethod, 5);
-      const orderId = await world.reserve(paymentMethod, { paymentMethod });
+      const orderId = await world.reserve(paymentMethod, { card: paymentMethod });
       await putInLine(orderId);
       await takeAndDie();
       const { payment } = await readPayment(world.db, orderId);
@@ -85,7 +85,7 @@ describe("serving the charge queue", () => {
     const db = openDatabase(url.href, 2, () => {});
     const worker = serve(db);
     try {
-      const orderId = await world.reserve("outage", { paymentMethod: "pm_card_chargeDeclined" });
+      const orderId = await world.reserve("outage", { card: "pm_card_chargeDeclined" });
       await putInLine(orderId);
       await eventually("it is sent", async () => (await world.events(orderId)).includes("charge_started"));
       await proxy.cut();

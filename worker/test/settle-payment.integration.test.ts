@@ -43,7 +43,7 @@ describe("looking after an order's payment", () => {
     ["pm_card_chargeDeclinedExpiredCard", "expired_card"],
     ["pm_that_does_not_exist", "resource_missing"],
   ])("a declined card returns the units to the item: %s", async (paymentMethod, declineCode) => {
-    const orderId = await world.reserve(itemId, { paymentMethod, quantity: 2 });
+    const orderId = await world.reserve(itemId, { card: paymentMethod, quantity: 2 });
     expect(await world.settle(orderId)).toBeNull();
     expect(await world.order(orderId)).toMatchObject({
       status: "cancelled",
@@ -133,7 +133,7 @@ describe("looking after an order's payment", () => {
   });
 
   test("a decline that is seen twice returns the units once", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_chargeDeclined" });
+    const orderId = await world.reserve(itemId, { card: "pm_card_chargeDeclined" });
     await Promise.all([world.settle(orderId), world.settle(orderId)]);
     await world.settle(orderId);
     expect(await booksOf(world.db, itemId)).toMatchObject({ inventory: 5, balanced: true });
@@ -154,7 +154,7 @@ describe("looking after an order's payment", () => {
   });
 
   test("an order that waits for its shopper's bank is not asked about before its time, however often the job runs", async () => {
-    const orderId = await world.reserve(itemId, { paymentMethod: "pm_card_authenticationRequired" });
+    const orderId = await world.reserve(itemId, { card: "pm_card_authenticationRequired" });
     const againInMs = await world.settle(orderId);
     expect(againInMs).toBeGreaterThan(30_000);
     const asked = await requestCount(world);

@@ -152,7 +152,10 @@ function toProblem(error: unknown): Problem {
   const { code, statusCode, validation, message } = error as Partial<FastifyError>;
   if (validation) {
     const context = (error as FastifyError).validationContext ?? "body";
-    const fields = validation.slice(0, maxFields).map((v) => fieldError(context, v.instancePath, v.params, v.message));
+    const fields = validation
+      .filter(({ schemaPath }) => !schemaPath.startsWith("#/oneOf/")) // said once, by the alternative itself
+      .slice(0, maxFields)
+      .map((v) => fieldError(context, v.instancePath, v.params, v.message));
     const detail = fields.map((f) => `${f.field} ${f.message}`).join("; ");
     return new Problem("invalid_request", detail, { fields });
   }
@@ -175,6 +178,9 @@ function fieldError(
 ): FieldError {
   const missing = params.missingProperty ?? params.additionalProperty;
   const field = `${context}${path}${typeof missing === "string" ? `/${missing}` : ""}`;
+  if (params.passingSchemas !== undefined) {
+    return { field: `${field}/paymentMethod`, message: "or a confirmationToken is needed, and not both" };
+  }
   if (params.missingProperty !== undefined) return { field, message: "is missing" };
   if (params.additionalProperty !== undefined) return { field, message: "is not known here" };
   return { field, message };

@@ -77,7 +77,7 @@ async function acceptBatch(
   let lastPlace = 0;
   for (const { request, answer } of outcomes) {
     if (answer instanceof Problem || answer.status !== "queued") continue;
-    toEnqueue.set(answer.id, requestOf(answer, request.paymentMethod));
+    toEnqueue.set(answer.id, requestOf(answer, request.card));
     lastPlace = Math.max(lastPlace, answer.place ?? 0);
   }
   if (toEnqueue.size === 0) return answers;
@@ -165,7 +165,10 @@ async function claim(
 }
 
 export function keyReused(): Problem {
-  return new Problem("idempotency_key_reused", "The same Idempotency-Key came with another item, quantity or card.");
+  return new Problem(
+    "idempotency_key_reused",
+    "The same Idempotency-Key came with another item, quantity, card or metadata.",
+  );
 }
 
 function busy(): Problem {
@@ -175,9 +178,9 @@ function busy(): Problem {
 /**
  * What goes in line for an order: its terms as they were when it was placed, all from its view,
  * since price and currency of the item may have changed before a repeat. The view does not hold the
- * payment method; that a repeat has the same one, its fingerprint says.
+ * card; that a repeat has the same one, its fingerprint says.
  */
-function requestOf(order: Order, paymentMethod: string): PurchaseRequest {
-  const { id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = order;
-  return { orderId: id, shopperId, quantity, amountMinor, currency, paymentMethod, placedAtMs, fingerprint };
+function requestOf(order: Order, card: string): PurchaseRequest {
+  const { id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint, metadata } = order;
+  return { orderId: id, shopperId, quantity, amountMinor, currency, card, placedAtMs, fingerprint, metadata };
 }

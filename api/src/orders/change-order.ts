@@ -13,6 +13,7 @@ import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { sql } from "kysely";
 import { Problem } from "../http/problems.ts";
+import { comparedCard } from "./order-id.ts";
 import { type OrderReaderParts, readOrder } from "./order-reader.ts";
 import { unknownOrder } from "./unknown-order.ts";
 
@@ -35,20 +36,20 @@ export async function payWithAnotherCard(
   parts: ChangeParts,
   shopperId: string,
   orderId: string,
-  paymentMethod: string,
+  card: string,
   idempotencyKey: string | null = null,
 ): Promise<Order> {
   const changed = await parts.db.transaction().execute(async (trx) => {
     const known = idempotencyKey === null ? null : await findTry(trx, shopperId, orderId, idempotencyKey);
-    if (known !== null && known !== paymentMethod) {
+    if (known !== null && comparedCard(known) !== comparedCard(card)) {
       throw new Problem("idempotency_key_reused", "The same Idempotency-Key came with another card.");
     }
     if (known !== null) return { order: await findOrder(trx, orderId), attempt: null };
-    const row = await changeCard(trx, shopperId, orderId, paymentMethod);
+    const row = await changeCard(trx, shopperId, orderId, card);
     if (!row) return null;
     const detail = {
       attempt: row.attempt,
-      paymentMethod,
+      paymentMethod: card,
       key: idempotencyKey === null ? null : keyDigest(idempotencyKey),
     };
     await appendEvent(trx, orderId, "card_changed", { from: "reserved", to: "reserved" }, detail);
@@ -73,12 +74,12 @@ const sendWithinMs = 5_000; // past this the sweeper takes it that the job was l
  * All of it in one condition: what would be checked first and changed later could be changed by
  * another in between.
  */
-async function changeCard(trx: Database, shopperId: string, orderId: string, paymentMethod: string) {
+async function changeCard(trx: Database, shopperId: string, orderId: string, card: string) {
   const row = await trx
     .updateTable("orders")
     .from("items")
     .set({
-      payment_method: paymentMethod,
+      payment_method: card,
       payment_status: "pending",
       payment_attempt: sql<number>`payment_attempt + 1`,
       payment_cards: sql<number>`payment_cards + 1`,

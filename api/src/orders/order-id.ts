@@ -1,4 +1,6 @@
 import { hash, randomUUID } from "node:crypto";
+import type { Metadata } from "@holdfast/shared/order.ts";
+import { confirmationTokenPrefix } from "@holdfast/shared/purchase-job.ts";
 
 /**
  * A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so it cannot be
@@ -25,8 +27,23 @@ export function orderIdForKey(shopperId: string, idempotencyKey: string): string
  * Tells a repeat under the same key from a reuse of the key for something else. 48 bits do: it is
  * compared per key only.
  */
-export function requestFingerprint(itemId: string, quantity: number, paymentMethod: string): string {
-  return hash("sha256", JSON.stringify([itemId, quantity, paymentMethod]), "base64url").slice(0, 8);
+export function requestFingerprint(
+  itemId: string,
+  quantity: number,
+  card: string,
+  metadata: Metadata | null = null,
+): string {
+  const asked: unknown[] = [itemId, quantity, comparedCard(card)];
+  if (metadata !== null) asked.push(Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return hash("sha256", JSON.stringify(asked), "base64url").slice(0, 8);
+}
+
+/**
+ * A card as a repeat is compared by: a confirmation token is good for one try, so a page that was
+ * loaded again comes with another.
+ */
+export function comparedCard(card: string): string {
+  return card.startsWith(confirmationTokenPrefix) ? confirmationTokenPrefix : card;
 }
 
 function formatUuid(bytes: Buffer, version: number): string {

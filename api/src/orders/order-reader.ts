@@ -3,7 +3,9 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { readQueuedViews, readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import { sql } from "kysely";
 import { coalesce } from "../coalesce.ts";
+import { type Cursor, isBehind, newestFirst, writeCursor } from "./page.ts";
 import { type ReadView, viewReader } from "./view-reader.ts";
 
 export interface OrderReaderParts extends Store {
@@ -79,25 +81,37 @@ function isOverdue(view: Order): boolean {
   return view.status === "reserved" && view.holdExpiresAtMs !== null && view.holdExpiresAtMs + overdueMs < Date.now();
 }
 
-const maxListedOrders = 100; // a page of one's own orders; nobody has bought more in one sale
-
 /**
- * A shopper's own orders, newest first: those in line from Redis, the decided ones from Postgres.
+ * A page of a shopper's own orders, newest first: those in line from Redis, the decided ones from
+ * Postgres.
+ * @returns `next` is where the page behind it begins; null on the last one
  */
-export async function listOrders(parts: OrderReaderParts, shopperId: string): Promise<Order[]> {
-  const [queued, rows] = await Promise.all([
+export async function listOrders(
+  parts: OrderReaderParts,
+  shopperId: string,
+  limit: number,
+  after: Cursor | null,
+): Promise<{ orders: Order[]; next: string | null }> {
+  const [queued, decided] = await Promise.all([
     readQueuedViews(parts, shopperId),
-    parts.db
-      .selectFrom("orders")
-      .select(orderColumns)
-      .where("shopper_id", "=", shopperId)
-      .orderBy("placed_at", "desc")
-      .limit(maxListedOrders)
-      .execute(),
+    findDecided(parts.db, shopperId, limit + 1, after),
   ]);
-  const decided = rows.map(orderFromRow);
   const decidedIds = new Set(decided.map((order) => order.id));
-  return [...queued.filter((order) => !decidedIds.has(order.id)), ...decided]
-    .sort((a, b) => b.placedAtMs - a.placedAtMs)
-    .slice(0, maxListedOrders);
+  const inLine = queued.filter((order) => !decidedIds.has(order.id) && (after === null || isBehind(order, after)));
+  const all = [...inLine, ...decided].sort(newestFirst);
+  const orders = all.slice(0, limit);
+  const last = orders.at(-1);
+  return { orders, next: last && all.length > limit ? writeCursor(last) : null };
+}
+
+async function findDecided(db: Database, shopperId: string, limit: number, after: Cursor | null): Promise<Order[]> {
+  let query = db.selectFrom("orders").select(orderColumns).where("shopper_id", "=", shopperId);
+  if (after !== null) {
+    const placedAt = new Date(after.placedAtMs);
+    query = query
+      .where("placed_at", "<=", placedAt) // what the index begins at
+      .where(sql<boolean>`(placed_at, id) < (${placedAt}::timestamptz, ${after.orderId}::uuid)`);
+  }
+  const rows = await query.orderBy("placed_at", "desc").orderBy("id", "desc").limit(limit).execute();
+  return rows.map(orderFromRow);
 }

@@ -1,3 +1,4 @@
+import { showOrder } from "@holdfast/shared/show-order.ts";
 import { Type } from "typebox";
 import type { App } from "../http/fastify-app.ts";
 import { admitShopper, type Limits } from "../http/limits.ts";
@@ -5,9 +6,9 @@ import type { IdentifyShopper } from "../http/shopper.ts";
 import { type ChangeParts, cancelOrder, payWithAnotherCard } from "../orders/change-order.ts";
 import { isOrderId } from "../orders/order-id.ts";
 import { orderReader } from "../orders/order-reader.ts";
-import { showOrder } from "../orders/show-order.ts";
+import { orderTag } from "../orders/order-tag.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
-import { keyHeaders, orderBody, paymentBody, refusals } from "../schemas.ts";
+import { acceptedOrder, cardIn, changedOrder, keyHeaders, paymentBody, refusals } from "../schemas.ts";
 
 const orderParams = Type.Object({ id: Type.String() });
 const security = [{ shopper: [] }];
@@ -30,13 +31,14 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
     "/orders/:id/payment",
     {
       schema: {
+        operationId: "payWithAnotherCard",
         summary: "Pay with another card while the hold lasts, after a decline or instead of the bank's question",
         tags: ["shopper"],
         security,
         params: orderParams,
         headers: keyHeaders,
         body: paymentBody,
-        response: { 202: orderBody, ...refusals(400, 401, 404, 409, 413, 415, 422, 429, 503) },
+        response: { 202: acceptedOrder, ...refusals(400, 401, 404, 409, 413, 415, 422, 429, 503) },
       },
       onRequest,
     },
@@ -47,10 +49,15 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
         parts,
         request.shopperId,
         id,
-        request.body.paymentMethod,
+        cardIn(request.body),
         request.headers["idempotency-key"] ?? null,
       );
-      return reply.code(202).header("location", `/orders/${id}`).header("retry-after", 1).send(showOrder(order, null));
+      return reply
+        .code(202)
+        .header("location", `/orders/${id}`)
+        .header("etag", orderTag(order))
+        .header("retry-after", 1)
+        .send(showOrder(order, null));
     },
   );
 
@@ -58,18 +65,21 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
     "/orders/:id",
     {
       schema: {
+        operationId: "cancelOrder",
         summary: "Cancel an order that is in line, or held and unpaid",
         tags: ["shopper"],
         security,
         params: orderParams,
-        response: { 200: orderBody, ...refusals(400, 401, 404, 409, 413, 415, 429, 503) },
+        response: { 200: changedOrder, ...refusals(400, 401, 404, 409, 413, 415, 429, 503) },
       },
       onRequest,
     },
-    async (request) => {
+    async (request, reply) => {
       const { id } = request.params;
       await requireOrder(request.shopperId, id);
-      return showOrder(await cancelOrder(parts, request.shopperId, id), null);
+      const order = await cancelOrder(parts, request.shopperId, id);
+      reply.header("etag", orderTag(order));
+      return showOrder(order, null);
     },
   );
 }

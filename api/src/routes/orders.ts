@@ -1,54 +1,52 @@
-import { isFinal, type Order } from "@holdfast/shared/order.ts";
+import { isFinal } from "@holdfast/shared/order.ts";
+import { showOrder } from "@holdfast/shared/show-order.ts";
 import { Type } from "typebox";
+import { matchesTag, sendTagged } from "../http/etag.ts";
 import type { App } from "../http/fastify-app.ts";
 import { admitReader, type Limits } from "../http/limits.ts";
 import type { IdentifyShopper } from "../http/shopper.ts";
-import type { ReadLine } from "../orders/line-status.ts";
 import { isOrderId } from "../orders/order-id.ts";
 import { listOrders, type OrderReaderParts, orderReader } from "../orders/order-reader.ts";
+import type { ReadStanding } from "../orders/order-standing.ts";
+import { orderTag } from "../orders/order-tag.ts";
 import type { OrderWatch } from "../orders/order-watch.ts";
-import { passedOverReporter } from "../orders/passed-over.ts";
+import { pageLimit, readCursor } from "../orders/page.ts";
 import { prepareWaiter } from "../orders/prefer.ts";
-import { showOrder } from "../orders/show-order.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
-import { orderBody, refusals, waitHeaders } from "../schemas.ts";
+import { followedOrder, notModified, orderHeaders, orderPage, pageQuery, refusals } from "../schemas.ts";
 
 export interface OrdersParts {
   readonly reader: OrderReaderParts;
-  readonly readLine: ReadLine;
+  readonly readStanding: ReadStanding;
   readonly watch: OrderWatch;
   readonly identify: IdentifyShopper;
   readonly limits: Limits;
 }
 
 /** `GET /orders/:id` and `GET /orders`: where a shopper's own orders stand. */
-export function orderRoutes(app: App, { reader, readLine, watch, identify, limits }: OrdersParts): void {
+export function orderRoutes(app: App, { reader, readStanding, watch, identify, limits }: OrdersParts): void {
   const onRequest = admitReader(limits, identify);
   const readOrder = orderReader(reader);
   const unknownOrder = unknownOrderTeller(reader);
-  const notePassedOver = passedOverReporter(reader);
-  const show = async (order: Order) => {
-    const line = order.status === "queued" ? await readLine(order) : null;
-    if (line !== null) notePassedOver(order, line);
-    return showOrder(order, line);
-  };
 
   app.get(
     "/orders/:id",
     {
       schema: {
+        operationId: "getOrder",
         summary: "Where an order stands",
         tags: ["shopper"],
         security: [{ shopper: [] }],
         params: Type.Object({ id: Type.String() }),
-        headers: waitHeaders,
-        response: { 200: orderBody, ...refusals(401, 404, 503) },
+        headers: orderHeaders,
+        response: { 200: followedOrder, 304: notModified, ...refusals(401, 404, 503) },
       },
       onRequest,
     },
     async (request, reply) => {
       const { shopperId } = request;
       const { id } = request.params;
+      const known = request.headers["if-none-match"];
       const getOrder = async () => {
         const order = isOrderId(id) ? await readOrder(shopperId, id) : null;
         // Somebody else's order and one that does not exist look alike.
@@ -56,9 +54,14 @@ export function orderRoutes(app: App, { reader, readLine, watch, identify, limit
         return order;
       };
       const waiter = prepareWaiter(request, reply, shopperId, id);
-      const order = await watch.answer(waiter, getOrder, ({ status }, changed) => isFinal(status) || changed);
+      // With a tag, any order that is another than the client's is an answer, whenever it changed:
+      // a client that still believes it queued waits for nothing.
+      const order = await watch.answer(waiter, getOrder, (seen, changed) => {
+        if (isFinal(seen.status)) return true;
+        return known === undefined ? changed : !matchesTag(known, orderTag(seen));
+      });
       if (!isFinal(order.status)) reply.header("retry-after", 1);
-      return show(order);
+      return sendTagged(reply, known, orderTag(order), async () => showOrder(order, await readStanding(order)));
     },
   );
 
@@ -66,13 +69,20 @@ export function orderRoutes(app: App, { reader, readLine, watch, identify, limit
     "/orders",
     {
       schema: {
+        operationId: "listOrders",
         summary: "One's own orders, newest first",
         tags: ["shopper"],
         security: [{ shopper: [] }],
-        response: { 200: Type.Array(orderBody), ...refusals(401, 503) },
+        querystring: pageQuery,
+        response: { 200: orderPage, ...refusals(400, 401, 503) },
       },
       onRequest,
     },
-    async (request) => Promise.all((await listOrders(reader, request.shopperId)).map(show)),
+    async (request) => {
+      const { limit, after } = request.query;
+      const page = await listOrders(reader, request.shopperId, pageLimit(limit), readCursor(after));
+      const orders = await Promise.all(page.orders.map(async (order) => showOrder(order, await readStanding(order))));
+      return { orders, next: page.next };
+    },
   );
 }

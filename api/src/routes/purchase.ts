@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Item } from "@holdfast/shared/item.ts";
-import type { Order } from "@holdfast/shared/order.ts";
+import type { Metadata, Order } from "@holdfast/shared/order.ts";
 import type { PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+import { showOrder } from "@holdfast/shared/show-order.ts";
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
 import { clientAddress } from "../http/client-address.ts";
@@ -10,19 +11,28 @@ import { Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../h
 import type { ItemCatalog } from "../items/item-catalog.ts";
 import { saleStatus } from "../items/sale-status.ts";
 import { type AcceptOrder, keyReused } from "../orders/accept-orders.ts";
-import type { ReadLine } from "../orders/line-status.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../orders/order-id.ts";
+import type { ReadStanding } from "../orders/order-standing.ts";
+import { orderTag } from "../orders/order-tag.ts";
 import type { OrderWatch } from "../orders/order-watch.ts";
 import { prepareWaiter } from "../orders/prefer.ts";
-import { showOrder } from "../orders/show-order.ts";
 import type { ReadView } from "../orders/view-reader.ts";
-import { acceptedOrder, maxAmountMinor, maybeAccepted, purchaseBody, purchaseHeaders, refusals } from "../schemas.ts";
+import {
+  acceptedOrder,
+  cardIn,
+  maxAmountMinor,
+  maxMetadataBytes,
+  maybeAccepted,
+  purchaseBody,
+  purchaseHeaders,
+  refusals,
+} from "../schemas.ts";
 
 export interface PurchaseParts {
   readonly items: ItemCatalog;
   readonly accept: AcceptOrder;
   readonly readView: ReadView;
-  readonly readLine: ReadLine;
+  readonly readStanding: ReadStanding;
   readonly watch: OrderWatch;
   readonly admit: onRequestHookHandler;
 }
@@ -32,11 +42,12 @@ export interface PurchaseParts {
  * line.
  */
 export function purchaseRoute(app: App, parts: PurchaseParts): void {
-  const { items, accept, readLine, watch } = parts;
+  const { items, accept, readStanding, watch } = parts;
   app.post(
     "/purchase/:itemId",
     {
       schema: {
+        operationId: "buy",
         summary: "Buy units of an item",
         tags: ["shopper"],
         security: [{ shopper: [] }],
@@ -67,6 +78,8 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
   const purchase = async (request: PurchaseCall, reply: FastifyReply, item: Item) => {
     const placedAtMs = Date.now();
     const { shopperId, body } = request;
+    const tooLarge = metadataRefusal(body.metadata);
+    if (tooLarge !== null) throw tooLarge;
     const key = request.headers["idempotency-key"];
     const refusal = saleRefusal(item, placedAtMs)?.problem ?? amountRefusal(item, body.quantity ?? 1);
     if (refusal !== null) {
@@ -87,12 +100,13 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
     return answer(reply, order);
   };
   const answer = async (reply: FastifyReply, order: Order) => {
-    const line = order.status === "queued" ? await readLine(order) : null;
+    const standing = await readStanding(order);
     return reply
       .code(202)
       .header("location", `/orders/${order.id}`)
+      .header("etag", orderTag(order))
       .header("retry-after", 1)
-      .send(showOrder(order, line));
+      .send(showOrder(order, standing));
   };
 }
 
@@ -132,8 +146,7 @@ function notOpenUntil(opensAtMs: number, nowMs: number): ReadyProblem {
 
 function amountRefusal({ priceMinor }: Item, quantity: number): Problem | null {
   if (priceMinor * quantity <= maxAmountMinor) return null;
-  const message = "times the price is more than one payment can take";
-  return new Problem("invalid_request", `body/quantity ${message}`, { fields: [{ field: "body/quantity", message }] });
+  return fieldProblem("body/quantity", "times the price is more than one payment can take");
 }
 
 async function findRepeated(
@@ -141,24 +154,25 @@ async function findRepeated(
   shopperId: string,
   idempotencyKey: string,
   itemId: string,
-  body: { quantity?: number; paymentMethod: string },
+  body: PurchaseCall["body"],
 ): Promise<Order | null> {
   // The view alone: it lives as long as a key is remembered, and Postgres shall not be asked by
   // everyone who comes too late.
   const order = await readView(shopperId, orderIdForKey(shopperId, idempotencyKey));
-  if (order && order.fingerprint !== requestFingerprint(itemId, body.quantity ?? 1, body.paymentMethod))
-    throw keyReused();
+  const { quantity = 1, metadata = null } = body;
+  if (order && order.fingerprint !== requestFingerprint(itemId, quantity, cardIn(body), metadata)) throw keyReused();
   return order;
 }
 
 function newRequest(
   item: Item,
   shopperId: string,
-  body: { quantity?: number; paymentMethod: string },
+  body: PurchaseCall["body"],
   idempotencyKey: string | undefined,
   placedAtMs: number,
 ): PurchaseRequest {
-  const { quantity = 1, paymentMethod } = body;
+  const { quantity = 1, metadata = null } = body;
+  const card = cardIn(body);
   const keyed = idempotencyKey !== undefined;
   return {
     orderId: keyed ? orderIdForKey(shopperId, idempotencyKey) : newOrderId(placedAtMs),
@@ -166,8 +180,20 @@ function newRequest(
     quantity,
     amountMinor: item.priceMinor * quantity,
     currency: item.currency,
-    paymentMethod,
+    card,
     placedAtMs,
-    fingerprint: keyed ? requestFingerprint(item.id, quantity, paymentMethod) : null,
+    fingerprint: keyed ? requestFingerprint(item.id, quantity, card, metadata) : null,
+    metadata,
   };
+}
+
+function metadataRefusal(metadata: Metadata | undefined): Problem | null {
+  if (metadata === undefined) return null;
+  const bytes = Object.entries(metadata).reduce((sum, entry) => sum + Buffer.byteLength(entry.join("")), 0);
+  if (bytes <= maxMetadataBytes) return null;
+  return fieldProblem("body/metadata", `is larger than ${maxMetadataBytes} bytes in all`);
+}
+
+function fieldProblem(field: string, message: string): Problem {
+  return new Problem("invalid_request", `${field} ${message}`, { fields: [{ field, message }] });
 }

@@ -12,6 +12,7 @@ export function sessionRoute(app: App, limits: Limits, config: TokenConfig): voi
     "/sessions",
     {
       schema: {
+        operationId: "createSession",
         summary: "Become a guest shopper",
         tags: ["anyone"],
         response: { 201: sessionBody, ...refusals(400, 413, 415, 429, 503) },

@@ -1,10 +1,9 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { shopperIdentifier } from "@holdfast/api/http/shopper.ts";
-import { showOrder } from "@holdfast/api/orders/show-order.ts";
-import { orderBody, purchaseBody } from "@holdfast/api/schemas.ts";
+import { cardIn, orderBody, purchaseBody } from "@holdfast/api/schemas.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
+import { showOrder } from "@holdfast/shared/show-order.ts";
 import { orderInLine } from "@holdfast/testing/purchases.ts";
 import closeWithGrace from "close-with-grace";
 import Fastify, { type onRequestHookHandler } from "fastify";
@@ -33,7 +32,7 @@ const security: { onRequest: onRequestHookHandler } = {
     done();
   },
 };
-const order = showOrder(orderInLine({ itemId: "bare" }), { decidedPlace: 0, itemLocked: false });
+const order = showOrder(orderInLine({ itemId: "bare" }), { position: 1, estimatedSeconds: 1, itemLocked: false });
 const response = { 200: orderBody, 202: orderBody };
 await redis.set("bare:order", JSON.stringify(order));
 
@@ -53,7 +52,7 @@ const decideBy = (route: string, decide: Decide) =>
     { schema: { params: Type.Object({ itemId: Type.String() }), body: purchaseBody, response } },
     async (request, reply) => {
       const shopperId = await identify(request);
-      const decided = await decide(request.params.itemId, shopperId, request.body.paymentMethod);
+      const decided = await decide(request.params.itemId, shopperId, cardIn(request.body));
       return reply.code(202).header("location", `/orders/${decided.id}`).send(showOrder(decided, null));
     },
   );

@@ -6,7 +6,7 @@ export default defineConfig({
     include: [
       "shared/test/order.test.ts",
       "shared/test/item.test.ts",
-      "api/test/show-order.test.ts",
+      "shared/test/show-order.test.ts",
       "worker/test/allocate.test.ts",
       "worker/test/classify-payment.test.ts",
       "worker/test/decide-settlement.test.ts",

@@ -3,7 +3,12 @@ import { advanceLine } from "@holdfast/shared/line.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
-import type { PackedPurchaseJob, PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
+import {
+  type PackedPurchaseJob,
+  type PurchaseJob,
+  type PurchaseRequest,
+  queuedOrder,
+} from "@holdfast/shared/purchase-job.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import type { Undecidable } from "./bisect-orders.ts";
 
@@ -98,25 +103,11 @@ async function writeRefusal(db: Database, itemId: string, { request, why }: Unde
  * would say the same.
  */
 function refusedOrder(itemId: string, request: PurchaseRequest): Order {
-  const { orderId: id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint } = request;
   return {
-    id,
-    shopperId,
-    itemId,
-    quantity,
-    amountMinor,
-    currency,
+    ...queuedOrder(itemId, request),
     status: "rejected",
     reason: "limit_exceeded",
-    paymentStatus: null,
-    declineCode: null,
-    placedAtMs,
-    reservedAtMs: null,
     settledAtMs: Date.now(),
-    holdExpiresAtMs: null,
     version: 1,
-    place: null,
-    clientSecret: null,
-    fingerprint,
   };
 }

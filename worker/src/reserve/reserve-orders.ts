@@ -162,11 +162,11 @@ async function writeDecisions(
       ${item ? takeUnits(item, countReserved(decisions)) : sql`select null::bigint as inventory, null::bigint as version`}
     ), decided as (
       insert into orders (
-        id, shopper_id, item_id, quantity, amount_minor, currency, payment_method, fingerprint, placed_at,
+        id, shopper_id, item_id, quantity, amount_minor, currency, payment_method, fingerprint, metadata, placed_at,
         status, reason, payment_status, reserved_at, settled_at, payment_due_at
       )
       select
-        d.id, d.shopper_id, ${itemId}, d.quantity, d.amount_minor, d.currency, d.payment_method, d.fingerprint, d.placed_at,
+        d.id, d.shopper_id, ${itemId}, d.quantity, d.amount_minor, d.currency, d.payment_method, d.fingerprint, d.metadata, d.placed_at,
         d.status, d.reason,
         case when d.status = 'reserved' then 'pending' end,
         case when d.status = 'reserved' then now() end,
@@ -178,13 +178,15 @@ async function writeDecisions(
         ${plainArray(column((d) => d.request.quantity))}::integer[],
         ${plainArray(column((d) => d.request.amountMinor))}::bigint[],
         ${column((d) => d.request.currency)}::text[],
-        ${column((d) => d.request.paymentMethod)}::text[],
+        ${column((d) => d.request.card)}::text[],
         ${column((d) => d.request.fingerprint)}::text[],
+        ${column(({ request: { metadata } }) => metadata && JSON.stringify(metadata))}::jsonb[],
         ${plainArray(column((d) => new Date(d.request.placedAtMs).toISOString()))}::timestamptz[],
         ${plainArray(column((d) => d.status))}::text[],
         ${column((d) => d.reason)}::text[]
       ) as d (
-        id, shopper_id, quantity, amount_minor, currency, payment_method, fingerprint, placed_at, status, reason
+        id, shopper_id, quantity, amount_minor, currency, payment_method, fingerprint, metadata, placed_at, status,
+        reason
       )
       where exists (select from item)
       returning id, status, reason, amount_minor, currency

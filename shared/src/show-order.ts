@@ -1,5 +1,4 @@
-import type { Order, OrderReason, OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
-import type { LineStatus } from "./line-status.ts";
+import type { Metadata, Order, OrderReason, OrderStatus, PaymentStatus } from "./order.ts";
 
 /** The order as `GET /orders/:id` shows it. Absent values are null, times ISO 8601 UTC. */
 export interface OrderBody {
@@ -12,16 +11,27 @@ export interface OrderBody {
   reason: OrderReason | null;
   message: string;
   position: number | null;
+  estimatedSeconds: number | null;
   payment: { status: PaymentStatus | null; clientSecret: string | null; declineCode: string | null };
+  metadata: Metadata | null;
   placedAt: string;
   reservedAt: string | null;
   settledAt: string | null;
   holdExpiresAt: string | null;
 }
 
-/** The order as its shopper sees it. `line` matters only while it is queued. */
-export function showOrder(order: Order, line: LineStatus | null): OrderBody {
-  const queued = order.status === "queued";
+/** What an order waits behind. */
+export interface Standing {
+  /** Its place among the queued orders of its item: 1 is next. Null where it has none. */
+  readonly position: number | null;
+  /** Until it is decided, or until its payment is tried; null where that is not known. */
+  readonly estimatedSeconds: number | null;
+  /** Whether the item's lock is held for those further ahead. */
+  readonly itemLocked: boolean;
+}
+
+/** @param standing null where it waits for nobody, or nobody has looked */
+export function showOrder(order: Order, standing: Standing | null): OrderBody {
   return {
     id: order.id,
     itemId: order.itemId,
@@ -30,10 +40,11 @@ export function showOrder(order: Order, line: LineStatus | null): OrderBody {
     currency: order.currency,
     status: order.status,
     reason: order.reason,
-    message: messageFor(order, line?.itemLocked ?? false),
-    // The count can lag a moment behind the worker; whoever is still queued is at least next.
-    position: queued && line && order.place !== null ? Math.max(1, order.place - line.decidedPlace) : null,
+    message: messageFor(order, standing?.itemLocked ?? false),
+    position: standing?.position ?? null,
+    estimatedSeconds: standing?.estimatedSeconds ?? null,
     payment: { status: order.paymentStatus, clientSecret: order.clientSecret, declineCode: order.declineCode },
+    metadata: order.metadata,
     placedAt: toIso(order.placedAtMs),
     reservedAt: order.reservedAtMs === null ? null : toIso(order.reservedAtMs),
     settledAt: order.settledAtMs === null ? null : toIso(order.settledAtMs),

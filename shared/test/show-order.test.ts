@@ -1,35 +1,39 @@
 import { queuedOrder } from "@holdfast/shared/purchase-job.ts";
 import { purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { describe, expect, test } from "vitest";
-import { showOrder } from "../src/orders/show-order.ts";
+import { showOrder } from "../src/show-order.ts";
 
 const queued = { ...queuedOrder("item_1", purchaseRequest({ placedAtMs: Date.UTC(2026, 0, 1) })), place: 12 };
 
 describe("what a shopper is shown", () => {
-  test("a queued order tells its place counted from what is decided", () => {
-    expect(showOrder(queued, { decidedPlace: 9, itemLocked: false })).toMatchObject({
+  test("a queued order tells its place and how long it takes to be decided", () => {
+    expect(showOrder(queued, { position: 3, estimatedSeconds: 2, itemLocked: false })).toMatchObject({
       status: "queued",
       position: 3,
+      estimatedSeconds: 2,
       message: "Waiting in line",
       placedAt: "2026-01-01T00:00:00.000Z",
       payment: { status: null, clientSecret: null, declineCode: null },
+      metadata: null,
       reservedAt: null,
       settledAt: null,
       holdExpiresAt: null,
     });
   });
 
-  test("nobody in line is told a place before the first", () => {
-    expect(showOrder(queued, { decidedPlace: 50, itemLocked: false }).position).toBe(1);
-  });
-
   test('a queued order whose item is locked is "Currently being purchased"', () => {
-    expect(showOrder(queued, { decidedPlace: 9, itemLocked: true }).message).toBe("Currently being purchased");
+    const standing = { position: 3, estimatedSeconds: 1, itemLocked: true };
+    expect(showOrder(queued, standing).message).toBe("Currently being purchased");
   });
 
-  test("without a look at the line, or without a place in it, no place is told", () => {
-    expect(showOrder(queued, null)).toMatchObject({ position: null, message: "Waiting in line" });
-    expect(showOrder({ ...queued, place: null }, { decidedPlace: 9, itemLocked: false }).position).toBeNull();
+  test("without a look at the line no place is told", () => {
+    const shown = showOrder(queued, null);
+    expect(shown).toMatchObject({ position: null, estimatedSeconds: null, message: "Waiting in line" });
+  });
+
+  test("what the shop sent with the purchase is shown as it came", () => {
+    const metadata = { "gift note": "To: you|me", address: "1 High St\nLeeds" };
+    expect(showOrder({ ...queued, metadata }, null).metadata).toEqual(metadata);
   });
 
   test("times are ISO 8601, and what the bank needs is handed on", () => {
@@ -71,8 +75,7 @@ describe("what a shopper is shown", () => {
     [{ status: "reserved", paymentStatus: "declined" }, "Reserved, the card was declined, try another one"],
     [{ status: "reserved", paymentStatus: "unknown" }, "Reserved, checking the payment"],
     [{ status: "reserved", paymentStatus: "refunded" }, "Reserved, payment refunded"],
-  ] as const)("%o reads “%s” and has no place in line", (change, message) => {
-    const shown = showOrder({ ...queued, ...change }, { decidedPlace: 9, itemLocked: false });
-    expect(shown).toMatchObject({ message, position: null });
+  ] as const)("%o reads “%s”", (change, message) => {
+    expect(showOrder({ ...queued, ...change }, null)).toMatchObject({ message, position: null });
   });
 });
