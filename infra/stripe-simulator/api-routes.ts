@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import qs from "qs";
 import { apiGate, type GateParts } from "./api-gate.ts";
-import type { CreateParameters } from "./payment-intents.ts";
+import { type ConfirmParameters, type CreateParameters, requireCard } from "./payment-intents.ts";
 import type { Provider } from "./provider.ts";
 import type { RefundParameters } from "./refunds.ts";
 import { parseSearch } from "./search-query.ts";
@@ -27,8 +27,8 @@ export function apiRoutes(app: FastifyInstance, provider: Provider, parts: GateP
   post<CreateParameters & Expandable>("/v1/payment_intents", (_id, { expand = [], ...body }) =>
     provider.expanded(provider.create(body), expand),
   );
-  post<{ payment_method?: string } & Expandable>("/v1/payment_intents/:id/confirm", (id, body) =>
-    provider.expanded(provider.confirm(id, body.payment_method), body.expand ?? []),
+  post<ConfirmParameters & Expandable>("/v1/payment_intents/:id/confirm", (id, body) =>
+    provider.expanded(provider.confirm(id, body), body.expand ?? []),
   );
   post<{ cancellation_reason?: string } & Expandable>("/v1/payment_intents/:id/cancel", (id, body) =>
     provider.expanded(provider.cancel(id, body.cancellation_reason), body.expand ?? []),
@@ -54,6 +54,12 @@ export function apiRoutes(app: FastifyInstance, provider: Provider, parts: GateP
     const query = queryOf(request);
     const list = listOf("/v1/payment_intents", provider.list(rules.listLagMs), query);
     return { ...list, data: list.data.map((intent) => provider.expanded(intent, query.expand ?? [])) };
+  });
+
+  get("/v1/confirmation_tokens/:id", (request) => provider.tokens.find(request.params.id));
+  post<{ payment_method?: string; return_url?: string }>("/v1/test_helpers/confirmation_tokens", (_id, body) => {
+    const { payment_method = "", return_url: returnUrl } = body;
+    return provider.tokens.create(requireCard(payment_method), { ...(returnUrl && { returnUrl }) });
   });
 
   post<RefundParameters>("/v1/refunds", (_id, body) => provider.refund(body));

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { isCurrency, minimumAmountMinor } from "./currencies.ts";
 import shapes from "./object-shapes.json" with { type: "json" };
 import { invalidRequest, StripeApiError } from "./stripe-error.ts";
-import { behaviourOf } from "./test-cards.ts";
+import { cardOf, type TestCard } from "./test-cards.ts";
 
 export interface PaymentIntent {
   id: string;
@@ -29,10 +29,15 @@ export interface PaymentIntent {
   [field: string]: unknown;
 }
 
-export interface CreateParameters {
+/** What a payment is confirmed with; its own method without either. */
+export interface ConfirmParameters {
+  payment_method?: string;
+  confirmation_token?: string;
+}
+
+export interface CreateParameters extends ConfirmParameters {
   amount?: string;
   currency?: string;
-  payment_method?: string;
   confirm?: string;
   metadata?: Record<string, string>;
 }
@@ -58,7 +63,11 @@ export function createIntent(
     const message = `Amount must be at least ${minimumAmountMinor(currency)} in the minor unit of ${currency}.`;
     throw invalidRequest(message, { code: "amount_too_small", param: "amount" });
   }
-  if (parameters.payment_method !== undefined) requireMethod(parameters.payment_method);
+  if (parameters.payment_method !== undefined) requireCard(parameters.payment_method);
+  requireOneMethod(parameters);
+  if (parameters.confirmation_token !== undefined && parameters.confirm !== "true") {
+    throw invalidRequest("A confirmation_token can only be used with confirm=true.", { param: "confirm" });
+  }
   const id = newId("pi");
   return {
     ...shapes.resources.payment_intent,
@@ -106,18 +115,17 @@ function requireCurrency(given: string | undefined, activated: readonly string[]
 }
 
 /**
- * Tries to collect the payment; the intent then has succeeded, or waits for the shopper or the
- * bank.
+ * Tries to collect a payment that is confirmable; it then has succeeded, or waits for the shopper
+ * or the bank.
  * @throws the 402 of a declined card; the intent then waits for another method
  */
 export function confirmIntent(intent: PaymentIntent, paymentMethod: string | undefined): void {
-  if (["succeeded", "canceled", "processing"].includes(intent.status)) throw unexpectedState(intent, "confirm");
   const method = paymentMethod ?? intent.payment_method;
   if (!method) throw invalidRequest("You cannot confirm this PaymentIntent because it's missing a payment method.");
-  const card = requireMethod(method);
+  const { behaviour } = requireCard(method);
   intent.payment_method = method;
   intent.next_action = null;
-  switch (card.kind) {
+  switch (behaviour.kind) {
     case "succeeds":
       succeedIntent(intent);
       return;
@@ -129,8 +137,24 @@ export function confirmIntent(intent: PaymentIntent, paymentMethod: string | und
       intent.status = "processing";
       return;
     case "declines":
-      throw failIntent(intent, card.code, card.declineCode, "Your card was declined.");
+      throw failIntent(intent, behaviour.code, behaviour.declineCode, "Your card was declined.");
   }
+}
+
+/** @throws 400 where the payment is beyond being confirmed, or two methods are named */
+export function requireConfirmable(intent: PaymentIntent, parameters: ConfirmParameters): void {
+  if (["succeeded", "canceled", "processing"].includes(intent.status)) throw unexpectedState(intent, "confirm");
+  requireOneMethod(parameters);
+}
+
+/**
+ * Stripe lets the request's `payment_method` win over the token's
+ * (https://docs.stripe.com/api/payment_intents/confirm); a shop that sends both has a mistake to
+ * find, so here it is refused, and not as a card's fault.
+ */
+function requireOneMethod({ payment_method, confirmation_token }: ConfirmParameters): void {
+  if (payment_method === undefined || confirmation_token === undefined) return;
+  throw invalidRequest("You may only specify one of these parameters: payment_method, confirmation_token.");
 }
 
 /** What the shopper said to their bank, or the bank to Stripe, while the intent waited for it. */
@@ -178,9 +202,10 @@ export function cancelIntent(intent: PaymentIntent, reason: string | undefined, 
   intent.next_action = null;
 }
 
-function requireMethod(paymentMethod: string) {
-  const behaviour = behaviourOf(paymentMethod);
-  if (behaviour) return behaviour;
+/** @throws 400 where there is no such payment method */
+export function requireCard(paymentMethod: string): TestCard {
+  const card = cardOf(paymentMethod);
+  if (card) return card;
   const message = `No such PaymentMethod: '${paymentMethod}'`;
   throw invalidRequest(message, { code: "resource_missing", param: "payment_method" });
 }

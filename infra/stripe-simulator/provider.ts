@@ -1,14 +1,17 @@
 import { type Charge, chargeOf, refundsOf } from "./charges.ts";
 import type { Clock } from "./clock.ts";
+import { ConfirmationTokens } from "./confirmation-tokens.ts";
 import { closeDispute, type Dispute, openDispute, refuseDisputed } from "./disputes.ts";
 import shapes from "./object-shapes.json" with { type: "json" };
 import {
+  type ConfirmParameters,
   type CreateParameters,
   cancelIntent,
   confirmIntent,
   createIntent,
   newId,
   type PaymentIntent,
+  requireConfirmable,
   resolveIntent,
 } from "./payment-intents.ts";
 import { createRefund, type Refund, type RefundParameters, refundedAmount, settleRefund } from "./refunds.ts";
@@ -48,14 +51,16 @@ interface Snapshot {
   disputes?: [string, Dispute][];
   createdAtMs?: [string, number][];
   chargedAtSeconds?: [string, number][];
+  tokens?: object;
 }
 
 /**
- * The provider's own books: intents, refunds, disputes, and the events about them. Each change
- * happens at once and announces itself to `onEvent`; wire format, keys, faults and delivery are
- * others' business.
+ * The provider's own books: intents, confirmation tokens, refunds, disputes, and the events about
+ * them. Each change happens at once and announces itself to `onEvent`; wire format, keys, faults
+ * and delivery are others' business.
  */
 export class Provider {
+  readonly tokens: ConfirmationTokens;
   readonly #intents = new Map<string, PaymentIntent>();
   /** By their payment. */
   readonly #refunds = new Map<string, Refund[]>();
@@ -67,24 +72,30 @@ export class Provider {
   readonly #rules: Readonly<Rules>;
   readonly #onEvent: (event: ProviderEvent) => void;
   constructor(clock: Clock, rules: Readonly<Rules>, onEvent: (event: ProviderEvent) => void) {
+    this.tokens = new ConfirmationTokens(clock, rules);
     this.#clock = clock;
     this.#rules = rules;
     this.#onEvent = onEvent;
   }
 
   create(parameters: CreateParameters): PaymentIntent {
+    const { confirm, confirmation_token: token } = parameters;
     const intent = createIntent(parameters, this.#clock.nowSeconds(), this.#rules.currencies);
+    if (token !== undefined) this.tokens.requireUsable(token); // now: a refusal leaves no payment behind
     this.#intents.set(intent.id, intent);
     this.#createdAtMs.set(intent.id, this.#clock.nowMs());
     this.announce("payment_intent.created", intent);
-    if (parameters.confirm === "true") this.confirm(intent.id, undefined);
+    if (confirm === "true") this.confirm(intent.id, token === undefined ? {} : { confirmation_token: token });
     return intent;
   }
 
-  confirm(id: string, paymentMethod: string | undefined): PaymentIntent {
+  confirm(id: string, parameters: ConfirmParameters): PaymentIntent {
     const intent = this.find(id);
+    requireConfirmable(intent, parameters);
+    const { confirmation_token: token, payment_method } = parameters;
+    const method = token === undefined ? payment_method : this.tokens.use(token, id);
     try {
-      confirmIntent(intent, paymentMethod);
+      confirmIntent(intent, method);
     } catch (error) {
       // A decline changes the intent; a refusal changes nothing, and is no event.
       if (error instanceof StripeApiError && error.status === 402) this.#announceStatus(intent);
@@ -241,17 +252,26 @@ export class Provider {
       disputes: [...this.#disputes],
       createdAtMs: [...this.#createdAtMs],
       chargedAtSeconds: [...this.#chargedAtSeconds],
+      tokens: this.tokens.snapshot(),
     };
     return snapshot;
   }
 
   restore(snapshot: object): void {
-    const { intents, refunds, disputes = [], createdAtMs = [], chargedAtSeconds = [] } = snapshot as Snapshot;
+    const {
+      intents,
+      refunds,
+      disputes = [],
+      createdAtMs = [],
+      chargedAtSeconds = [],
+      tokens = [],
+    } = snapshot as Snapshot;
     for (const [id, intent] of intents) this.#intents.set(id, intent);
     for (const [id, list] of refunds) this.#refunds.set(id, list);
     for (const [id, dispute] of disputes) this.#disputes.set(id, dispute);
     for (const [id, ms] of createdAtMs) this.#createdAtMs.set(id, ms);
     for (const [id, seconds] of chargedAtSeconds) this.#chargedAtSeconds.set(id, seconds);
+    this.tokens.restore(tokens);
   }
 
   #announceStatus(intent: PaymentIntent): void {

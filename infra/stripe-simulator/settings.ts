@@ -27,6 +27,8 @@ export interface SimulatorSettings {
   searchLagMs?: number | null;
   /** How long an idempotency key is remembered. */
   keyLifetimeMs?: number;
+  /** How long a confirmation token can be used that is made from now on. */
+  confirmationTokenLifeMs?: number;
 }
 
 /** How the provider behaves right now. */
@@ -40,9 +42,11 @@ export interface Rules {
   listLagMs: number;
   searchLagMs: number | null;
   keyLifetimeMs: number;
+  confirmationTokenLifeMs: number;
 }
 
 const dayMs = 24 * 3_600_000; // https://docs.stripe.com/api/idempotent_requests
+const halfDayMs = 12 * 3_600_000; // as in the example of https://docs.stripe.com/api/confirmation_tokens/object; its Android pages say 15 minutes
 
 export function defaultRules(): Rules {
   return {
@@ -55,6 +59,7 @@ export function defaultRules(): Rules {
     listLagMs: 0,
     searchLagMs: null,
     keyLifetimeMs: dayMs,
+    confirmationTokenLifeMs: halfDayMs,
   };
 }
 
