@@ -25,6 +25,9 @@ export interface GateParts {
 
 type WithId = { Params: { id: string } };
 
+/** Which of the account's keys a route takes: a browser has only the publishable one. */
+type TakenKeys = "secret" | "both";
+
 /**
  * Registers routes under /v1 that answer as the provider does on a good or a bad day: its keys are
  * checked, what is to go wrong goes wrong before or after the request is carried out, and a POST is
@@ -33,9 +36,9 @@ type WithId = { Params: { id: string } };
 export function apiGate(app: FastifyInstance, parts: GateParts) {
   const { rules, keys } = parts;
 
-  const get = (path: string, act: (request: FastifyRequest<WithId>) => object) => {
+  const get = (path: string, act: (request: FastifyRequest<WithId>) => object, taken: TakenKeys = "secret") => {
     app.get<WithId>(path, async (request, reply) => {
-      const fault = await begin(request, parts);
+      const fault = await begin(request, parts, taken);
       if (fault === "never") return reply.hijack();
       if (fault?.startsWith("reset")) return breakConnection(request, reply);
       if (fault?.startsWith("error")) throw somethingWentWrong();
@@ -43,9 +46,9 @@ export function apiGate(app: FastifyInstance, parts: GateParts) {
     });
   };
 
-  const post = <Body>(path: string, act: (id: string, body: Body) => object) => {
+  const post = <Body>(path: string, act: (id: string, body: Body) => object, taken: TakenKeys = "secret") => {
     app.post<WithId & { Body: Body | undefined }>(path, async (request, reply) => {
-      const fault = await begin(request, parts);
+      const fault = await begin(request, parts, taken);
       if (fault === "never") return reply.hijack();
       if (fault === "reset_before") return breakConnection(request, reply);
       const key = idempotencyKey(request);
@@ -74,12 +77,13 @@ export function apiGate(app: FastifyInstance, parts: GateParts) {
  * Notes a request, and lets go wrong what is to go wrong before it is carried out.
  * @returns the fault that is left to the caller
  */
-async function begin(request: FastifyRequest, { clock, rules, faults, seen }: GateParts): Promise<FaultKind | null> {
+async function begin(request: FastifyRequest, parts: GateParts, taken: TakenKeys): Promise<FaultKind | null> {
+  const { clock, rules, faults, seen } = parts;
   seen.push({ method: request.method, path: request.url, atMs: clock.nowMs() });
   const outage = outageOf(rules, clock);
   if (outage === "broken_connection") return "reset_before";
   if (outage) throw new StripeApiError(503, { type: "api_error", message: "The provider is unavailable." });
-  requireKey(request, rules.secretKey);
+  requireKey(request, rules.secretKey, taken);
   const fault = faults.pick(request.method, request.url);
   await sleep(rules.latencyMs + (fault?.kind === "latency" ? fault.ms : 0));
   if (fault?.kind === "permission") {
@@ -92,12 +96,22 @@ async function begin(request: FastifyRequest, { clock, rules, faults, seen }: Ga
   return fault?.kind ?? null;
 }
 
-function requireKey(request: FastifyRequest, only: string | null): void {
+function requireKey(request: FastifyRequest, only: string | null, taken: TakenKeys): void {
   const given = givenKey(request.headers.authorization ?? "");
   if (given === null) throw invalidRequest("You did not provide an API key.", {}, 401);
+  if (hasPublishableKey(request)) {
+    if (taken === "both") return;
+    const message = "This API call cannot be made with a publishable API key. Please use a secret API key.";
+    throw invalidRequest(message, { code: "secret_key_required" }, 403);
+  }
   if (only === null || given === only) return;
   const masked = `${given.slice(0, 8)}${"*".repeat(Math.max(0, given.length - 12))}${given.slice(8).slice(-4)}`;
   throw invalidRequest(`Invalid API Key provided: ${masked}`, {}, 401);
+}
+
+/** Whether it comes from a browser, which may only see what its shopper may. */
+export function hasPublishableKey(request: FastifyRequest): boolean {
+  return givenKey(request.headers.authorization ?? "")?.startsWith("pk_") ?? false;
 }
 
 /** Stripe takes a key as a bearer token, or as the user of Basic authentication. */

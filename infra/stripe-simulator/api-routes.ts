@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import qs from "qs";
-import { apiGate, type GateParts } from "./api-gate.ts";
+import { apiGate, type GateParts, hasPublishableKey } from "./api-gate.ts";
+import { browserToken, type TokenFromBrowser, viewForBrowser } from "./browser-api.ts";
 import { type ConfirmParameters, type CreateParameters, requireCard } from "./payment-intents.ts";
 import type { Provider } from "./provider.ts";
 import type { RefundParameters } from "./refunds.ts";
@@ -15,6 +16,7 @@ interface ListQuery {
   query?: string;
   page?: string;
   expand?: string[];
+  client_secret?: string;
 }
 
 type Expandable = { expand?: string[] };
@@ -47,8 +49,14 @@ export function apiRoutes(app: FastifyInstance, provider: Provider, parts: GateP
       data,
     };
   });
-  get("/v1/payment_intents/:id", (request) =>
-    provider.expanded(provider.find(request.params.id), queryOf(request).expand ?? []),
+  get(
+    "/v1/payment_intents/:id",
+    (request) => {
+      const { client_secret, expand = [] } = queryOf(request);
+      if (hasPublishableKey(request)) return viewForBrowser(provider.find(request.params.id), client_secret);
+      return provider.expanded(provider.find(request.params.id), expand);
+    },
+    "both",
   );
   get("/v1/payment_intents", (request) => {
     const query = queryOf(request);
@@ -56,6 +64,11 @@ export function apiRoutes(app: FastifyInstance, provider: Provider, parts: GateP
     return { ...list, data: list.data.map((intent) => provider.expanded(intent, query.expand ?? [])) };
   });
 
+  post<TokenFromBrowser>(
+    "/v1/confirmation_tokens",
+    (_id, body) => provider.tokens.create(...browserToken(body, parts.clock.nowMs())),
+    "both",
+  );
   get("/v1/confirmation_tokens/:id", (request) => provider.tokens.find(request.params.id));
   post<{ payment_method?: string; return_url?: string }>("/v1/test_helpers/confirmation_tokens", (_id, body) => {
     const { payment_method = "", return_url: returnUrl } = body;

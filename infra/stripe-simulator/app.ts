@@ -9,13 +9,15 @@ import { IdempotencyKeys } from "./idempotency.ts";
 import { Provider, type ProviderEvent } from "./provider.ts";
 import { rememberIn } from "./remember.ts";
 import { changeRules, defaultRules, type SimulatorSettings } from "./settings.ts";
+import { standInRoutes } from "./stand-in-routes.ts";
 import { invalidRequest, StripeApiError } from "./stripe-error.ts";
 import { WebhookSender } from "./webhooks.ts";
 
 /**
  * A payment provider that speaks Stripe's wire format: form-encoded requests, its error envelope,
  * idempotency keys, object shapes, test payment methods, signed webhooks. Everything is in memory.
- * `/_simulator` shows the ledger, takes settings, and plays the shopper's bank.
+ * `/_simulator` shows the ledger, takes settings, plays the shopper's bank, and serves a stand-in
+ * for the script that Stripe gives to browsers.
  * @param file where payments are remembered from one run to the next; nowhere unless given
  */
 export function buildSimulator({ file, ...settings }: SimulatorSettings & { file?: string }): FastifyInstance {
@@ -52,6 +54,7 @@ export function buildSimulator({ file, ...settings }: SimulatorSettings & { file
     return answerError(reply, invalidRequest(message, {}, 404));
   });
   apiRoutes(app, provider, { clock, rules, faults, keys, seen });
+  standInRoutes(app);
   controlRoutes(app, { provider, clock, faults, events, seen, configure });
   return app;
 }

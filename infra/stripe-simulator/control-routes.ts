@@ -53,8 +53,8 @@ function peopleRoutes(app: FastifyInstance, provider: Provider): void {
   // The shopper's bank: whoever holds the client secret says yes or no. Open to the storefront's
   // page, wherever it is served.
   app.post<{ Body: { client_secret: string; succeed: string } }>("/_simulator/authenticate", async (request, reply) => {
+    reply.header("access-control-allow-origin", "*"); // first: refusals are read there too
     const intent = provider.findBySecret(request.body.client_secret);
-    reply.header("access-control-allow-origin", "*");
     return { status: provider.resolve(intent.id, request.body.succeed === "true").status };
   });
   // A slow bank's decision on a payment that is processing.
