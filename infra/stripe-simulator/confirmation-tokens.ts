@@ -122,13 +122,15 @@ function noSuch(id: string, status: 400 | 404): StripeApiError {
   return invalidRequest(`No such confirmation_token: '${id}'`, { code: "resource_missing", param }, status);
 }
 
+const noAddress = { city: null, country: null, line1: null, line2: null, postal_code: null, state: null };
+
 /** The card as its token shows it: never its number. */
 function previewOf({ number }: TestCard, { expMonth = 12, expYear = 2040 }: TokenDetails): object {
   const brand = brandOf(number ?? "");
   return {
     type: "card",
     allow_redisplay: "unspecified",
-    billing_details: { address: null, email: null, name: null, phone: null, tax_id: null },
+    billing_details: { address: noAddress, email: null, name: null, phone: null, tax_id: null },
     card: {
       brand,
       checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: null },
