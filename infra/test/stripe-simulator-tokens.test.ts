@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
 import Stripe from "stripe";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Clock } from "../stripe-simulator/clock.ts";
+import { ConfirmationTokens } from "../stripe-simulator/confirmation-tokens.ts";
+import { requireCard } from "../stripe-simulator/payment-intents.ts";
 
 const hourMs = 3_600_000;
 
@@ -162,4 +165,12 @@ describe("confirmation tokens at the payment simulator, to the official SDK", ()
     await simulator.close(); // which writes to the file once more
     await rm(directory, { recursive: true });
   });
+});
+
+test("the simulator remembers so many tokens and no more: the oldest is then one that never was", () => {
+  const tokens = new ConfirmationTokens(new Clock(), { confirmationTokenLifeMs: hourMs });
+  const ids = Array.from({ length: 20_001 }, () => tokens.create(requireCard("pm_card_visa")).id);
+  expect(tokens.snapshot()).toHaveLength(20_000);
+  expect(() => tokens.requireUsable(ids[0] ?? "")).toThrow("No such confirmation_token");
+  expect(() => tokens.requireUsable(ids[1] ?? "")).not.toThrow();
 });
