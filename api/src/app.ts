@@ -1,6 +1,4 @@
-import { createRequire } from "node:module";
 import fastifyStatic from "@fastify/static";
-import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Database } from "@holdfast/shared/database.ts";
@@ -9,16 +7,19 @@ import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queu
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { ApiConfig } from "./config.ts";
+import { describeApi } from "./describe-api.ts";
 import { answerUnrouted } from "./http/allowed-methods.ts";
 import { discardUnwantedBodies, ignoreOffers } from "./http/broken-requests.ts";
 import { answerWhileClosing, type Closing, type ClosingLimits, closingLimits } from "./http/closing.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./http/connections.ts";
 import { contentSecurityPolicy, foreignPagePolicy } from "./http/content-security-policy.ts";
+import { shareWithOrigins } from "./http/cross-origin.ts";
 import { takeEmptyBodies } from "./http/empty-bodies.ts";
 import type { App } from "./http/fastify-app.ts";
 import { noticeForwarded } from "./http/forwarded-notice.ts";
 import { admitBuyer, registerLimits } from "./http/limits.ts";
 import { countAnswers, type Metrics } from "./http/metrics.ts";
+import { problemPages } from "./http/problem-pages.ts";
 import { answerProblem } from "./http/problems.ts";
 import { apiHeaders, secureHeaders } from "./http/secure-headers.ts";
 import { type LoadLimits, loadLimits, registerLoadShedding } from "./http/shed-load.ts";
@@ -64,7 +65,6 @@ export interface AppParts {
 
 const maxBodyBytes = 16 * 1024; // the largest valid body is under 1 KB
 const webRoot = new URL("../web/", import.meta.url);
-const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
 
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
@@ -72,6 +72,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const connections = { ...connectionLimits, ...parts.limits };
   const app = makeFastify(parts, connections);
 
+  answerUnrouted(app);
+  await shareWithOrigins(app, config.CORS_ORIGINS);
   // Before whatever refuses a request: it counts each of them, as its answer is counted.
   limitConnections(app, connections);
   // Whoever waits for an answer gets what is known, so that closing need not wait for them.
@@ -80,7 +82,6 @@ export async function buildApp(parts: AppParts): Promise<App> {
   discardUnwantedBodies(app);
   takeEmptyBodies(app);
   app.setErrorHandler(answerProblem);
-  answerUnrouted(app);
   app.decorateRequest("shopperId", "");
   countAnswers(app, parts.metrics);
   const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
@@ -94,6 +95,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   await app.register(async (scope) => {
     sendHeaders(scope, pageHeaders);
     await registerPages(scope, simulatorUrl);
+    problemPages(scope);
   });
   const limits = await registerLimits(app, { redis, keys }, config);
 
@@ -177,25 +179,6 @@ function sendHeaders(scope: App, headers: Readonly<Record<string, string>>): voi
   scope.addHook("onRequest", (_request, reply, done) => {
     reply.headers(headers);
     done();
-  });
-}
-
-async function describeApi(app: App): Promise<void> {
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "Holdfast",
-        version,
-        description: "A flash-sale purchase pipeline: buy with POST /purchase/{itemId}, then follow GET /orders/{id}.",
-      },
-      components: {
-        securitySchemes: {
-          shopper: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
-          operations: { type: "http", scheme: "basic" },
-        },
-      },
-    },
   });
 }
 

@@ -45,6 +45,12 @@ const variables = Type.Object({
   ),
   JWT_ISSUER: Type.Optional(Type.String({ description: "who issues shopper tokens (iss)" })),
   JWT_AUDIENCE: Type.Optional(Type.String({ description: "for whom shopper tokens are issued (aud)" })),
+  CORS_ORIGINS: Type.Optional(
+    Type.String({
+      pattern: "^\\s*https?://[^/,\\s]+(\\s*,\\s*https?://[^/,\\s]+)*\\s*$",
+      description: "origins of other storefronts whose pages may ask, https://shop.example, comma-separated",
+    }),
+  ),
   GUEST_SESSIONS: Type.Union([Type.Literal("on"), Type.Literal("off")], { default: "off", description: "on or off" }),
   OPS_PASSWORD: Type.Optional(
     Type.String({

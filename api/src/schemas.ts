@@ -1,7 +1,7 @@
 import { invariant } from "@holdfast/shared/invariant.ts";
 import { cancelReasons, type Metadata, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
 import { type Static, type TSchema, Type } from "typebox";
-import { problems } from "./http/problems.ts";
+import { type ProblemCode, problems } from "./http/problems.ts";
 
 /**
  * The bodies of the HTTP contract. Requests are checked against these without coercion; /docs is
@@ -27,6 +27,35 @@ export const maxQuantity = 1_000;
 /** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
 export const maxAmountMinor = 99_999_999;
 
+const exampleItem = {
+  id: "item_123",
+  name: "Poster",
+  price: 1_900,
+  currency: "eur",
+  available: 100,
+  status: "available",
+  opensAt: null,
+  closesAt: null,
+};
+const exampleOrder = {
+  id: "0199b4f0-6c1e-7f7a-9d5e-2f1c3a4b5d6e",
+  itemId: "item_123",
+  quantity: 1,
+  amount: 1_900,
+  currency: "eur",
+  status: "confirmed",
+  reason: null,
+  message: "Success",
+  position: null,
+  estimatedSeconds: null,
+  payment: { status: "succeeded", clientSecret: null, declineCode: null },
+  metadata: { email: "ann@example.com" },
+  placedAt: "2026-11-27T09:00:00.012Z",
+  reservedAt: "2026-11-27T09:00:00.087Z",
+  settledAt: "2026-11-27T09:00:01.654Z",
+  holdExpiresAt: null,
+};
+
 export const itemBody = Type.Object(
   {
     id: Type.String(),
@@ -38,7 +67,7 @@ export const itemBody = Type.Object(
     opensAt: nullable(instant),
     closesAt: nullable(instant),
   },
-  { title: "Item" },
+  { title: "Item", examples: [exampleItem] },
 );
 
 export const orderBody = Type.Object(
@@ -72,7 +101,7 @@ export const orderBody = Type.Object(
     settledAt: nullable(instant),
     holdExpiresAt: nullable(instant),
   },
-  { title: "Order" },
+  { title: "Order", examples: [exampleOrder] },
 );
 
 /** Exactly one of the two: what the provider takes as a card. */
@@ -109,10 +138,15 @@ export const purchaseBody = Type.Object(
     ...card,
     metadata: Type.Optional(metadata),
   },
-  { additionalProperties: false, ...oneCard },
+  {
+    title: "Purchase",
+    additionalProperties: false,
+    ...oneCard,
+    examples: [{ quantity: 1, paymentMethod: "pm_card_visa", metadata: { email: "ann@example.com" } }],
+  },
 );
 
-export const paymentBody = Type.Object(card, { additionalProperties: false, ...oneCard });
+export const paymentBody = Type.Object(card, { title: "Payment", additionalProperties: false, ...oneCard });
 
 /** The card that a checked body names. */
 export function cardIn(body: Static<typeof paymentBody>): string {
@@ -153,7 +187,14 @@ export const keyHeaders = Type.Object({
 
 export const purchaseHeaders = Type.Object({ ...waitHeaders.properties, ...keyHeaders.properties });
 
-export const sessionBody = Type.Object({ token: Type.String(), shopperId: Type.String(), expiresAt: instant });
+export const sessionBody = Type.Object(
+  {
+    token: Type.String({ description: "sent as Authorization: Bearer …" }),
+    shopperId: Type.String(),
+    expiresAt: instant,
+  },
+  { title: "Session" },
+);
 
 export const opsItemRequest = Type.Object(
   {
@@ -171,7 +212,7 @@ export const opsItemRequest = Type.Object(
     paymentRetries: Type.Optional(Type.Integer({ minimum: 0, maximum: 20, default: 0 })),
     maxPerShopper: Type.Optional(nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }))),
   },
-  { additionalProperties: false },
+  { title: "ItemTerms", additionalProperties: false },
 );
 
 export const opsItemBody = Type.Object(
@@ -202,11 +243,10 @@ export const restockRequest = Type.Object(
     units: Type.Integer({
       minimum: -10_000_000,
       maximum: 10_000_000,
-
       description: "negative withdraws",
     }),
   },
-  { additionalProperties: false },
+  { title: "Restock", additionalProperties: false },
 );
 
 export const booksBody = Type.Object(
@@ -254,18 +294,32 @@ export const problemBody = Type.Object(
     errors: Type.Optional(Type.Array(Type.Object({ field: Type.String(), message: Type.String() }))),
     requestId: Type.Optional(Type.String()),
   },
-  { title: "Problem", description: "RFC 9457" },
+  {
+    title: "Problem",
+    description: "RFC 9457",
+    examples: [
+      {
+        type: "/problems/out_of_stock",
+        title: "Out of stock",
+        status: 409,
+        detail: "All units are sold or held for others. A unit may come back if a payment fails.",
+        code: "out_of_stock",
+      },
+    ],
+  },
 );
 
 const etagHeader = { etag: { type: "string", description: "what If-None-Match takes" } };
 const retryAfterHeader = { "retry-after": { type: "integer", description: "seconds" } };
 const cacheHeaders = { ...etagHeader, "cache-control": { type: "string" } };
-const appliedHeader = { "preference-applied": { type: "string", description: "wait=N, where it was asked for" } };
+const appliedHeader = {
+  "preference-applied": { type: "string", description: "wait=N, where it was asked for", "x-optional": true },
+};
 const locationHeader = { location: { type: "string", description: "where to follow the order: /orders/{id}" } };
 
-/** An answer's schema with its headers, for the description. */
-function withHeaders<T extends TSchema>(schema: T, description: string, headers: object): T {
-  return { ...schema, "x-response-description": description, headers };
+/** An answer's schema with what is said of the answer, and its headers, for the description. */
+export function described<T extends TSchema>(schema: T, description: string, headers?: object): T {
+  return { ...schema, "x-response-description": description, ...(headers && { headers }) };
 }
 
 export const orderPage = Type.Object(
@@ -275,36 +329,72 @@ export const orderPage = Type.Object(
   },
   { title: "OrderPage" },
 );
-export const followedOrder = withHeaders(orderBody, "the order", {
+export const followedOrder = described(orderBody, "the order", {
   ...etagHeader,
-  ...retryAfterHeader,
+  "retry-after": { type: "integer", description: "seconds, while it is not final", "x-optional": true },
   ...appliedHeader,
 });
-export const acceptedOrder = withHeaders(orderBody, "the order, in line or as it stands", {
+export const acceptedOrder = described(orderBody, "the order, in line or as it stands", {
   ...locationHeader,
   ...etagHeader,
   ...retryAfterHeader,
   ...appliedHeader,
 });
-export const changedOrder = withHeaders(orderBody, "the order, cancelled", etagHeader);
-export const cachedItem = withHeaders(itemBody, "the item", cacheHeaders);
-export const cachedItems = withHeaders(Type.Array(itemBody), "all items, by id", cacheHeaders);
+export const changedOrder = described(orderBody, "the order, cancelled", etagHeader);
+export const cachedItem = described(itemBody, "the item", cacheHeaders);
+export const cachedItems = described(Type.Array(itemBody), "all items, by id", cacheHeaders);
 /** No schema: there is no body. */
 export const notModified = { description: "it is as the client has it", type: "null", headers: etagHeader } as const;
 
+const fromAny = ["rate_limited", "headers_too_large", "internal", "unavailable"] as const;
+
+/** What a JSON body may be refused for, whatever it is about. */
+export const bodyRefusals = ["invalid_request", "payload_too_large", "unsupported_media_type"] as const;
+
 /**
- * The refusals a route may answer, as its OpenAPI responses; 429, 431, 500 and 503 may come from
- * any.
+ * The refusals a route may answer, as its OpenAPI responses, by status; some may come from any
+ * route.
  */
-export function refusals(...statuses: number[]) {
-  const content = { "application/problem+json": { schema: problemBody } };
-  const refusal = { description: "a refusal", content };
-  return Object.fromEntries([...statuses, 429, 431, 500, 503].map((status) => [status, refusal]));
+export function refusals(...codes: ProblemCode[]) {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of [...codes, ...fromAny]) {
+    const { status } = problems[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries([...byStatus].map(([status, some]) => [status, refusal(status, some)]));
 }
+
+function refusal(status: number, codes: readonly ProblemCode[]) {
+  const description = codes.map((code) => `\`${code}\`: ${problems[code].title}`).join("; ");
+  const content = { "application/problem+json": { schema: problemBody } };
+  const headers = refusalHeaders(status);
+  return { description, ...(headers && { headers }), content };
+}
+
+function refusalHeaders(status: number) {
+  const limits = { "ratelimit-limit": number, "ratelimit-remaining": number, "ratelimit-reset": number };
+  switch (status) {
+    case 401:
+      return { "www-authenticate": { type: "string" } };
+    case 429:
+      return { ...retryAfterHeader, ...limits };
+    case 503:
+      return retryAfterHeader;
+    default:
+      return null;
+  }
+}
+const number = { type: "integer", "x-optional": true };
 
 /** The 503 of a purchase. */
 export const maybeAccepted = {
-  description: "a refusal; with a Location where the order may be in line all the same",
-  headers: { location: { type: "string", description: "where to look for the order" } },
-  content: { "application/problem+json": { schema: problemBody } },
+  ...refusal(503, ["busy", "unavailable"]),
+  headers: {
+    ...retryAfterHeader,
+    location: {
+      type: "string",
+      description: "where to look for the order, which may be in line all the same",
+      "x-optional": true,
+    },
+  },
 };

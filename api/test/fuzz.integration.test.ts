@@ -47,6 +47,8 @@ const examples: Examples = {
     "pm_card_authenticationRequired",
     "pm_simulator_processing",
   ],
+  confirmationToken: ["ctoken_1", "ctoken_2"],
+  "if-none-match": ["*", '"0"', 'W/"1", "2"'],
   prefer: ["wait=0", "wait=30", "respond-async", "wait"], // the wait is cut short when it is sent
   quantity: [1, 1, 2],
   price: [1, 4_900, 4_900],

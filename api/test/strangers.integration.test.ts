@@ -165,7 +165,7 @@ describe("a stranger", () => {
       .filter(({ method }) => method !== "HEAD" && method !== "OPTIONS")
       .filter(({ url }) => !/^\/ops(\/?\*?$|\/queues)/.test(url))
       .map(({ method, url }) => `${String(method)} ${url}`);
-    const pages = ["GET *", "GET /storefront.json"];
+    const pages = ["GET *", "GET /problems", "GET /problems/:code", "GET /storefront.json"];
     const undescribed = known.filter((route) => !described.includes(route) && !route.startsWith("GET /docs"));
     expect(undescribed.sort()).toEqual(pages);
     expect(described.filter((route) => !known.includes(route))).toEqual([]);
@@ -194,7 +194,7 @@ describe("a stranger", () => {
       const { requestId, ...problem } = answer.json<Record<string, unknown>>();
       expect(requestId).toEqual(expect.any(String));
       expect(problem).toEqual({
-        type: "urn:holdfast:problem:internal",
+        type: "/problems/internal",
         title: "Something went wrong on our side",
         status: 500,
         detail: "The error was noted; the request id helps us find it.",

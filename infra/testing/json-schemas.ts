@@ -8,6 +8,9 @@ export interface JsonSchema {
   readonly required?: readonly string[];
   readonly items?: JsonSchema;
   readonly anyOf?: readonly JsonSchema[];
+  /** Alternatives that say which properties there are: exactly one of them. */
+  readonly oneOf?: readonly { readonly required: readonly string[] }[];
+  readonly patternProperties?: Readonly<Record<string, JsonSchema>>;
   readonly enum?: readonly unknown[];
   readonly pattern?: string;
   readonly format?: string;
@@ -39,6 +42,11 @@ function fittingAny(schema: JsonSchema, examples: Examples): fc.Arbitrary<unknow
   }
   switch (schema.type as string | undefined) {
     case "object": {
+      if (schema.oneOf) return fc.oneof(...alternatives(schema).map((one) => fittingAny(one, examples)));
+      const [names, values] = Object.entries(schema.patternProperties ?? {})[0] ?? [];
+      if (names !== undefined && values) {
+        return fc.dictionary(fittingString({ pattern: names }), fitting(values, examples), { maxKeys: 3 });
+      }
       const fields = Object.entries(schema.properties ?? {}).map(([field, s]) => [field, fitting(s, examples, field)]);
       const requiredKeys = [...(schema.required ?? [])];
       return fc.record(Object.fromEntries(fields) as Record<string, fc.Arbitrary<unknown>>, { requiredKeys });
@@ -60,6 +68,15 @@ function fittingAny(schema: JsonSchema, examples: Examples): fc.Arbitrary<unknow
     default:
       throw new Error(`No values are known for the type ${String(schema.type)}`);
   }
+}
+
+function alternatives({ oneOf = [], ...schema }: JsonSchema): JsonSchema[] {
+  return oneOf.map(({ required }) => {
+    const others = new Set(oneOf.flatMap((one) => one.required).filter((name) => !required.includes(name)));
+    const properties = Object.entries(schema.properties ?? {}).filter(([name]) => !others.has(name));
+    const all = [...(schema.required ?? []), ...required];
+    return { ...schema, properties: Object.fromEntries(properties), required: all };
+  });
 }
 
 function fittingString({ pattern, format, minLength = 0, maxLength = 300 }: JsonSchema): fc.Arbitrary<string> {

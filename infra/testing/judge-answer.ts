@@ -28,8 +28,9 @@ export function answerJudge(operations: readonly Operation[]): Judge {
       return { operation, faults: malformed ? faults : [...faults, `${answer.status} is not documented`] };
     }
     if (answer.status < 300) {
-      const missing = Object.keys(documented.headers ?? {}).filter((name) => answer.headers[name] === undefined);
-      for (const name of missing) faults.push(`${answer.status} without its documented header ${name}`);
+      const promised = Object.entries(documented.headers ?? {}).filter(([, { required }]) => required === true);
+      const missing = promised.filter(([name]) => answer.headers[name] === undefined);
+      for (const [name] of missing) faults.push(`${answer.status} without its documented header ${name}`);
     }
     const content = Object.entries(documented.content ?? {})[0];
     if (content && request.method !== "HEAD") {
@@ -72,7 +73,7 @@ function readinessFaults({ status, headers }: Answer): string[] {
 /** What is no operation is refused, or a page. */
 function strayFaults({ method }: FuzzRequest, answer: Answer): string[] {
   const page = ["GET", "HEAD"].includes(method) && answer.status < 400;
-  return page || [400, 401, 403, 404, 413, 415].includes(answer.status)
+  return page || [400, 401, 403, 404, 405, 413, 415].includes(answer.status)
     ? []
     : [`${answer.status} where there is nothing`];
 }

@@ -17,7 +17,7 @@ interface OpenApiOperation {
     Record<
       string,
       {
-        readonly headers?: Readonly<Record<string, { readonly schema: JsonSchema }>>;
+        readonly headers?: Readonly<Record<string, { readonly required?: boolean; readonly schema: JsonSchema }>>;
         readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>>;
       }
     >
@@ -32,9 +32,21 @@ export interface Operation extends OpenApiOperation {
   readonly path: string;
 }
 
+type Described = OpenApi & { readonly components: { readonly schemas: Readonly<Record<string, unknown>> } };
+
+/** The description with each reference replaced by the schema it names; none refers to itself. */
+function resolveReferences<T>(value: T, schemas: Readonly<Record<string, unknown>>): T {
+  if (Array.isArray(value)) return value.map((one) => resolveReferences(one, schemas)) as T;
+  if (value === null || typeof value !== "object") return value;
+  const { $ref } = value as { $ref?: unknown };
+  if (typeof $ref === "string") return resolveReferences(schemas[$ref.split("/").at(-1) ?? ""], schemas) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, resolveReferences(one, schemas)])) as T;
+}
+
 /** The operations that a running API says it has. */
 export async function operationsOf(app: App): Promise<Operation[]> {
-  const { paths } = (await app.inject("/docs/json")).json<OpenApi>();
+  const description = (await app.inject("/docs/json")).json<Described>();
+  const { paths } = resolveReferences(description, description.components.schemas);
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ ...operation, path, method: method.toUpperCase() })),
   );

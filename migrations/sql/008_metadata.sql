@@ -13,8 +13,8 @@ create trigger orders_fixed before update on orders for each row
     (new.id, new.shopper_id, new.item_id, new.quantity, new.amount_minor, new.currency, new.placed_at, new.metadata)
   ) execute function refuse_change();
 
--- A card that could not even be tried, such as a confirmation token that grew stale in line, counts
--- for none.
+-- How many of the cards could not even be tried, such as a confirmation token that grew stale in
+-- line: they do not count among those an item allows.
 alter table orders
-  drop constraint orders_payment_cards_check,
-  add constraint cards_counted check (payment_cards >= 0) not valid;
+  add column payment_untried integer not null default 0,
+  add constraint untried_counted check (payment_untried >= 0) not valid;

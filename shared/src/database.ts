@@ -45,6 +45,7 @@ interface OrderTable {
   payment_status: PaymentStatus | null;
   payment_attempt: Generated<number>;
   payment_cards: Generated<number>;
+  payment_untried: Generated<number>;
   payment_intent_id: string | null;
   payment_started_at: Date | null;
   payment_key_exhausted: Generated<boolean>;

@@ -4,7 +4,11 @@ import type { Metadata, Order } from "./order.ts";
 import { restoreId, shortenId } from "./short-id.ts";
 
 /** What tells the provider's confirmation tokens from its payment methods. */
-export const confirmationTokenPrefix = "ctoken_";
+const confirmationTokenPrefix = "ctoken_";
+
+export function isConfirmationToken(card: string): boolean {
+  return card.startsWith(confirmationTokenPrefix);
+}
 
 /** One shopper's purchase, as it waits in line. */
 export interface PurchaseRequest {

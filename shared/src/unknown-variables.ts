@@ -11,6 +11,7 @@ export const ourVariables = [
   "JWKS_URL",
   "JWT_ISSUER",
   "JWT_AUDIENCE",
+  "CORS_ORIGINS",
   "GUEST_SESSIONS",
   "STRIPE_SECRET_KEY",
   "STRIPE_API_BASE",

@@ -142,16 +142,30 @@ describe("an error by its class", () => {
     expect(classifyError(fault, "charge")).toMatchObject({ kind: "unknown", cause: "no_answer" });
   });
 
-  test.each(["payment_method", "confirmation_token"])("a charge refused for its %s is declined", (param) => {
-    const refused = new errors.StripeInvalidRequestError(raw({ code: "resource_missing", param }));
+  test("a charge refused for its payment_method is declined", () => {
+    const refused = new errors.StripeInvalidRequestError(raw({ code: "resource_missing", param: "payment_method" }));
     expect(classifyError(refused, "charge")).toEqual({
       kind: "declined",
       ...noIntent,
       declineCode: "resource_missing",
     });
-    expect(classifyError(new errors.StripeInvalidRequestError(raw({ param })), "charge")).toMatchObject({
-      declineCode: "invalid_request",
-    });
+    const nameless = new errors.StripeInvalidRequestError(raw({ param: "payment_method" }));
+    expect(classifyError(nameless, "charge")).toMatchObject({ declineCode: "invalid_request" });
+  });
+
+  test("a charge refused for its confirmation_token was no try; asked about, the token says nothing", () => {
+    const refused = new errors.StripeInvalidRequestError(raw({ param: "confirmation_token" }));
+    expect(classifyError(refused, "charge")).toEqual({ kind: "untried", ...noIntent });
+    expect(classifyError(refused, "question")).toMatchObject({ kind: "unknown", cause: "refused" });
+    const intent = {
+      id: "pi_1",
+      status: "requires_payment_method",
+      amount: 1,
+      currency: "eur",
+      metadata: { attempt: "1" },
+    };
+    const onIntent = new errors.StripeInvalidRequestError(raw({ param: "confirmation_token", payment_intent: intent }));
+    expect(classifyError(onIntent, "charge")).toMatchObject({ kind: "untried", paymentIntentId: "pi_1" });
   });
 
   test.each(["currency", "amount", undefined])(

@@ -11,6 +11,7 @@ const held: OrderAtHand = {
   attempt: 1,
   sent: true,
   cards: 1,
+  untried: 0,
   paymentRetries: 0,
   releasing: null,
   refundedMinor: 0,
@@ -20,6 +21,7 @@ const about = { paymentIntentId: "pi_1", madeByAttempt: 1, amountMinor: 1_999, c
 const nothingBack = { refundsSeen: true, refundedMinor: 0, refundPending: false, disputed: false };
 const paid: Paid & { kind: "paid" } = { kind: "paid", ...about, ...nothingBack };
 const declined: PaymentOutcome = { kind: "declined", ...about, declineCode: "lost_card" };
+const untried: PaymentOutcome = { kind: "untried", ...about };
 const canceled: PaymentOutcome = { kind: "canceled", ...about };
 const needsShopper: PaymentOutcome = { kind: "needs_shopper", ...about, clientSecret: "s" };
 const processing: PaymentOutcome = { kind: "processing", ...about };
@@ -31,7 +33,7 @@ const unknown: Unknown = {
   keyExhausted: false,
   paymentIntentId: null,
 };
-const everything = [paid, declined, canceled, needsShopper, processing, neverMade, unknown];
+const everything = [paid, declined, untried, canceled, needsShopper, processing, neverMade, unknown];
 const releases = [null, "hold_expired", "by_shopper"] as const;
 
 const asked = { hints: 0, unmatched: null, withoutCall: false };
@@ -111,11 +113,30 @@ describe("an order that is held", () => {
   });
 
   test("has noted what the provider said of its payment", () => {
-    const said = { do: "note", paymentIntentId: "pi_1", declineCode: null, unknown: null };
+    const said = { do: "note", paymentIntentId: "pi_1", declineCode: null, unknown: null, untried: false };
     expect(decide({}, needsShopper)).toEqual({ ...said, paymentStatus: "requires_action" });
     expect(decide({}, processing)).toEqual({ ...said, paymentStatus: "processing" });
     expect(decide({}, unknown)).toEqual({ ...said, paymentStatus: "unknown", paymentIntentId: null, unknown });
   });
+
+  test("keeps its unit and asks for the card again where that could not be tried, whatever the item allows", () => {
+    const asksAgain = { do: "note", paymentStatus: "declined", declineCode: "stale_token", untried: true };
+    expect(decide({}, untried)).toMatchObject({ ...asksAgain, paymentIntentId: "pi_1" });
+    expect(decide({ cards: 3, untried: 2 }, { ...untried, paymentIntentId: null })).toMatchObject(asksAgain);
+    // Those do not count among the cards that an item allows.
+    expect(decide({ cards: 2, untried: 1 }, declined)).toMatchObject({ do: "cancel" });
+    expect(decide({ cards: 2, untried: 1, paymentRetries: 1 }, declined)).toMatchObject({ do: "note", untried: false });
+  });
+
+  test.each(["hold_expired", "by_shopper"] as const)(
+    "that is released (%s) ends with a card that could not be tried",
+    (releasing) => {
+      const cancelled = { do: "cancel", reason: releasing, search: false };
+      expect(decide({ releasing }, untried)).toMatchObject({ ...cancelled, paymentIntentId: "pi_1", open: true });
+      const nothingMade = { ...untried, paymentIntentId: null };
+      expect(decide({ releasing }, nothingMade)).toMatchObject({ ...cancelled, paymentIntentId: null, open: false });
+    },
+  );
 
   test("waits for another card where the item allows one and nobody releases the hold", () => {
     const retry = { paymentRetries: 1 };

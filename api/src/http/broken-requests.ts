@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { App } from "./fastify-app.ts";
-import { type ProblemCode, problems } from "./problems.ts";
+import { type ProblemCode, problems, problemTypeOf } from "./problems.ts";
 
 const lingerMs = 1_000; // time to read the answer, for a client that is still sending
 
@@ -23,7 +23,7 @@ export function answerBrokenRequest(error: BrokenRequest, socket: Socket): void 
   if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) return void socket.destroy();
   const code = problemCode(error.code);
   const { status, title } = problems[code];
-  const body = JSON.stringify({ type: `urn:holdfast:problem:${code}`, title, status, detail: details[code], code });
+  const body = JSON.stringify({ type: problemTypeOf(code), title, status, detail: details[code], code });
   const head = [
     `HTTP/1.1 ${status} ${title}`,
     "connection: close",

@@ -72,7 +72,7 @@ export async function registerLimits(
     return async (request) => {
       if (redis.status !== "ready") return; // no use waiting for it here
       const result = await check(request);
-      if (!result.isAllowed && result.isExceeded) throw slowDown(result.ttlInSeconds * 1000);
+      if (!result.isAllowed && result.isExceeded) throw slowDown(result.ttlInSeconds * 1000, max);
     };
   };
   const { ADDRESS_RATE_PER_MINUTE: addressRate, SHOPPER_RATE_PER_MINUTE: shopperRate } = config;
@@ -100,7 +100,7 @@ function instantLimit(max: number, keyOf: (request: FastifyRequest) => string): 
   const count = windowCounter(max, windowMs);
   return (request) => {
     const remainingMs = count(keyOf(request));
-    if (remainingMs !== null) throw slowDown(remainingMs);
+    if (remainingMs !== null) throw slowDown(remainingMs, max);
   };
 }
 

@@ -4,35 +4,110 @@ import { TooManyWaiting } from "../coalesce.ts";
 import { apiHeaders } from "./secure-headers.ts";
 
 /**
- * Every refusal there is, in one catalogue: code → status and title. Answers are RFC 9457 problem
- * details; `code` is what programs go by and never changes.
+ * Every refusal there is, in one catalogue: code → status, title, and what to do about it, which is
+ * what its page under /problems says. Answers are RFC 9457 problem details; `code` is what programs
+ * go by and never changes.
  */
 export const problems = {
-  unauthenticated: { status: 401, title: "Sign in first" },
-  foreign_page: { status: 403, title: "Not from another page" },
-  order_not_found: { status: 404, title: "Order not found" },
-  item_not_found: { status: 404, title: "Item not found" },
-  job_not_found: { status: 404, title: "Job not found" },
-  route_not_found: { status: 404, title: "There is nothing here" },
-  method_not_allowed: { status: 405, title: "That cannot be done here" },
-  out_of_stock: { status: 409, title: "Out of stock" },
-  sale_not_open: { status: 409, title: "The sale is not open yet" },
-  sale_ended: { status: 409, title: "The sale is over" },
-  payment_in_progress: { status: 409, title: "A payment is under way" },
-  payment_not_expected: { status: 409, title: "No other card is expected" },
-  order_settled: { status: 409, title: "The order is settled" },
-  job_not_dead: { status: 409, title: "The job is not dead" },
-  insufficient_inventory: { status: 409, title: "Fewer units are unsold" },
-  invalid_request: { status: 400, title: "The request does not fit" },
-  request_timeout: { status: 408, title: "The request took too long" },
-  payload_too_large: { status: 413, title: "The body is too large" },
-  unsupported_media_type: { status: 415, title: "The body must be application/json" },
-  idempotency_key_reused: { status: 422, title: "This Idempotency-Key was used for another purchase" },
-  rate_limited: { status: 429, title: "Too many requests" },
-  headers_too_large: { status: 431, title: "The headers are too large" },
-  busy: { status: 503, title: "Too many are in line" },
-  unavailable: { status: 503, title: "Not available at the moment" },
-  internal: { status: 500, title: "Something went wrong on our side" },
+  unauthenticated: {
+    status: 401,
+    title: "Sign in first",
+    remedy: "Send a shopper's token that is valid and not expired, or sign in as operations.",
+  },
+  foreign_page: {
+    status: 403,
+    title: "Not from another page",
+    remedy: "Operations act from their own page, or by a program that is no browser.",
+  },
+  order_not_found: {
+    status: 404,
+    title: "Order not found",
+    remedy:
+      "There is none with this id, or it is somebody else's. After a fault the detail says whether orders in line were lost.",
+  },
+  item_not_found: { status: 404, title: "Item not found", remedy: "GET /items lists what there is." },
+  job_not_found: { status: 404, title: "Job not found", remedy: "It was done with, or removed, meanwhile." },
+  route_not_found: { status: 404, title: "There is nothing here", remedy: "See /docs for the addresses there are." },
+  method_not_allowed: {
+    status: 405,
+    title: "That cannot be done here",
+    remedy: "The Allow header names the methods that this address takes.",
+  },
+  out_of_stock: {
+    status: 409,
+    title: "Out of stock",
+    remedy: "All units are sold or held for others. Watch the item: a unit comes back where a payment fails.",
+  },
+  sale_not_open: {
+    status: 409,
+    title: "The sale is not open yet",
+    remedy: "Buy when it opens: Retry-After says in how many seconds, opensAt of the item when.",
+  },
+  sale_ended: { status: 409, title: "The sale is over", remedy: "Nothing more is sold of this item." },
+  payment_in_progress: {
+    status: 409,
+    title: "A payment is under way",
+    remedy: "It cannot be cancelled now. Ask again after Retry-After seconds, when it is decided.",
+  },
+  payment_not_expected: {
+    status: 409,
+    title: "No other card is expected",
+    remedy: "The order is paid, settled or being charged, its hold is over, or the item allows no further card.",
+  },
+  order_settled: { status: 409, title: "The order is settled", remedy: "It is final and cannot be cancelled." },
+  job_not_dead: {
+    status: 409,
+    title: "The job is not dead",
+    remedy: "Only a job in the failed set is put in line again.",
+  },
+  insufficient_inventory: {
+    status: 409,
+    title: "Fewer units are unsold",
+    remedy: "Withdraw no more units than the item's inventory has.",
+  },
+  invalid_request: {
+    status: 400,
+    title: "The request does not fit",
+    remedy: 'errors names each field and what is wrong with it. Values are not coerced: "2" is no quantity.',
+  },
+  request_timeout: {
+    status: 408,
+    title: "The request took too long",
+    remedy: "Send it again; a purchase under the same Idempotency-Key.",
+  },
+  payload_too_large: { status: 413, title: "The body is too large", remedy: "No body of this API is above a few KB." },
+  unsupported_media_type: {
+    status: 415,
+    title: "The body must be application/json",
+    remedy: "Send the body as JSON with Content-Type: application/json.",
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: "This Idempotency-Key was used for another purchase",
+    remedy: "A key belongs to one purchase, or one try of a card. Make a new one for another.",
+  },
+  rate_limited: {
+    status: 429,
+    title: "Too many requests",
+    remedy: "Wait for Retry-After seconds. A long poll (Prefer: wait) needs far fewer requests than polling.",
+  },
+  headers_too_large: { status: 431, title: "The headers are too large", remedy: "Send fewer or shorter headers." },
+  busy: {
+    status: 503,
+    title: "Too many are in line",
+    remedy: "The line is full. Buy again after Retry-After seconds, under the same Idempotency-Key.",
+  },
+  unavailable: {
+    status: 503,
+    title: "Not available at the moment",
+    remedy:
+      "Ask again after Retry-After seconds. A purchase may be in line all the same where there is a Location: look there, or repeat it under the same Idempotency-Key, before buying again.",
+  },
+  internal: {
+    status: 500,
+    title: "Something went wrong on our side",
+    remedy: "Nothing was promised. Tell us the requestId; repeat a purchase only under the same Idempotency-Key.",
+  },
 } as const;
 
 export type ProblemCode = keyof typeof problems;
@@ -50,10 +125,12 @@ export class Problem extends Error {
   readonly retryAfterSeconds: number | null;
   /** Where to look, although it was refused. */
   readonly location: string | null;
+  /** How many requests are allowed in the window that is used up. */
+  readonly limit: number | null;
   constructor(
     code: ProblemCode,
     detail: string,
-    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number; location?: string } = {},
+    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number; location?: string; limit?: number } = {},
   ) {
     // Expected, and met by crowds: nobody looks at where it was thrown, and noting that is most of
     // what it costs.
@@ -66,6 +143,7 @@ export class Problem extends Error {
     this.fields = more.fields ?? [];
     this.retryAfterSeconds = more.retryAfterSeconds ?? null;
     this.location = more.location ?? null;
+    this.limit = more.limit ?? null;
   }
   get statusCode(): number {
     return problems[this.code].status;
@@ -79,10 +157,19 @@ export function unavailable(): Problem {
   });
 }
 
-/** Too many of them: told when the window of the limit is over. */
-export function slowDown(remainingMs: number): Problem {
+/**
+ * Too many of them: told when the window of the limit is over.
+ * @param limit how many are allowed in it, where that is known
+ */
+export function slowDown(remainingMs: number, limit?: number): Problem {
   const retryAfterSeconds = Math.max(1, Math.ceil(remainingMs / 1000));
-  return new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds });
+  const window = limit === undefined ? {} : { limit };
+  return new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds, ...window });
+}
+
+/** https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-07 */
+function rateLimitHeaders(limit: number, resetSeconds: number) {
+  return { "ratelimit-limit": limit, "ratelimit-remaining": 0, "ratelimit-reset": resetSeconds };
 }
 
 /** A refusal that crowds meet, made once. */
@@ -120,6 +207,7 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
   if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is unavailable"); // one per request of a crowd
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
+  if (problem.limit !== null) reply.headers(rateLimitHeaders(problem.limit, problem.retryAfterSeconds ?? 0));
   if (problem.location !== null) reply.header("location", problem.location);
   if (problem.code === "unauthenticated" && !reply.hasHeader("www-authenticate"))
     reply.header("www-authenticate", "Bearer");
@@ -131,13 +219,18 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
     .send({ ...problemDocument(problem), ...(problem.code === "internal" && { requestId: request.id }) });
 }
 
+/** Where a problem is explained: its RFC 9457 type, relative to the API. */
+export function problemTypeOf(code: ProblemCode): string {
+  return `/problems/${code}`;
+}
+
 const maxFields = 20; // an error for each of a thousand unknown fields would make us answer with more than we were sent
 
 /** A problem as RFC 9457 has it. */
 function problemDocument(problem: Problem) {
   const { status, title } = problems[problem.code];
   return {
-    type: `urn:holdfast:problem:${problem.code}`,
+    type: problemTypeOf(problem.code),
     title,
     status,
     detail: problem.message,

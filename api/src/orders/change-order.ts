@@ -96,7 +96,7 @@ async function changeCard(trx: Database, shopperId: string, orderId: string, car
     .where("orders.status", "=", "reserved")
     .where("orders.release_reason", "is", null)
     .where("orders.payment_status", "in", ["declined", "requires_action"])
-    .whereRef("orders.payment_cards", "<=", "items.payment_retries")
+    .where(sql<boolean>`orders.payment_cards - orders.payment_untried <= items.payment_retries`)
     .where("orders.hold_expires_at", ">", sql<Date>`now()`)
     .returning([...orderColumns.map((column) => `orders.${column}` as const), "orders.payment_attempt"])
     .executeTakeFirst();

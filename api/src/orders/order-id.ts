@@ -1,6 +1,6 @@
 import { hash, randomUUID } from "node:crypto";
 import type { Metadata } from "@holdfast/shared/order.ts";
-import { confirmationTokenPrefix } from "@holdfast/shared/purchase-job.ts";
+import { isConfirmationToken } from "@holdfast/shared/purchase-job.ts";
 
 /**
  * A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so it cannot be
@@ -43,7 +43,7 @@ export function requestFingerprint(
  * loaded again comes with another.
  */
 export function comparedCard(card: string): string {
-  return card.startsWith(confirmationTokenPrefix) ? confirmationTokenPrefix : card;
+  return isConfirmationToken(card) ? "confirmation token" : card;
 }
 
 function formatUuid(bytes: Buffer, version: number): string {

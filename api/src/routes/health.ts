@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import { type Closing, serverClosing } from "../http/closing.ts";
 import type { App } from "../http/fastify-app.ts";
 import type { CheckReadiness, Readiness } from "../readiness.ts";
+import { described } from "../schemas.ts";
 
 export interface HealthParts {
   readonly checkReadiness: CheckReadiness;
@@ -11,22 +12,40 @@ export interface HealthParts {
 
 /** `GET /healthz`, `GET /readyz`: for the platform. */
 export function healthRoutes(app: App, { checkReadiness, closing }: HealthParts): void {
-  const readiness = Type.Object({
-    status: Type.String(),
-    redis: Type.String(),
-    postgres: Type.String(),
-    ordersLost: Type.Optional(Type.Object({ cause: Type.String(), noticedAt: Type.String() })),
-  });
+  const readiness = Type.Object(
+    {
+      status: Type.String(),
+      redis: Type.String(),
+      postgres: Type.String(),
+      ordersLost: Type.Optional(Type.Object({ cause: Type.String(), noticedAt: Type.String() })),
+    },
+    { title: "Readiness" },
+  );
+  const alive = Type.Object({ status: Type.String() }, { title: "Health" });
 
   app.get(
     "/healthz",
-    { schema: { summary: "Alive", tags: ["platform"], response: { 200: Type.Object({ status: Type.String() }) } } },
+    {
+      schema: {
+        operationId: "getHealth",
+        summary: "Alive",
+        tags: ["platform"],
+        response: { 200: described(alive, "the process answers") },
+      },
+    },
     async () => ({ status: "ok" }),
   );
 
   app.get(
     "/readyz",
-    { schema: { summary: "Can accept purchases", tags: ["platform"], response: { 200: readiness, 503: readiness } } },
+    {
+      schema: {
+        operationId: "getReadiness",
+        summary: "Can accept purchases",
+        tags: ["platform"],
+        response: { 200: described(readiness, "it can"), 503: described(readiness, "it cannot now") },
+      },
+    },
     async (_request, reply) => {
       if (closing.begun) throw serverClosing();
       const { redis, postgres, losses } = await checkReadiness();

@@ -44,7 +44,7 @@ export function itemRoutes(app: App, items: ItemCatalog, limits: Limits): void {
         tags: ["anyone"],
         params: Type.Object({ itemId: Type.String() }),
         headers: tagHeaders,
-        response: { 200: cachedItem, 304: notModified, ...refusals(404, 503) },
+        response: { 200: cachedItem, 304: notModified, ...refusals("item_not_found") },
       },
       onRequest,
     },

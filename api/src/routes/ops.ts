@@ -13,7 +13,16 @@ import { maxStocked, putItem, restockItem } from "../ops/ops-items.ts";
 import { type LockoutLimits, opsLockout } from "../ops/ops-lockout.ts";
 import { queueDashboard } from "../ops/queue-dashboard.ts";
 import { chargingWarnings, unpayable } from "../orders/charge-limits.ts";
-import { booksBody, opsItemBody, opsItemRequest, putItemBody, refusals, restockRequest } from "../schemas.ts";
+import {
+  bodyRefusals,
+  booksBody,
+  described,
+  opsItemBody,
+  opsItemRequest,
+  putItemBody,
+  refusals,
+  restockRequest,
+} from "../schemas.ts";
 
 export interface OpsParts extends Store {
   readonly db: Database;
@@ -29,7 +38,7 @@ export interface OpsParts extends Store {
 
 const itemParams = Type.Object({ itemId: Type.String() });
 const security = [{ operations: [] }];
-const guard = [401, 403, 429]; // what `guardOperations` may answer
+const guard = ["unauthenticated", "foreign_page"] as const; // what `guardOperations` may answer
 
 /** Everything under `/ops`: for operations, behind HTTP Basic. */
 export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
@@ -60,12 +69,17 @@ function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsP
     "/api/items/:itemId",
     {
       schema: {
+        operationId: "putItem",
         summary: "Put an item on sale, or change it",
         tags: ["operations"],
         security,
         params: itemParams,
         body: opsItemRequest,
-        response: { 200: putItemBody, 201: putItemBody, ...refusals(400, ...guard, 413, 415) },
+        response: {
+          200: described(putItemBody, "the item, changed"),
+          201: described(putItemBody, "the item, put on sale"),
+          ...refusals(...guard, ...bodyRefusals),
+        },
       },
     },
     async (request, reply) => {
@@ -83,12 +97,16 @@ function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsP
     "/api/items/:itemId/restock",
     {
       schema: {
+        operationId: "restockItem",
         summary: "Add units, or withdraw unsold ones",
         tags: ["operations"],
         security,
         params: itemParams,
         body: restockRequest,
-        response: { 200: opsItemBody, ...refusals(400, ...guard, 404, 409, 413, 415) },
+        response: {
+          200: described(opsItemBody, "the item with its units changed"),
+          ...refusals(...guard, ...bodyRefusals, "item_not_found", "insufficient_inventory"),
+        },
       },
     },
     async (request) => {
@@ -131,11 +149,12 @@ function booksRoute(app: App, db: Database): void {
     "/api/items/:itemId/books",
     {
       schema: {
+        operationId: "getBooks",
         summary: "The books of an item",
         tags: ["operations"],
         security,
         params: itemParams,
-        response: { 200: booksBody, ...refusals(...guard, 404) },
+        response: { 200: described(booksBody, "the books"), ...refusals(...guard, "item_not_found") },
       },
     },
     async (request) => {

@@ -8,7 +8,7 @@ import { isOrderId } from "../orders/order-id.ts";
 import { orderReader } from "../orders/order-reader.ts";
 import { orderTag } from "../orders/order-tag.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
-import { acceptedOrder, cardIn, changedOrder, keyHeaders, paymentBody, refusals } from "../schemas.ts";
+import { acceptedOrder, bodyRefusals, cardIn, changedOrder, keyHeaders, paymentBody, refusals } from "../schemas.ts";
 
 const orderParams = Type.Object({ id: Type.String() });
 const security = [{ shopper: [] }];
@@ -38,7 +38,16 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
         params: orderParams,
         headers: keyHeaders,
         body: paymentBody,
-        response: { 202: acceptedOrder, ...refusals(400, 401, 404, 409, 413, 415, 422, 429, 503) },
+        response: {
+          202: acceptedOrder,
+          ...refusals(
+            ...bodyRefusals,
+            "unauthenticated",
+            "order_not_found",
+            "payment_not_expected",
+            "idempotency_key_reused",
+          ),
+        },
       },
       onRequest,
     },
@@ -70,7 +79,10 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
         tags: ["shopper"],
         security,
         params: orderParams,
-        response: { 200: changedOrder, ...refusals(400, 401, 404, 409, 413, 415, 429, 503) },
+        response: {
+          200: changedOrder,
+          ...refusals(...bodyRefusals, "unauthenticated", "order_not_found", "order_settled", "payment_in_progress"),
+        },
       },
       onRequest,
     },

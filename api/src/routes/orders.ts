@@ -13,7 +13,7 @@ import type { OrderWatch } from "../orders/order-watch.ts";
 import { pageLimit, readCursor } from "../orders/page.ts";
 import { prepareWaiter } from "../orders/prefer.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
-import { followedOrder, notModified, orderHeaders, orderPage, pageQuery, refusals } from "../schemas.ts";
+import { described, followedOrder, notModified, orderHeaders, orderPage, pageQuery, refusals } from "../schemas.ts";
 
 export interface OrdersParts {
   readonly reader: OrderReaderParts;
@@ -39,7 +39,7 @@ export function orderRoutes(app: App, { reader, readStanding, watch, identify, l
         security: [{ shopper: [] }],
         params: Type.Object({ id: Type.String() }),
         headers: orderHeaders,
-        response: { 200: followedOrder, 304: notModified, ...refusals(401, 404, 503) },
+        response: { 200: followedOrder, 304: notModified, ...refusals("unauthenticated", "order_not_found") },
       },
       onRequest,
     },
@@ -74,7 +74,7 @@ export function orderRoutes(app: App, { reader, readStanding, watch, identify, l
         tags: ["shopper"],
         security: [{ shopper: [] }],
         querystring: pageQuery,
-        response: { 200: orderPage, ...refusals(400, 401, 503) },
+        response: { 200: described(orderPage, "a page of orders"), ...refusals("unauthenticated", "invalid_request") },
       },
       onRequest,
     },

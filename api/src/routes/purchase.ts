@@ -19,6 +19,7 @@ import { prepareWaiter } from "../orders/prefer.ts";
 import type { ReadView } from "../orders/view-reader.ts";
 import {
   acceptedOrder,
+  bodyRefusals,
   cardIn,
   maxAmountMinor,
   maxMetadataBytes,
@@ -37,6 +38,16 @@ export interface PurchaseParts {
   readonly admit: onRequestHookHandler;
 }
 
+const purchaseRefusals = refusals(
+  ...bodyRefusals,
+  "unauthenticated",
+  "item_not_found",
+  "out_of_stock",
+  "sale_not_open",
+  "sale_ended",
+  "idempotency_key_reused",
+);
+
 /**
  * `POST /purchase/:itemId`: checks what can be checked without a queue, then puts the order in
  * line.
@@ -54,7 +65,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
         params: Type.Object({ itemId: Type.String() }),
         headers: purchaseHeaders,
         body: purchaseBody,
-        response: { 202: acceptedOrder, ...refusals(400, 401, 404, 409, 413, 415, 422), 503: maybeAccepted },
+        response: { 202: acceptedOrder, ...purchaseRefusals, 503: maybeAccepted },
       },
       onRequest: parts.admit,
     },

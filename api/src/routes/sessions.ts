@@ -1,7 +1,7 @@
 import type { App } from "../http/fastify-app.ts";
 import type { Limits } from "../http/limits.ts";
 import { createGuestSession, type TokenConfig } from "../http/shopper.ts";
-import { refusals, sessionBody } from "../schemas.ts";
+import { bodyRefusals, described, refusals, sessionBody } from "../schemas.ts";
 
 /**
  * `POST /sessions`: makes whoever asks a guest shopper. Registered only where guest sessions are
@@ -15,7 +15,7 @@ export function sessionRoute(app: App, limits: Limits, config: TokenConfig): voi
         operationId: "createSession",
         summary: "Become a guest shopper",
         tags: ["anyone"],
-        response: { 201: sessionBody, ...refusals(400, 413, 415, 429, 503) },
+        response: { 201: described(sessionBody, "a guest's token"), ...refusals(...bodyRefusals) },
       },
       onRequest: limits.sessionsPerAddress,
     },

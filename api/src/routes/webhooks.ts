@@ -6,7 +6,7 @@ import { Compile } from "typebox/compile";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
 import { isOrderId } from "../orders/order-id.ts";
-import { refusals, webhookBody, webhookHeaders } from "../schemas.ts";
+import { bodyRefusals, described, refusals, webhookBody, webhookHeaders } from "../schemas.ts";
 
 const toleranceSeconds = 300; // https://docs.stripe.com/webhooks#replay-attacks: Stripe signs each delivery anew
 const maxEventBytes = 256 * 1024; // an event carries a whole object; the largest are tens of kilobytes
@@ -25,11 +25,15 @@ export function webhookRoute(app: App, webhooks: WebhookQueue, secret: string): 
     "/webhooks/stripe",
     {
       schema: {
+        operationId: "receiveStripeEvent",
         summary: "Events of the payment provider",
         tags: ["platform"],
         headers: webhookHeaders,
         body: webhookBody,
-        response: { 200: Type.Object({ received: Type.Boolean() }), ...refusals(400, 413, 415, 503) },
+        response: {
+          200: described(Type.Object({ received: Type.Boolean() }), "the event is queued"),
+          ...refusals(...bodyRefusals),
+        },
       },
       // Said for the description; checked below, once the signature over the raw bytes is.
       validatorCompiler: () => () => true,

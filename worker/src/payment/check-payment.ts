@@ -1,4 +1,5 @@
-import type Stripe from "stripe";
+import { isConfirmationToken } from "@holdfast/shared/purchase-job.ts";
+import Stripe from "stripe";
 import { askProvider, withRefunds } from "./ask-provider.ts";
 import { classifyError, classifyIntent, type PaymentOutcome } from "./classify-payment.ts";
 import type { Payment } from "./read-payment.ts";
@@ -17,7 +18,7 @@ export async function checkPayment(stripe: Stripe, payment: Payment, paymentInte
   if (payment.status !== "reserved" || !unanswered) return retrievePayment(stripe, paymentIntentId);
   try {
     const intent = await stripe.paymentIntents.retrieve(paymentIntentId, withRefunds);
-    return isUntried(intent, payment.method) ? { kind: "never_made" } : classifyIntent(intent);
+    return (await isUntried(stripe, intent, payment.method)) ? { kind: "never_made" } : classifyIntent(intent);
   } catch (error) {
     return classifyError(error, "question");
   }
@@ -26,9 +27,23 @@ export async function checkPayment(stripe: Stripe, payment: Payment, paymentInte
 /**
  * Whether the payment still says what it said of an earlier card: this one was never tried on it.
  */
-function isUntried(intent: Stripe.PaymentIntent, method: string | null): boolean {
-  const cardOf = (value: string | Stripe.PaymentMethod | null | undefined) =>
-    typeof value === "string" ? value : (value?.id ?? null);
-  if (intent.status === "requires_payment_method") return cardOf(intent.last_payment_error?.payment_method) !== method;
-  return intent.status === "requires_action" && cardOf(intent.payment_method) !== method;
+async function isUntried(stripe: Stripe, intent: Stripe.PaymentIntent, card: string | null): Promise<boolean> {
+  const { status, last_payment_error: error, payment_method: current } = intent;
+  if (status !== "requires_payment_method" && status !== "requires_action") return false;
+  if (card !== null && isConfirmationToken(card)) return (await paymentOfToken(stripe, card)) !== intent.id;
+  const said = status === "requires_action" ? current : error?.payment_method;
+  return (typeof said === "string" ? said : said?.id) !== card;
+}
+
+/**
+ * The payment that a confirmation token was used on. Null where it was used on none, or is
+ * forgotten: sent again it is refused then, and the shopper is asked for the card.
+ */
+async function paymentOfToken(stripe: Stripe, token: string): Promise<string | null> {
+  try {
+    return (await stripe.confirmationTokens.retrieve(token)).payment_intent;
+  } catch (error) {
+    if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === "resource_missing") return null;
+    throw error;
+  }
 }

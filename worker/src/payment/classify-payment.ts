@@ -4,6 +4,8 @@ import Stripe from "stripe";
  * What a payment came to, named by its consequence.
  * - `paid`: the money is taken: the order is confirmed.
  * - `declined`: the provider's definite no, nothing was or will be taken: the units go back.
+ * - `untried`: the card could not be tried, and never can be: a confirmation token that was used or
+ *   grew stale in line. Nothing was taken, and the shopper is asked for the card again.
  * - `needs_shopper`: the shopper has to do something (3-D Secure): the hold goes on.
  * - `processing`: the provider has not decided yet.
  * - `canceled`: the payment was canceled and can never be paid.
@@ -14,6 +16,7 @@ import Stripe from "stripe";
 export type PaymentOutcome =
   | ({ readonly kind: "paid" } & Paid)
   | ({ readonly kind: "declined"; readonly declineCode: string } & AboutIntent<string | null>)
+  | ({ readonly kind: "untried" } & AboutIntent<string | null>)
   | ({ readonly kind: "needs_shopper"; readonly clientSecret: string | null } & AboutIntent<string>)
   | ({ readonly kind: "processing" } & AboutIntent<string>)
   | ({ readonly kind: "canceled" } & AboutIntent<string>)
@@ -146,9 +149,11 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
     if (intent && (asked === "question" || error.code === "payment_intent_unexpected_state")) {
       return classifyIntent(intent);
     }
-    if (asked === "charge" && isAboutCard(error)) {
-      const declineCode = error.code ?? "invalid_request";
-      return { kind: "declined", ...(intent ? aboutIntent(intent) : noIntent), declineCode };
+    const about = intent ? aboutIntent(intent) : noIntent;
+    // Everything else that Stripe refuses with 400 is ours to mend.
+    if (asked === "charge" && error.param === "confirmation_token") return { kind: "untried", ...about };
+    if (asked === "charge" && error.param === "payment_method") {
+      return { kind: "declined", ...about, declineCode: error.code ?? "invalid_request" };
     }
   }
   const why = error instanceof Error ? error.message : String(error);
@@ -165,14 +170,6 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
 }
 
 const noIntent = { paymentIntentId: null, madeByAttempt: null, amountMinor: null, currency: null };
-
-/**
- * A payment method that does not exist, is used up or grew stale. Everything else that Stripe
- * refuses with 400 is ours to mend.
- */
-function isAboutCard({ param }: { readonly param?: string | undefined }): boolean {
-  return param === "payment_method" || param === "confirmation_token";
-}
 
 /**
  * Refused whoever pays: the key, its permissions, the account, the amount, the currency, our

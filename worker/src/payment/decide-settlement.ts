@@ -17,6 +17,8 @@ export interface OrderAtHand {
   readonly sent: boolean;
   /** How many cards the shopper has tried. */
   readonly cards: number;
+  /** How many of them could not even be tried. */
+  readonly untried: number;
   /** How many more the item allows after the first. */
   readonly paymentRetries: number;
   readonly releasing: ReleaseReason | null;
@@ -140,11 +142,13 @@ function stepForHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind
     case "declined": {
       const { declineCode } = outcome;
       const paymentIntentId = outcome.paymentIntentId ?? order.paymentIntentId;
-      const anotherCard = order.cards <= order.paymentRetries && order.releasing === null;
+      const anotherCard = order.cards - order.untried <= order.paymentRetries && order.releasing === null;
       if (anotherCard) return note("declined", paymentIntentId, declineCode);
       const open = paymentIntentId !== null;
       return { do: "cancel", reason: "payment_failed", paymentIntentId, declineCode, open, search: false };
     }
+    case "untried":
+      return stepForUntried(order, outcome.paymentIntentId ?? order.paymentIntentId);
     case "needs_shopper":
       return note("requires_action", outcome.paymentIntentId);
     case "processing":
@@ -162,6 +166,16 @@ function stepForHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind
       if (!isUnanswered(order) || !order.sent) return { do: "wait", unknown: outcome };
       return { ...note("unknown", outcome.paymentIntentId), unknown: outcome };
   }
+}
+
+/** What a shopper is shown as the decline code of a card that could not be tried. */
+export const untriedCode = "stale_token";
+
+/** The unit waits for the card once more, whatever the item allows after a decline. */
+function stepForUntried(order: OrderAtHand, paymentIntentId: string | null): Step {
+  if (order.releasing === null) return { ...note("declined", paymentIntentId, untriedCode), untried: true };
+  const open = paymentIntentId !== null;
+  return { do: "cancel", reason: order.releasing, paymentIntentId, declineCode: untriedCode, open, search: false };
 }
 
 /**
@@ -190,7 +204,7 @@ function note(
   paymentIntentId: string | null,
   declineCode: string | null = null,
 ): Extract<Step, { do: "note" }> {
-  return { do: "note", unknown: null, paymentStatus, paymentIntentId, declineCode };
+  return { do: "note", unknown: null, untried: false, paymentStatus, paymentIntentId, declineCode };
 }
 
 /**
@@ -220,6 +234,7 @@ function stepForOther(outcome: PaymentOutcome, unmatched: boolean): Step {
     case "canceled":
       return { do: "close", paymentIntentId: outcome.paymentIntentId, outcome: "canceled" };
     case "declined":
+    case "untried":
     case "needs_shopper": {
       const { paymentIntentId } = outcome;
       return paymentIntentId === null ? wait : { do: "unmatch", paymentIntentId, nextStep: "cancel" };

@@ -23,7 +23,7 @@ export async function lockOrder(trx: Transaction<Tables>, orderId: string): Prom
     .innerJoin("items", "items.id", "orders.item_id")
     .select(["orders.id", "item_id", "quantity", "amount_minor", "orders.currency", "status", "payment_status"])
     .select(["payment_intent_id", "decline_code", "payment_attempt", "payment_cards", "payment_started_at"])
-    .select(["payment_sent_at", "payment_hints"])
+    .select(["payment_sent_at", "payment_hints", "payment_untried"])
     .select(["payment_looks", "release_reason", "refunded_minor", "disputed", "payment_retries", "hold_seconds"])
     .select(sql<boolean>`coalesce(hold_expires_at <= now(), false)`.as("hold_expired"))
     .where("orders.id", "=", orderId)
@@ -41,6 +41,7 @@ export async function lockOrder(trx: Transaction<Tables>, orderId: string): Prom
     declineCode: row.decline_code,
     attempt: row.payment_attempt,
     cards: row.payment_cards,
+    untried: row.payment_untried,
     lastSentAt: row.payment_sent_at ?? row.payment_started_at,
     sent: row.payment_started_at !== null,
     looks: row.payment_looks,

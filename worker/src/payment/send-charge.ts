@@ -1,5 +1,6 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
+import { isConfirmationToken } from "@holdfast/shared/purchase-job.ts";
 import { sql } from "kysely";
 import type Stripe from "stripe";
 import { askProvider, withRefunds } from "./ask-provider.ts";
@@ -60,7 +61,7 @@ export async function sendCharge(stripe: Stripe, payment: Payment): Promise<Paym
   const outcome = await askProvider("charge", () =>
     paymentIntentId === null
       ? stripe.paymentIntents.create(newPayment(payment, method), options)
-      : stripe.paymentIntents.confirm(paymentIntentId, { payment_method: method }, options),
+      : stripe.paymentIntents.confirm(paymentIntentId, cardParams(method), options),
   );
   // Of a payment that was made a moment ago nothing was refunded; a repeated answer may be a day
   // old.
@@ -74,10 +75,19 @@ function newPayment({ orderId, itemId, amountMinor, currency, attempt }: Payment
   return {
     amount: amountMinor,
     currency,
-    payment_method: method,
+    ...cardParams(method),
     confirm: true,
     // Cards and wallets that stay on the page: a redirect would need an address to come back to.
     automatic_payment_methods: { enabled: true, allow_redirects: "never" },
     metadata: { orderId, itemId, attempt: String(attempt) },
   } satisfies Stripe.PaymentIntentCreateParams;
+}
+
+/**
+ * A card as a charge names it. What a confirmation token stands for is known to the provider alone;
+ * its question (3-D Secure) is carried out by the shopper's browser:
+ * https://docs.stripe.com/payments/finalize-payments-on-the-server
+ */
+function cardParams(card: string) {
+  return isConfirmationToken(card) ? { confirmation_token: card, use_stripe_sdk: true } : { payment_method: card };
 }

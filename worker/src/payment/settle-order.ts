@@ -177,6 +177,7 @@ async function note(trx: Transaction<Tables>, order: LockedOrder, step: Extract<
       payment_status: paymentStatus,
       payment_intent_id: paymentIntentId,
       decline_code: declineCode,
+      ...(step.untried && !same && { payment_untried: sql<number>`payment_untried + 1` }),
       payment_looks: unknown ? order.looks + 1 : looks,
       ...(unknown?.keyExhausted && { payment_key_exhausted: true }),
       ...(answered && { hold_expires_at: holdEnd(order) }),

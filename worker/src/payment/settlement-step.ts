@@ -42,6 +42,8 @@ export type Step =
       readonly declineCode: string | null;
       /** What was met, where the outcome is unknown. */
       readonly unknown: Unknown | null;
+      /** Whether the card could not even be tried: it counts for none. */
+      readonly untried: boolean;
     }
   /**
    * The attempt is sent again under another key, and the payment it may have made is searched for,

@@ -4,22 +4,22 @@ import type { PaymentOutcome } from "./classify-payment.ts";
 const suspicious = 10; // charges in a row; shoppers' browsers send cards that exist
 
 /**
- * Raises an alarm where one card after the other is unknown to the provider: each is a decline like
- * any other, but all together say that our key is of another account than the storefront's, and a
- * sale is being cancelled for it.
+ * Raises an alarm where one card after the other is unknown to the provider, or cannot be tried any
+ * more: all together say that our key is of another account than the storefront's, or that the line
+ * is longer than a confirmation token lives.
  * @returns what each outcome of a charge is given to
  */
 export function watchUnknownCards(raiseAlarm: RaiseAlarm): (outcome: PaymentOutcome) => void {
   let inARow = 0;
   return (outcome) => {
     if (outcome.kind === "unknown" || outcome.kind === "never_made") return; // says nothing of a card
-    const unknown = outcome.kind === "declined" && outcome.declineCode === "resource_missing";
-    inARow = unknown ? inARow + 1 : 0;
+    const missing = outcome.kind === "declined" && outcome.declineCode === "resource_missing";
+    inARow = missing || outcome.kind === "untried" ? inARow + 1 : 0;
     if (inARow < suspicious) return;
     raiseAlarm(
       "cards_unknown",
-      `The last ${inARow} cards are unknown to the payment provider, and their orders are cancelled. ` +
-        "Check that STRIPE_SECRET_KEY is of the account that the storefront uses, and pause the sale until it is",
+      `The last ${inARow} cards are unknown to the payment provider, or grew stale in line: their shoppers are asked again, or their ` +
+        "orders cancelled. Check that STRIPE_SECRET_KEY is of the account that the storefront uses, and how long the line is",
     );
   };
 }

@@ -1,0 +1,1996 @@
+/**
+ * The API's types, written by `npm run openapi` from openapi.json.
+ */
+export interface paths {
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alive */
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is on sale */
+        get: operations["listItems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/items/{itemId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One item */
+        get: operations["getItem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/items/{itemId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Put an item on sale, or change it */
+        put: operations["putItem"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/items/{itemId}/books": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The books of an item */
+        get: operations["getBooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/api/items/{itemId}/restock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add units, or withdraw unsold ones */
+        post: operations["restockItem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own orders, newest first */
+        get: operations["listOrders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/orders/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where an order stands */
+        get: operations["getOrder"];
+        put?: never;
+        post?: never;
+        /** Cancel an order that is in line, or held and unpaid */
+        delete: operations["cancelOrder"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/orders/{id}/payment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pay with another card while the hold lasts, after a decline or instead of the bank's question */
+        post: operations["payWithAnotherCard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/purchase/{itemId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Buy units of an item */
+        post: operations["buy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Can accept purchases */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Become a guest shopper */
+        post: operations["createSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/stripe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Events of the payment provider */
+        post: operations["receiveStripeEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** Books */
+        Books: {
+            balanced: boolean;
+            confirmed: number;
+            inventory: number;
+            itemId: string;
+            reserved: number;
+            stocked: number;
+        };
+        /** Health */
+        Health: {
+            status: string;
+        };
+        /**
+         * Item
+         * @example {
+         *       "id": "item_123",
+         *       "name": "Poster",
+         *       "price": 1900,
+         *       "currency": "eur",
+         *       "available": 100,
+         *       "status": "available",
+         *       "opensAt": null,
+         *       "closesAt": null
+         *     }
+         */
+        Item: {
+            /** @description units left to reserve */
+            available: number;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            closesAt: string | null;
+            currency: string;
+            id: string;
+            name: string;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            opensAt: string | null;
+            /** @description in the currency's minor unit */
+            price: number;
+            /** @enum {string} */
+            status: "scheduled" | "available" | "out_of_stock" | "ended";
+        };
+        /** ItemForOperations */
+        ItemForOperations: {
+            /** @description units left to reserve */
+            available: number;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            closesAt: string | null;
+            currency: string;
+            holdSeconds: number;
+            id: string;
+            maxPerShopper: number | null;
+            name: string;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            opensAt: string | null;
+            paymentRetries: number;
+            /** @description in the currency's minor unit */
+            price: number;
+            /** @enum {string} */
+            status: "scheduled" | "available" | "out_of_stock" | "ended";
+            /** @description all units ever placed on sale, less those withdrawn */
+            stocked: number;
+        };
+        /** ItemTerms */
+        ItemTerms: {
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            closesAt?: string | null;
+            /** @description ISO 4217, lower case */
+            currency: string;
+            /** @default 600 */
+            holdSeconds: number;
+            maxPerShopper?: number | null;
+            name: string;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            opensAt?: string | null;
+            /** @default 0 */
+            paymentRetries: number;
+            /** @description per unit, in the currency's minor unit */
+            price: number;
+            /** @description put on sale when the item is new; never changed here */
+            units: number;
+        };
+        /** Order */
+        Order: {
+            /** @description in the currency's minor unit */
+            amount: number;
+            currency: string;
+            /** @description until it is decided, then until its payment is tried, at the pace of the moment */
+            estimatedSeconds: number | null;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            holdExpiresAt: string | null;
+            /** Format: uuid */
+            id: string;
+            itemId: string;
+            /** @description what to tell the shopper */
+            message: string;
+            /** @description what the shop sent with the purchase */
+            metadata: {
+                [key: string]: string;
+            } | null;
+            payment: {
+                clientSecret: string | null;
+                declineCode: string | null;
+                /** @enum {string|null} */
+                status: "pending" | "requires_action" | "processing" | "succeeded" | "declined" | "unknown" | "refunded" | null;
+            };
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            placedAt: string;
+            /** @description place among the queued orders of the same item while queued, 1 is next */
+            position: number | null;
+            quantity: number;
+            /** @enum {string|null} */
+            reason: "limit_exceeded" | "sale_not_open" | "item_not_found" | "payment_failed" | "hold_expired" | "by_shopper" | null;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            reservedAt: string | null;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            settledAt: string | null;
+            /** @enum {string} */
+            status: "queued" | "reserved" | "confirmed" | "refunded" | "cancelled" | "out_of_stock" | "rejected";
+        };
+        /** OrderPage */
+        OrderPage: {
+            /** @description what `after` takes for the next page; null on the last */
+            next: string | null;
+            orders: components["schemas"]["Order"][];
+        };
+        /** Payment */
+        Payment: {
+            /** @description made in the browser by Stripe's Payment Element, ctoken_…; good for one try */
+            confirmationToken?: string;
+            /** @description a payment method of the provider, pm_… */
+            paymentMethod?: string;
+        } & (unknown | unknown);
+        /**
+         * Problem
+         * @description RFC 9457
+         * @example {
+         *       "type": "/problems/out_of_stock",
+         *       "title": "Out of stock",
+         *       "status": 409,
+         *       "detail": "All units are sold or held for others. A unit may come back if a payment fails.",
+         *       "code": "out_of_stock"
+         *     }
+         */
+        Problem: {
+            /** @enum {string} */
+            code: "unauthenticated" | "foreign_page" | "order_not_found" | "item_not_found" | "job_not_found" | "route_not_found" | "method_not_allowed" | "out_of_stock" | "sale_not_open" | "sale_ended" | "payment_in_progress" | "payment_not_expected" | "order_settled" | "job_not_dead" | "insufficient_inventory" | "invalid_request" | "request_timeout" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "busy" | "unavailable" | "internal";
+            detail: string;
+            errors?: {
+                field: string;
+                message: string;
+            }[];
+            requestId?: string;
+            status: number;
+            title: string;
+            type: string;
+        };
+        /** Purchase */
+        Purchase: {
+            /** @description made in the browser by Stripe's Payment Element, ctoken_…; good for one try */
+            confirmationToken?: string;
+            /** @description the shop's own, kept with the order and shown again: at most 20 names of up to 40 characters with values of up to 500, 4 KB in all; no card data */
+            metadata?: {
+                [key: string]: string;
+            };
+            /** @description a payment method of the provider, pm_… */
+            paymentMethod?: string;
+            /** @default 1 */
+            quantity: number;
+        } & (unknown | unknown);
+        /** PutItem */
+        PutItem: {
+            /** @description units left to reserve */
+            available: number;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            closesAt: string | null;
+            currency: string;
+            holdSeconds: number;
+            id: string;
+            maxPerShopper: number | null;
+            name: string;
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            opensAt: string | null;
+            paymentRetries: number;
+            /** @description in the currency's minor unit */
+            price: number;
+            /** @enum {string} */
+            status: "scheduled" | "available" | "out_of_stock" | "ended";
+            /** @description all units ever placed on sale, less those withdrawn */
+            stocked: number;
+            /** @description what is allowed, and will hardly be what was meant */
+            warnings?: {
+                code: string;
+                detail: string;
+            }[];
+        };
+        /** Readiness */
+        Readiness: {
+            ordersLost?: {
+                cause: string;
+                noticedAt: string;
+            };
+            postgres: string;
+            redis: string;
+            status: string;
+        };
+        /** Restock */
+        Restock: {
+            /** @description negative withdraws */
+            units: number;
+        };
+        /** Session */
+        Session: {
+            /**
+             * Format: date-time
+             * @description ISO 8601, UTC
+             */
+            expiresAt: string;
+            shopperId: string;
+            /** @description sent as Authorization: Bearer … */
+            token: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the process answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    listItems: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description an ETag: 304 where nothing has changed since */
+                "if-none-match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description all items, by id */
+            200: {
+                headers: {
+                    "cache-control": string;
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Item"][];
+                };
+            };
+            /** @description it is as the client has it */
+            304: {
+                headers: {
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getItem: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description an ETag: 304 where nothing has changed since */
+                "if-none-match"?: string;
+            };
+            path: {
+                itemId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the item */
+            200: {
+                headers: {
+                    "cache-control": string;
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "item_123",
+                     *       "name": "Poster",
+                     *       "price": 1900,
+                     *       "currency": "eur",
+                     *       "available": 100,
+                     *       "status": "available",
+                     *       "opensAt": null,
+                     *       "closesAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Item"];
+                };
+            };
+            /** @description it is as the client has it */
+            304: {
+                headers: {
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `item_not_found`: Item not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putItem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                itemId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ItemTerms"];
+            };
+        };
+        responses: {
+            /** @description the item, changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PutItem"];
+                };
+            };
+            /** @description the item, put on sale */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PutItem"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_page`: Not from another page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                itemId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the books */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Books"];
+                };
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_page`: Not from another page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `item_not_found`: Item not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restockItem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                itemId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Restock"];
+            };
+        };
+        responses: {
+            /** @description the item with its units changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemForOperations"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_page`: Not from another page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `item_not_found`: Item not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_inventory`: Fewer units are unsold */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOrders: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                after?: string;
+                /** @description from 1 to 100 (50) */
+                limit?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page of orders */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderPage"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description an ETag: 304 where nothing has changed since */
+                "if-none-match"?: string;
+                /** @description wait=N (RFC 7240): the answer is held for a change, N seconds at most, N up to 30 */
+                prefer?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the order */
+            200: {
+                headers: {
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    /** @description wait=N, where it was asked for */
+                    "preference-applied"?: string;
+                    /** @description seconds, while it is not final */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b4f0-6c1e-7f7a-9d5e-2f1c3a4b5d6e",
+                     *       "itemId": "item_123",
+                     *       "quantity": 1,
+                     *       "amount": 1900,
+                     *       "currency": "eur",
+                     *       "status": "confirmed",
+                     *       "reason": null,
+                     *       "message": "Success",
+                     *       "position": null,
+                     *       "estimatedSeconds": null,
+                     *       "payment": {
+                     *         "status": "succeeded",
+                     *         "clientSecret": null,
+                     *         "declineCode": null
+                     *       },
+                     *       "metadata": {
+                     *         "email": "ann@example.com"
+                     *       },
+                     *       "placedAt": "2026-11-27T09:00:00.012Z",
+                     *       "reservedAt": "2026-11-27T09:00:00.087Z",
+                     *       "settledAt": "2026-11-27T09:00:01.654Z",
+                     *       "holdExpiresAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description it is as the client has it */
+            304: {
+                headers: {
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `order_not_found`: Order not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelOrder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the order, cancelled */
+            200: {
+                headers: {
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b4f0-6c1e-7f7a-9d5e-2f1c3a4b5d6e",
+                     *       "itemId": "item_123",
+                     *       "quantity": 1,
+                     *       "amount": 1900,
+                     *       "currency": "eur",
+                     *       "status": "confirmed",
+                     *       "reason": null,
+                     *       "message": "Success",
+                     *       "position": null,
+                     *       "estimatedSeconds": null,
+                     *       "payment": {
+                     *         "status": "succeeded",
+                     *         "clientSecret": null,
+                     *         "declineCode": null
+                     *       },
+                     *       "metadata": {
+                     *         "email": "ann@example.com"
+                     *       },
+                     *       "placedAt": "2026-11-27T09:00:00.012Z",
+                     *       "reservedAt": "2026-11-27T09:00:00.087Z",
+                     *       "settledAt": "2026-11-27T09:00:01.654Z",
+                     *       "holdExpiresAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `order_not_found`: Order not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `order_settled`: The order is settled; `payment_in_progress`: A payment is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payWithAnotherCard: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters; a repeat is the same order, or the same try of a card */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Payment"];
+            };
+        };
+        responses: {
+            /** @description the order, in line or as it stands */
+            202: {
+                headers: {
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    /** @description where to follow the order: /orders/{id} */
+                    location: string;
+                    /** @description wait=N, where it was asked for */
+                    "preference-applied"?: string;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b4f0-6c1e-7f7a-9d5e-2f1c3a4b5d6e",
+                     *       "itemId": "item_123",
+                     *       "quantity": 1,
+                     *       "amount": 1900,
+                     *       "currency": "eur",
+                     *       "status": "confirmed",
+                     *       "reason": null,
+                     *       "message": "Success",
+                     *       "position": null,
+                     *       "estimatedSeconds": null,
+                     *       "payment": {
+                     *         "status": "succeeded",
+                     *         "clientSecret": null,
+                     *         "declineCode": null
+                     *       },
+                     *       "metadata": {
+                     *         "email": "ann@example.com"
+                     *       },
+                     *       "placedAt": "2026-11-27T09:00:00.012Z",
+                     *       "reservedAt": "2026-11-27T09:00:00.087Z",
+                     *       "settledAt": "2026-11-27T09:00:01.654Z",
+                     *       "holdExpiresAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `order_not_found`: Order not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payment_not_expected`: No other card is expected */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was used for another purchase */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    buy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters; a repeat is the same order, or the same try of a card */
+                "idempotency-key"?: string;
+                /** @description wait=N (RFC 7240): the answer is held for a change, N seconds at most, N up to 30 */
+                prefer?: string;
+            };
+            path: {
+                itemId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "quantity": 1,
+                 *       "paymentMethod": "pm_card_visa",
+                 *       "metadata": {
+                 *         "email": "ann@example.com"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Purchase"];
+            };
+        };
+        responses: {
+            /** @description the order, in line or as it stands */
+            202: {
+                headers: {
+                    /** @description what If-None-Match takes */
+                    etag: string;
+                    /** @description where to follow the order: /orders/{id} */
+                    location: string;
+                    /** @description wait=N, where it was asked for */
+                    "preference-applied"?: string;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b4f0-6c1e-7f7a-9d5e-2f1c3a4b5d6e",
+                     *       "itemId": "item_123",
+                     *       "quantity": 1,
+                     *       "amount": 1900,
+                     *       "currency": "eur",
+                     *       "status": "confirmed",
+                     *       "reason": null,
+                     *       "message": "Success",
+                     *       "position": null,
+                     *       "estimatedSeconds": null,
+                     *       "payment": {
+                     *         "status": "succeeded",
+                     *         "clientSecret": null,
+                     *         "declineCode": null
+                     *       },
+                     *       "metadata": {
+                     *         "email": "ann@example.com"
+                     *       },
+                     *       "placedAt": "2026-11-27T09:00:00.012Z",
+                     *       "reservedAt": "2026-11-27T09:00:00.087Z",
+                     *       "settledAt": "2026-11-27T09:00:01.654Z",
+                     *       "holdExpiresAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `item_not_found`: Item not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `out_of_stock`: Out of stock; `sale_not_open`: The sale is not open yet; `sale_ended`: The sale is over */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was used for another purchase */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy`: Too many are in line; `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description where to look for the order, which may be in line all the same */
+                    location?: string;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description it can */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description it cannot now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+    createSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a guest's token */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receiveStripeEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description over the raw body: https://docs.stripe.com/webhooks#verify-manually */
+                "stripe-signature"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    data: {
+                        object: {
+                            id?: unknown;
+                            /** @description ours: the order's id */
+                            metadata?: unknown;
+                            /** @description payment_intent, charge, … */
+                            object?: string;
+                            /** @description the payment's id, in an event about a charge */
+                            payment_intent?: unknown;
+                        };
+                    };
+                    id: string;
+                    type: string;
+                };
+            };
+        };
+        responses: {
+            /** @description the event is queued */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        received: boolean;
+                    };
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}
