@@ -10,7 +10,7 @@ import { reconcile } from "../src/recovery/reconcile.ts";
  * Why a card was refused: by its bank, by its shopper before it, or since there is no such card.
  * Nothing else ends an order.
  */
-const declineCodes = ["generic_decline", "payment_intent_authentication_failure", "resource_missing"];
+const declineCodes = ["generic_decline", "payment_intent_authentication_failure", "resource_missing", "stale_token"];
 
 /** Holds an item's orders against the provider's ledger, once everything has come to rest. */
 export async function auditMoney(
@@ -37,6 +37,8 @@ export async function auditMoney(
   expect(keys, `under a key one card is tried once\n${told}`).toEqual([...new Set(keys)]);
   const declines = events.flatMap(({ detail }) => (detail.declineCode ? [detail.declineCode] : []));
   for (const code of declines) expect(declineCodes, `only cards are declined\n${told}`).toContain(code);
+  const lost = orders.filter(({ reason, decline_code: code }) => reason === "payment_failed" && code === "stale_token");
+  expect(lost, `no unit is lost for a card that was not tried\n${told}`).toEqual([]);
   for (const order of orders) {
     expect(isFinal(order.status), `order ${order.id} is settled\n${told}`).toBe(true);
     const payments = ledger.filter((payment) => payment.orderId === order.id);

@@ -131,9 +131,10 @@ export class PaymentSchedule {
   readonly #knownItems: KnownItems = new Map();
 
   async #buy(card = this.#dice.pick(cards) ?? ""): Promise<string> {
-    const request = purchaseRequest({ card, quantity: 1 + this.#dice.below(2) });
+    const presented = await this.#provider.present(card);
+    const request = purchaseRequest({ card: presented, quantity: 1 + this.#dice.below(2) });
     const job = purchaseJob(this.#itemId, [request]);
-    await this.#mortally(`buys with ${request.card}`, async (parts) => {
+    await this.#mortally(`buys with ${card} as ${presented}`, async (parts) => {
       await decidePurchase({ ...parts, known: this.#knownItems }, "{lane-0}", job);
     });
     // The lane runs a job again until it is done; a dead worker's lock goes by itself.
@@ -237,7 +238,8 @@ export class PaymentSchedule {
     const shopperId = this.#shoppers.get(orderId) ?? "";
     const key = this.#dice.oneIn(2) ? `key-${this.#dice.below(1_000_000)}` : null;
     const parts = { ...this.#parts(new Mortal()), laneCount: 1 };
-    const change = () => payWithAnotherCard(parts, shopperId, orderId, card, key);
+    const presented = await this.#provider.present(card);
+    const change = () => payWithAnotherCard(parts, shopperId, orderId, presented, key);
     const both = await Promise.allSettled([change(), change()]);
     const refused = both.filter((result) => result.status === "rejected");
     for (const { reason } of refused) expect(reason).toBeInstanceOf(Problem);
@@ -245,7 +247,7 @@ export class PaymentSchedule {
     // With others at work a card may be refused now, and be expected a moment later.
     if (this.#alone && key === null) expect(accepted, "of two at the same time one is tried").toBeLessThan(2);
     if (this.#alone && key !== null) expect(accepted, "a repeat under a key is the same try").not.toBe(1);
-    this.#story.push(`${accepted} changes to ${card}`);
+    this.#story.push(`${accepted} changes to ${card} as ${presented}`);
   }
 
   async #shopperCancels(): Promise<void> {

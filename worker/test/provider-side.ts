@@ -22,6 +22,7 @@ const healthy = {
   listLagMs: 0,
   searchLagMs: null,
   refundStatus: "succeeded",
+  confirmationTokenLifeMs: 15 * minute,
 } as const;
 
 /** What we take for granted of the provider's lists is a lag of no more than this. */
@@ -71,6 +72,17 @@ export class ProviderSide {
 
   async ledger(): Promise<LedgerEntry[]> {
     return this.#simulator.ledger();
+  }
+
+  /**
+   * A card as a shopper's browser sends it: by its name, or as a confirmation token that stands for
+   * it, or one that grew stale.
+   */
+  async present(card: string): Promise<string> {
+    if (this.#dice.oneIn(2)) return card;
+    if (card === "pm_that_does_not_exist") return "ctoken_stale";
+    const create = () => this.#simulator.stripe.testHelpers.confirmationTokens.create({ payment_method: card });
+    return (await create().catch(() => null))?.id ?? card; // a browser without the provider tries later
   }
 
   async answerTheBank(): Promise<void> {
