@@ -4,7 +4,8 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 // `unit` needs nothing but Node and takes seconds; `integration` runs on real Postgres and Redis
 // (infra/testing/servers.ts); `e2e` starts whole systems as processes of their own, so its files
 // run one after the other. `scale` (npm run test:scale) fills Postgres with two million orders
-// first. `stripe` (npm run test:stripe) needs the key of a Stripe account.
+// first. `browser` (npm run test:browser) needs Chromium, `stripe` (npm run test:stripe) the key of a
+// Stripe account.
 const servers = "infra/testing/servers.ts";
 const setupFiles = "infra/testing/configure-fast-check.ts"; // fixed seeds
 
@@ -30,7 +31,7 @@ export default defineConfig({
           name: "unit",
           setupFiles,
           include: ["*/test/**/*.test.ts"],
-          exclude: ["**/*.{integration,e2e,scale,stripe}.test.ts", "**/node_modules/**"],
+          exclude: ["**/*.{integration,e2e,scale,stripe,browser}.test.ts", "**/node_modules/**"],
         },
       },
       {
@@ -66,6 +67,18 @@ export default defineConfig({
           hookTimeout: 240_000,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          setupFiles,
+          include: ["*/test/**/*.browser.test.ts"],
+          globalSetup: [servers, "infra/testing/chromium.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 5 },
         },
       },
       {

@@ -6,6 +6,7 @@ export async function addItem(
   id: string,
   units: number,
   terms: Partial<{
+    name: string;
     price_minor: number;
     opens_at: Date;
     closes_at: Date;
