@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { ShownItem } from "./show-item.ts";
+import type { ShownItem } from "@holdfast/shared/show-item.ts";
 
 /** The `ETag` of what is shown: the time alone may change an item's status. */
 export function itemTag(shown: ShownItem | readonly ShownItem[]): string {

@@ -1,3 +1,4 @@
+import { type ShownItem, showItem } from "@holdfast/shared/show-item.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { sendTagged } from "../http/etag.ts";
@@ -6,7 +7,6 @@ import type { Limits } from "../http/limits.ts";
 import { Problem } from "../http/problems.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
 import { itemTag } from "../items/item-tag.ts";
-import { type ShownItem, showItem } from "../items/show-item.ts";
 import { cachedItem, cachedItems, notModified, refusals, tagHeaders } from "../schemas.ts";
 
 /** `GET /items` and `GET /items/:itemId`: what is on sale, and what is left of it. */

@@ -1,4 +1,4 @@
-import { type Item, saleWindow } from "@holdfast/shared/item.ts";
+import { type Item, saleWindow } from "./item.ts";
 
 export type SaleStatus = "scheduled" | "available" | "out_of_stock" | "ended";
 

@@ -1,4 +1,4 @@
-import type { Item } from "@holdfast/shared/item.ts";
+import type { Item } from "./item.ts";
 import { type SaleStatus, saleStatus } from "./sale-status.ts";
 
 export interface ShownItem {
