@@ -16,6 +16,7 @@ const allFiles = [
   "007_no_waiting_list",
   "008_metadata",
   "009_metadata_check",
+  "010_shop_events",
 ];
 
 describe("migrating", () => {

@@ -296,7 +296,7 @@ export async function requirePostgres(db: Database): Promise<void> {
   try {
     // Reads no row. With `limit 1` and an empty table, Postgres goes through all combinations of
     // the others' rows.
-    await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations where false`.execute(
+    await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations, shop_events where false`.execute(
       db,
     );
   } catch (error) {
