@@ -25,12 +25,25 @@ export const ourVariables = [
   "WORKER_ROLES",
   "CHARGE_CONCURRENCY",
   "CHARGE_RATE_PER_SECOND",
+  "SHOP_WEBHOOK_URL",
+  "SHOP_WEBHOOK_SECRET",
+  "SHOP_WEBHOOK_ALLOW_PRIVATE",
   "REQUIRE_DURABLE_REDIS",
   "LOG_LEVEL",
 ] as const;
 
 /** Beginnings that hardly anybody else uses. */
-const ourPrefixes = ["CHARGE_", "PURCHASE_", "SHOPPER_", "ADDRESS_RATE_", "GUEST_", "JWKS_", "JWT_", "OPS_"];
+const ourPrefixes = [
+  "CHARGE_",
+  "PURCHASE_",
+  "SHOPPER_",
+  "SHOP_WEBHOOK_",
+  "ADDRESS_RATE_",
+  "GUEST_",
+  "JWKS_",
+  "JWT_",
+  "OPS_",
+];
 
 const maxTypos = 2;
 const shortestWithTypos = 8; // letters: two typos away from PORT is half the dictionary

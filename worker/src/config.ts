@@ -9,6 +9,7 @@ import {
   requireDurableRedis,
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
+import { shopProblems, shopVariables } from "./shop-webhooks/shop-settings.ts";
 
 /**
  * What a worker process does, all of it unless it is told; so that each part scales as a fleet of
@@ -46,6 +47,7 @@ const variables = Type.Object({
     description: "charges under way at a time in one worker, a number from 1 to 1000",
   }),
   CHARGE_RATE_PER_SECOND: chargeRatePerSecond,
+  ...shopVariables,
   LOG_LEVEL: logLevel,
 });
 
@@ -65,6 +67,14 @@ const replayVariables = Type.Object({
   PURCHASE_LANES: variables.properties.PURCHASE_LANES,
 });
 
+/** What `npm run shop-webhooks` needs of it. */
+const shopWebhooksVariables = Type.Object({ DATABASE_URL: variables.properties.DATABASE_URL });
+
+/** @throws EnvironmentError naming every variable that is missing or wrong */
+export function readShopWebhooksConfig(env: NodeJS.ProcessEnv) {
+  return readEnvironment(shopWebhooksVariables, env);
+}
+
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readReplayConfig(env: NodeJS.ProcessEnv) {
   return readEnvironment(replayVariables, env);
@@ -77,11 +87,13 @@ export function readReconcileConfig(env: NodeJS.ProcessEnv) {
 
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readWorkerConfig(env: NodeJS.ProcessEnv) {
-  return readEnvironment(variables, env, ({ WORKER_ROLES, STRIPE_SECRET_KEY }) => {
-    const paying =
-      typeof WORKER_ROLES === "string" && [...rolesOf(WORKER_ROLES)].some((name) => asksProvider.has(name));
-    if (!paying || STRIPE_SECRET_KEY !== undefined) return [];
-    return [`STRIPE_SECRET_KEY is missing: ${description}`];
+  return readEnvironment(variables, env, (config) => {
+    const { WORKER_ROLES, STRIPE_SECRET_KEY } = config;
+    const roles = typeof WORKER_ROLES === "string" ? rolesOf(WORKER_ROLES) : new Set<WorkerRole>();
+    const paying = [...roles].some((role) => asksProvider.has(role));
+    const problems = roles.has("webhook") ? shopProblems(config) : [];
+    if (paying && STRIPE_SECRET_KEY === undefined) problems.push(`STRIPE_SECRET_KEY is missing: ${description}`);
+    return problems;
   });
 }
 

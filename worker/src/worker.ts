@@ -28,6 +28,8 @@ import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
 import { chargeQuota } from "./reserve/enqueue-charges.ts";
 import { serveLane, setUpLane } from "./reserve/serve-lane.ts";
 import { watchLanes } from "./reserve/watch-lanes.ts";
+import { serveShopWebhooks, shopConnections } from "./shop-webhooks/serve-shop-webhooks.ts";
+import { shopOf } from "./shop-webhooks/shop-settings.ts";
 
 type PaymentQueues = Readonly<Record<"sweeps" | "nightly", SweepQueue>> & { readonly webhooks: WebhookQueue };
 
@@ -68,9 +70,10 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
   // reserving keeps its pace.
   const lanesDb = openDatabase(config.DATABASE_URL, config.PURCHASE_LANES, onPostgresError);
   const lanesRedis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
+  const shopDb = openDatabase(config.DATABASE_URL, shopConnections, onPostgresError);
   const disconnect = async () => {
     for (const connection of [redis, failing, lanesRedis]) connection.disconnect();
-    await Promise.all([db.destroy(), lanesDb.destroy()]);
+    await Promise.all([db.destroy(), lanesDb.destroy(), shopDb.destroy()]);
   };
   const keys = redisKeys(config.REDIS_PREFIX);
   let fleet: FleetMember;
@@ -104,6 +107,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
   const recover = generationRecovery({ db, redis: failing, keys, lanes, setUpQueues, signal: closing.signal, log });
   const watch = watchGeneration({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, raiseAlarm });
   const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, raiseAlarm, signal: closing.signal });
+  const shopParts = { db: shopDb, shop: shopOf(config), raiseAlarm, log };
+  const shopWebhooks = roles.has("webhook") ? await serveShopWebhooks(shopParts) : null;
   const { PURCHASE_LANES, CHARGE_RATE_PER_SECOND } = config;
   const serving = { roles: [...roles], lanes: PURCHASE_LANES, chargeRatePerSecond: CHARGE_RATE_PER_SECOND };
   log.info(serving, "worker is serving");
@@ -113,7 +118,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
     async close() {
       const ended = Promise.all(workers.map((worker) => worker.close())); // no new job is taken from here on
       closing.abort(); // what may take minutes, such as a recovery, stops at its next page
-      await Promise.all([ended, watch.close(), lanesWatch.close()]);
+      await Promise.all([ended, watch.close(), lanesWatch.close(), shopWebhooks?.close()]);
       await Promise.all([...lanes, charges, lanesCharges, webhooks, sweeps, nightly].map((queue) => queue.close()));
       await fleet.leave(); // when its lanes are served no more
       await disconnect();

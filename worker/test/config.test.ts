@@ -12,6 +12,7 @@ test("a worker's defaults are the documented ones, and without STRIPE_API_BASE i
     WORKER_ROLES: "reserve,charge,webhook,sweep",
     CHARGE_CONCURRENCY: 50,
     CHARGE_RATE_PER_SECOND: 25,
+    SHOP_WEBHOOK_ALLOW_PRIVATE: "off",
     LOG_LEVEL: "info",
   });
 });

@@ -80,14 +80,12 @@ describe("the outbox", () => {
 
   test("has nothing of an order that never was held: the shop has not heard of it", async () => {
     await world.reserve("item_1", { quantity: 4 });
-    const { amountMinor: amount_minor, shopperId: shopper_id, orderId: id } = purchaseRequest();
-    await world.db
-      .insertInto("orders")
-      .values({
-        ...{ id, shopper_id, item_id: "item_1", quantity: 1, amount_minor, currency: "eur", placed_at: new Date() },
-        ...{ status: "cancelled", reason: "by_shopper", settled_at: new Date() },
-      })
-      .execute();
+    const { amountMinor, shopperId, orderId } = purchaseRequest();
+    await sql`
+      insert into orders (id, shopper_id, item_id, quantity, amount_minor, currency, placed_at, status, reason, settled_at)
+      values (${orderId}, ${shopperId}, 'item_1', 1, ${amountMinor}, 'eur', now(), 'cancelled', 'by_shopper', now())`.execute(
+      world.db,
+    );
     expect(await types()).toEqual([]);
   });
 

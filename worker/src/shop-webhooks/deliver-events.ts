@@ -1,0 +1,76 @@
+import type { Agent } from "node:http";
+import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import type { Logger } from "@holdfast/shared/log.ts";
+import { type ClaimedEvent, claimEvents } from "./claim-events.ts";
+import { finishEvent, putOffEvent } from "./finish-event.ts";
+import { nextTryMs } from "./next-try.ts";
+import { sendEvent } from "./send-event.ts";
+import type { Shop } from "./shop-settings.ts";
+import { messageId } from "./show-event.ts";
+
+export interface DeliveryParts {
+  readonly db: Database;
+  readonly shop: Shop;
+  readonly connections: Agent;
+  readonly raiseAlarm: RaiseAlarm;
+  readonly log: Logger;
+  /** Aborted when answers cannot be waited for any more. */
+  readonly closing: AbortSignal;
+}
+
+/** Requests to the shop at a time from one worker: a shop of one process copes with it. */
+export const maxInHand = 10;
+const lateTries = 10; // a quarter of an hour of failures: a restart of the shop is over by then
+
+/** Deliveries under way, at most `maxInHand`. */
+export type InHand = Set<Promise<void>>;
+
+/**
+ * Takes as many events that are due as there is room for, and begins to send them. One that hangs
+ * only keeps its own place.
+ * @returns whether there may be more that are due
+ */
+export async function deliverOnce(parts: DeliveryParts, inHand: InHand): Promise<boolean> {
+  const room = maxInHand - inHand.size;
+  if (room === 0) return true;
+  const { events, more } = await claimEvents(parts.db, room);
+  for (const event of events) {
+    const delivery = deliver(parts, event)
+      // The event comes up again when its lease is over; the shop knows it by its id.
+      .catch((error: Error) => parts.log.warn({ err: error, event: event.id }, "a delivery could not be noted"))
+      .finally(() => inHand.delete(delivery));
+    inHand.add(delivery);
+  }
+  return more;
+}
+
+/**
+ * Sends an event and writes down what became of it. *Dies in between:* the lease ends, and the event
+ * is sent again under the same id.
+ */
+async function deliver({ db, shop, connections, raiseAlarm, log, closing }: DeliveryParts, event: ClaimedEvent) {
+  const sent = await sendEvent(shop, connections, event, closing);
+  if (sent.outcome === "delivered") return finishEvent(db, event, "delivered", null);
+  const fields = { event: messageId(event), type: event.type, tries: event.tries, why: sent.why };
+  const retryMs = nextTryMs(event, Math.random());
+  if (retryMs === null) {
+    await finishEvent(db, event, "dead", sent.why);
+    raiseAlarm(
+      "shop_event_dead",
+      "The shop has not taken an event for three days, and it is tried no more. Mend the shop, then send the dead " +
+        "ones again with npm run shop-webhooks -- --replay-dead",
+      fields,
+    );
+    return;
+  }
+  await putOffEvent(db, event, sent.why, retryMs);
+  log.debug(fields, "the shop did not take an event");
+  if (event.tries >= lateTries) {
+    raiseAlarm(
+      "shop_events_late",
+      "The shop has not taken an event for a quarter of an hour. See npm run shop-webhooks; it is tried for three days",
+      fields,
+    );
+  }
+}

@@ -1,0 +1,40 @@
+import type { Database } from "@holdfast/shared/database.ts";
+import { sql } from "kysely";
+import type { ClaimedEvent } from "./claim-events.ts";
+
+/**
+ * An event was delivered, or is tried no more: the next one of its order or item is due. Changes
+ * nothing where the lease was lost to another worker.
+ * @param why of a dead one, the last failure
+ */
+export async function finishEvent(
+  db: Database,
+  { id, lease }: ClaimedEvent,
+  outcome: "delivered" | "dead",
+  why: string | null,
+): Promise<void> {
+  await sql`
+    with finished as (
+      update shop_events set outcome = ${outcome}, finished_at = now(), lease = null, last_error = ${why}
+      where id = ${id} and lease = ${lease}
+      returning subject, seq
+    )
+    update shop_events set due_at = now()
+    where lease is null and due_at > now() and id = (
+      select next.id from shop_events next, finished
+      where next.subject = finished.subject and next.seq > finished.seq and next.outcome is null
+      order by next.seq limit 1
+    )`.execute(db);
+}
+
+/** A try failed, and there will be another one. */
+export async function putOffEvent(
+  db: Database,
+  { id, lease }: ClaimedEvent,
+  why: string,
+  retryMs: number,
+): Promise<void> {
+  await sql`
+    update shop_events set due_at = now() + ${retryMs} * interval '1 millisecond', lease = null, last_error = ${why}
+    where id = ${id} and lease = ${lease}`.execute(db);
+}

@@ -1,0 +1,231 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Mortal } from "@holdfast/testing/mortal.ts";
+import { sql } from "kysely";
+import { Webhook } from "standardwebhooks";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { claimEvents } from "../src/shop-webhooks/claim-events.ts";
+import { finishEvent } from "../src/shop-webhooks/finish-event.ts";
+import { sendEvent } from "../src/shop-webhooks/send-event.ts";
+import { Dice } from "./dice.ts";
+import { createShopWorld, type ShopWorld, secretOf } from "./shop-world.ts";
+
+const leaseSeconds = 31; // and one more
+const daySeconds = 86_400;
+
+describe("an event for the shop", () => {
+  let world: ShopWorld;
+  beforeEach(async () => {
+    world = await createShopWorld();
+  });
+  afterEach(() => world.close());
+
+  test("is delivered once, under an id of its own, with a good signature", async () => {
+    const [orderId = ""] = await world.reserve(1);
+    await world.confirm(orderId);
+    await world.deliver();
+    await world.deliver();
+    const { received } = world.shop;
+    expect(world.taken(orderId)).toEqual(["order.reserved", "order.confirmed"]);
+    expect(new Set(received.map(({ id }) => id)).size).toBe(2);
+    for (const { text, headers, body, id } of received) {
+      expect(id).toMatch(/^msg_/);
+      expect(headers["content-type"]).toBe("application/json");
+      expect(new Webhook(secretOf(1)).verify(text, headers)).toEqual(body);
+      expect(() => new Webhook(secretOf(2)).verify(text, headers)).toThrow("No matching signature found");
+      expect(() => new Webhook(secretOf(1)).verify(text.replace("item_1", "item_2"), headers)).toThrow(
+        "No matching signature found",
+      );
+    }
+  });
+
+  test("is signed with both secrets while one is being replaced: it is good before and after the shop changed its own", async () => {
+    await world.reserve(1);
+    await world.deliver(world.parts({ secrets: [secretOf(1), secretOf(2)] }));
+    const [{ text, headers } = { text: "", headers: {} }] = world.shop.received;
+    for (const byte of [1, 2]) expect(() => new Webhook(secretOf(byte)).verify(text, headers)).not.toThrow();
+    expect(() => new Webhook(secretOf(3)).verify(text, headers)).toThrow("No matching signature found");
+  });
+
+  test("shows its own moment, also where it is delivered after the next one was written", async () => {
+    const [orderId = ""] = await world.reserve(1);
+    await world.confirm(orderId);
+    await world.refund(orderId);
+    await world.deliver();
+    expect(world.shop.taken.map(({ body }) => [body.type, body.data.status])).toEqual([
+      ["order.reserved", "reserved"],
+      ["order.confirmed", "confirmed"],
+      ["order.refunded", "refunded"],
+    ]);
+  });
+
+  test.each([301, 400, 404, 410, 429, 500, 503])(
+    "that is answered %i is not delivered, and tried again within seconds under its id, signed anew",
+    async (status) => {
+      await world.reserve(1);
+      world.shop.answer(() => status);
+      await world.deliverOnce();
+      const [row] = await world.rows();
+      expect(row).toMatchObject({ outcome: null, tries: 1, lastError: `HTTP ${status}` });
+      expect(row?.waitMs).toBeGreaterThan(500);
+      expect(row?.waitMs).toBeLessThan(1_300);
+      world.shop.answer(() => 200);
+      await sleep(1_100); // a signature has whole seconds
+      await world.letTimePass(1);
+      await world.deliver();
+      expect((await world.rows())[0]).toMatchObject({ outcome: "delivered", lastError: null });
+      const [first, second] = world.shop.received;
+      expect([second?.id, second?.text]).toEqual([first?.id, first?.text]);
+      expect(second?.headers["webhook-timestamp"]).not.toBe(first?.headers["webhook-timestamp"]);
+    },
+  );
+
+  test("waits while an earlier one of its order fails, and comes at once when that was delivered", async () => {
+    const [failing = "", fine = ""] = await world.reserve(2);
+    await world.confirm(failing);
+    await world.confirm(fine);
+    world.shop.answer(({ body }) => (body.data.id === failing ? 500 : 204));
+    for (let i = 0; i < 5; i++) {
+      await world.deliver();
+      await world.letTimePass(3_600);
+    }
+    expect(world.taken(fine)).toEqual(["order.reserved", "order.confirmed"]);
+    const early = world.shop.received.filter(({ body }) => body.data.id === failing && body.type !== "order.reserved");
+    expect(early).toEqual([]);
+    world.shop.answer(() => 204);
+    await world.deliver();
+    expect(world.taken(failing)).toEqual(["order.reserved", "order.confirmed"]);
+  });
+
+  test("is not kept from being sent by hundreds that wait behind failing ones", async () => {
+    const failing = new Set(await world.reserve(250));
+    for (const orderId of failing) await world.confirm(orderId);
+    world.shop.answer(({ body }) => (failing.has(String(body.data.id)) ? 500 : 204));
+    await world.deliver();
+    const [fine = ""] = await world.reserve(1);
+    await world.deliverOnce();
+    expect(world.taken(fine)).toEqual(["order.reserved"]);
+  });
+
+  test("has its place in its order's events, with two workers at a time, whatever fails in between", async () => {
+    const dice = new Dice(2_026);
+    const orderIds = await world.reserve(20);
+    const underWay = new Set<unknown>();
+    let atOnce = 0;
+    world.shop.answer(async ({ body }) => {
+      if (underWay.has(body.data.id)) atOnce += 1;
+      underWay.add(body.data.id);
+      await sleep(dice.below(10));
+      underWay.delete(body.data.id);
+      return dice.oneIn(3) ? 500 : 204;
+    });
+    let settled = false;
+    const unfinished = async () => (await world.rows()).some(({ outcome }) => outcome === null);
+    const work = async () => {
+      const parts = world.parts();
+      while (!settled || (await unfinished())) {
+        await world.deliver(parts);
+        await sql`update shop_events set due_at = now() where outcome is null and lease is null`.execute(world.db);
+      }
+    };
+    const settleAll = async () => {
+      for (const orderId of orderIds) {
+        await world.confirm(orderId);
+        await sleep(dice.below(20));
+        await world.refund(orderId);
+      }
+      settled = true;
+    };
+    await Promise.all([work(), work(), settleAll()]);
+    for (const orderId of orderIds) {
+      expect(world.taken(orderId)).toEqual(["order.reserved", "order.confirmed", "order.refunded"]);
+    }
+    expect(atOnce).toBe(0);
+    expect(world.shop.received.length).toBeGreaterThan(70); // some did fail
+  });
+
+  test("is never with two workers at once, however many look at the same time", async () => {
+    await world.reserve(200);
+    const claimed = await Promise.all(Array.from({ length: 20 }, () => claimEvents(world.db, 10)));
+    const ids = claimed.flatMap(({ events }) => events.map(({ id }) => id));
+    expect(ids.length).toBeGreaterThanOrEqual(20);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect((await claimEvents(world.db, 10)).events.filter(({ id }) => ids.includes(id))).toEqual([]);
+  });
+
+  test("whose worker dies between sending and noting it comes twice, under one id, and before the next", async () => {
+    const [orderId = ""] = await world.reserve(1);
+    await world.confirm(orderId);
+    const { connections, shop, closing } = world.parts();
+    const [event] = (await claimEvents(world.db, 10)).events;
+    if (!event) throw new Error("There is one event to claim");
+    expect(await sendEvent(shop, connections, event, closing)).toEqual({ outcome: "delivered" });
+    await world.deliver();
+    expect(world.taken(orderId)).toEqual(["order.reserved"]); // the lease is not over
+    await world.letTimePass(leaseSeconds);
+    await world.deliver();
+    expect(world.taken(orderId)).toEqual(["order.reserved", "order.reserved", "order.confirmed"]);
+    const [first, second] = world.shop.taken;
+    expect(second?.id).toBe(first?.id);
+    // Should the dead one come back to life, it has nothing to say any more.
+    await finishEvent(world.db, event, "dead", "late");
+    expect((await world.rows()).map(({ outcome }) => outcome)).toEqual(["delivered", "delivered"]);
+  });
+
+  test("is not lost and not out of order, at whichever statement a worker dies", async () => {
+    for (let steps = 1; steps <= 12; steps++) {
+      const [orderId = ""] = await world.reserve(1);
+      await world.confirm(orderId);
+      const mortal = new Mortal();
+      mortal.liveFor(steps);
+      const dying = { ...world.parts(), db: mortal.database(world.db) };
+      await world.deliverOnce(dying).catch(() => {});
+      await world.deliverOnce(dying).catch(() => {});
+      await world.letTimePass(leaseSeconds);
+      await world.deliver();
+      const taken = world.taken(orderId);
+      expect(taken.filter((type, i) => type !== taken[i - 1])).toEqual(["order.reserved", "order.confirmed"]);
+      expect(taken.length).toBeLessThanOrEqual(3);
+    }
+    expect((await world.rows()).every(({ outcome }) => outcome === "delivered")).toBe(true);
+  });
+
+  test("is dead after three days of failures, with one alarm, and the order's next one goes on", async () => {
+    const [orderId = ""] = await world.reserve(1);
+    await world.confirm(orderId);
+    world.shop.answer(({ body }) => (body.type === "order.reserved" ? 500 : 204));
+    for (let i = 0; i < 20; i++) {
+      await world.deliverOnce();
+      await world.letTimePass(daySeconds * 0.14);
+    }
+    expect((await world.rows())[0]).toMatchObject({ outcome: null, tries: 20 });
+    expect(new Set(world.alarms)).toEqual(new Set(["shop_events_late"]));
+    await world.letTimePass(daySeconds * 0.3);
+    await world.deliver();
+    const [reserved, confirmed] = await world.rows();
+    expect(reserved).toMatchObject({ outcome: "dead", tries: 21, lastError: "HTTP 500" });
+    expect(confirmed).toMatchObject({ outcome: "delivered" });
+    expect(world.alarms.filter((name) => name === "shop_event_dead")).toHaveLength(1);
+  });
+
+  test("is delivered to a shop that answers without end, and nobody listens to that", async () => {
+    let chunks = 0;
+    const server = createServer((_request, response) => {
+      response.writeHead(200);
+      const timer = setInterval(() => {
+        response.write(Buffer.alloc(65_536));
+        chunks += 1;
+      }, 5);
+      response.on("close", () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    await world.reserve(1);
+    await world.deliver(world.parts({ url: new URL(`http://127.0.0.1:${port}/`) }));
+    expect((await world.rows())[0]).toMatchObject({ outcome: "delivered" });
+    await sleep(300);
+    expect(chunks).toBeLessThan(20);
+    await new Promise((resolve) => server.close(resolve));
+  });
+});
