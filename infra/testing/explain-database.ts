@@ -10,7 +10,7 @@ export interface Execution extends ReadRows {
 }
 
 /** The tables that grow with every sale. */
-export const growingTables = ["orders", "order_events", "unmatched_payments", "webhook_events"];
+export const growingTables = ["orders", "order_events", "unmatched_payments", "webhook_events", "shop_events"];
 const countedTables = [...growingTables, "item_totals"];
 
 /**

@@ -13,11 +13,13 @@ export const largeDatabase = {
   perStage: 5_000,
   /** The newest orders, two events each. */
   ordersWithEvents: 250_000,
+  /** The newest orders, two events each for the shop; of one in a hundred it has not taken the first. */
+  ordersToldOf: 100_000,
   /** Has 5,000 orders for the big item. */
   heavyShopperId: "shopper-heavy",
 } as const;
 
-const { orders, perStage, ordersWithEvents, bigItemId, heavyShopperId } = largeDatabase;
+const { orders, perStage, ordersWithEvents, ordersToldOf, bigItemId, heavyShopperId } = largeDatabase;
 
 /**
  * Fills an empty database with 2,000,000 orders. As a dump is loaded: without triggers, and with
@@ -29,7 +31,8 @@ export async function fillLargeDatabase(databaseUrl: string): Promise<void> {
   try {
     await client.query("set synchronous_commit = off; set maintenance_work_mem = '256MB'; set work_mem = '64MB'");
     const putBack = await putAside(client);
-    for (const statement of [insertOrders, insertEvents, insertRest, insertItems]) await client.query(statement);
+    for (const statement of [insertOrders, insertEvents, insertShopEvents, insertRest, insertItems])
+      await client.query(statement);
     for (const statement of putBack) await client.query(statement);
     await client.query("vacuum (analyze)");
   } finally {
@@ -107,6 +110,21 @@ select id, case k when 1 then 'reserved' else status end, case k when 1 then 'qu
 from (select * from orders order by id desc limit ${ordersWithEvents}) o
 cross join generate_series(1, 2) k
 order by placed_at, k`;
+
+// Of a shop that fails for one order in a hundred: its first event waits for the next try or is due,
+// the second waits behind it. The rest was delivered, some of it long enough ago to be deleted.
+const insertShopEvents = `
+insert into shop_events (type, subject, payload, due_at, tries, last_error, outcome, finished_at)
+select case k when 1 then 'order.reserved' else 'order.confirmed' end, 'order ' || id, '{}',
+  now() + case when k = 2 then interval '0' else (n % 3600 - 600) * interval '1 second' end,
+  case k when 1 then 12 else 0 end, case k when 1 then 'HTTP 500' end, outcome,
+  case when outcome is not null then now() - n * case outcome when 'dead' then interval '30 seconds' else interval '3 seconds' end end
+from (
+  select id, n, k, case when n % 100 = 0 then null when n % 100 = 1 then 'dead' else 'delivered' end as outcome
+  from (select id, row_number() over (order by id desc) as n from orders order by id desc limit ${ordersToldOf}) o
+  cross join generate_series(1, 2) k
+) e
+order by n desc, k`;
 
 // 12,000 unmatched payments are open, as after a provider's bad night; far more were settled.
 // Webhooks of 40 days, the first ten of which are to be forgotten.
