@@ -209,6 +209,15 @@ describe("an event for the shop", () => {
     expect(world.alarms.filter((name) => name === "shop_event_dead")).toHaveLength(1);
   });
 
+  test("that cannot even be made is one that fails, and holds up nobody else's", async () => {
+    await world.reserve(1);
+    await sql`update shop_events set payload = payload - 'placed_at'`.execute(world.db);
+    const [fine = ""] = await world.reserve(1);
+    await world.deliver();
+    expect(world.taken(fine)).toEqual(["order.reserved"]);
+    expect((await world.rows())[0]).toMatchObject({ outcome: null, tries: 1, lastError: expect.stringMatching(/getTime/) });
+  });
+
   test("is delivered to a shop that answers without end, and nobody listens to that", async () => {
     let chunks = 0;
     const server = createServer((_request, response) => {

@@ -1,5 +1,6 @@
+import { lookup } from "node:dns";
 import type { Agent } from "node:http";
-import { isIP } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 
@@ -22,6 +23,25 @@ const idleMs = 20_000; // an idle connection is closed after this; a sale's even
  */
 export function openConnections(url: URL, allowPrivate: boolean, most: number): Agent {
   const allow = { allowPrivateIPAddress: allowPrivate, allowMetaIPAddress: allowPrivate };
-  const options = { keepAlive: true, maxSockets: most, timeout: idleMs, ...allow };
+  const options = { keepAlive: true, maxSockets: most, timeout: idleMs, lookup: sharedLookup(), ...allow };
   return url.protocol === "https:" ? new RequestFilteringHttpsAgent(options) : new RequestFilteringHttpAgent(options);
+}
+
+/**
+ * Asks for the address of a name once for all connections that want it at the moment. Node has two
+ * such questions under way at a time in the whole process: a name server that hangs on the shop's
+ * name would otherwise keep everybody else's waiting, the payment provider's first of all.
+ * @param resolve asked about one name only, and always in the same way
+ */
+export function sharedLookup(resolve: LookupFunction = lookup): LookupFunction {
+  let waiting: Parameters<LookupFunction>[2][] = [];
+  return (hostname, options, callback) => {
+    waiting.push(callback);
+    if (waiting.length > 1) return;
+    resolve(hostname, options, (...answer) => {
+      const answered = waiting;
+      waiting = [];
+      for (const tell of answered) tell(...answer);
+    });
+  };
 }

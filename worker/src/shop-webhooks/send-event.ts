@@ -16,9 +16,9 @@ const maxAnswerBytes = 65_536; // nobody reads it: what is longer costs the shop
  * @param closing aborted when the worker cannot wait for the answer any more
  */
 export async function sendEvent(shop: Shop, connections: Agent, event: ShopEvent, closing: AbortSignal): Promise<Sent> {
-  const body = showEvent(event);
   const timeout = AbortSignal.timeout(answerWithinMs);
   try {
+    const body = showEvent(event);
     const status = await post(shop.url, connections, body, {
       headers: signedHeaders(shop.secrets, messageId(event), body),
       signal: AbortSignal.any([timeout, closing]),
