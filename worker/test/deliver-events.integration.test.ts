@@ -215,7 +215,11 @@ describe("an event for the shop", () => {
     const [fine = ""] = await world.reserve(1);
     await world.deliver();
     expect(world.taken(fine)).toEqual(["order.reserved"]);
-    expect((await world.rows())[0]).toMatchObject({ outcome: null, tries: 1, lastError: expect.stringMatching(/getTime/) });
+    expect((await world.rows())[0]).toMatchObject({
+      outcome: null,
+      tries: 1,
+      lastError: expect.stringMatching(/getTime/),
+    });
   });
 
   test("is delivered to a shop that answers without end, and nobody listens to that", async () => {
