@@ -111,8 +111,8 @@ from (select * from orders order by id desc limit ${ordersWithEvents}) o
 cross join generate_series(1, 2) k
 order by placed_at, k`;
 
-// Of a shop that fails for one order in a hundred: its first event waits for the next try or is due,
-// the second waits behind it. The rest was delivered, some of it long enough ago to be deleted.
+// Of a shop that fails for one order in a hundred: its first event waits for the next try or is
+// due, the second waits behind it. The rest was delivered, some of it long enough ago to be deleted.
 const insertShopEvents = `
 insert into shop_events (type, subject, payload, due_at, tries, last_error, outcome, finished_at)
 select case k when 1 then 'order.reserved' else 'order.confirmed' end, 'order ' || id, '{}',

@@ -59,8 +59,8 @@ create function shop_order(o orders) returns jsonb language sql stable
     'hold_expires_at', o.hold_expires_at, 'version', o.version
   );
 
--- Once per statement: without a shop a batch of hundreds costs one look. Only reserved orders: of an
--- order that was refused or cancelled in line the shop has never heard, so it need not hear of its
+-- Once per statement: without a shop a batch of hundreds costs one look. Only reserved orders: of
+-- one that was refused or cancelled in line the shop has never heard, so it need not hear of its
 -- end.
 create function tell_reserved() returns trigger language plpgsql as $$
 begin

@@ -52,9 +52,9 @@ test("the documentation shows every event as it is sent, to the letter", () => {
 test("the documentation has an example of each event that the database writes", async () => {
   const sql = await readFile(new URL("../../migrations/sql/010_shop_events.sql", import.meta.url), "utf8");
   const [, list] = /type in \(([^)]*)\)/.exec(sql) ?? [];
-  const types = [...(list ?? "").matchAll(/'([\w.]+)'/g)].map(([, type]) => type);
+  const types = [...(list ?? "").matchAll(/'([\w.]+)'/g)].map(([, type = ""]) => type);
   expect(types).toHaveLength(6);
-  expect(examples.map(({ type }) => type).sort()).toEqual(types.toSorted());
+  expect(examples.map(({ type }) => type).sort()).toEqual([...types].sort());
 });
 
 test("a scheduled, ended or sold-out item is shown as it was at the moment of the event", () => {

@@ -20,12 +20,12 @@ const looked = 100; // a few more than are sent: some wait behind another of the
 const behindMs = 2_000;
 
 /**
- * Takes the events that are due, of each order and item only the oldest that is not finished. Nobody
- * else gets them until the lease is over.
+ * Takes the events that are due, of each order and item only the oldest that is not finished.
+ * Nobody else gets them until the lease is over.
  *
  * In two statements: what the first one locks, no other worker claims or wakes until we commit, and
- * the second sees everything that was committed before. So an event is never put off behind one that
- * has just been delivered.
+ * the second sees everything that was committed before. So an event is never put off behind one
+ * that has just been delivered.
  * @returns `more` where there may be others that are due
  */
 export async function claimEvents(

@@ -46,8 +46,8 @@ export async function deliverOnce(parts: DeliveryParts, inHand: InHand): Promise
 }
 
 /**
- * Sends an event and writes down what became of it. *Dies in between:* the lease ends, and the event
- * is sent again under the same id.
+ * Sends an event and writes down what became of it. *Dies in between:* the lease ends, and the
+ * event is sent again under the same id.
  */
 async function deliver({ db, shop, connections, raiseAlarm, log, closing }: DeliveryParts, event: ClaimedEvent) {
   const sent = await sendEvent(shop, connections, event, closing);

@@ -4,9 +4,9 @@ import { sql } from "kysely";
 const silentMs = 60_000; // a worker that delivers says so three times in this (serve-shop-webhooks.ts)
 
 /**
- * Says whether this worker has a shop to deliver to; events are written only where one has. A worker
- * without one speaks for itself alone: it ends the writing only where no other has delivered for a
- * minute. So neither a worker that lacks the setting nor one that is being replaced loses the
+ * Says whether this worker has a shop to deliver to; events are written only where one has. A
+ * worker without one speaks for itself alone: it ends the writing only where no other has delivered
+ * for a minute. So neither a worker that lacks the setting nor one that is being replaced loses the
  * others' events.
  */
 export async function noteListening(db: Database, listens: boolean): Promise<void> {
