@@ -13,7 +13,7 @@ export const largeDatabase = {
   perStage: 5_000,
   /** The newest orders, two events each. */
   ordersWithEvents: 250_000,
-  /** The newest orders, two events each for the shop; of one in a hundred it has not taken the first. */
+  /** The newest orders, two events each; of one in a hundred the shop has not taken the first. */
   ordersToldOf: 100_000,
   /** Has 5,000 orders for the big item. */
   heavyShopperId: "shopper-heavy",
@@ -112,7 +112,7 @@ cross join generate_series(1, 2) k
 order by placed_at, k`;
 
 // Of a shop that fails for one order in a hundred: its first event waits for the next try or is
-// due, the second waits behind it. The rest was delivered, some of it long enough ago to be deleted.
+// due, the second waits behind it. The rest was delivered, some of it long ago.
 const insertShopEvents = `
 insert into shop_events (type, subject, payload, due_at, tries, last_error, outcome, finished_at)
 select case k when 1 then 'order.reserved' else 'order.confirmed' end, 'order ' || id, '{}',

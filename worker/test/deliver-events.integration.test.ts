@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Mortal } from "@holdfast/testing/mortal.ts";
+import { eventually } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -96,6 +97,20 @@ describe("an event for the shop", () => {
     world.shop.answer(() => 204);
     await world.deliver();
     expect(world.taken(failing)).toEqual(["order.reserved", "order.confirmed"]);
+  });
+
+  test("is due the moment the one before it is delivered, also where somebody looked meanwhile", async () => {
+    const [orderId = ""] = await world.reserve(1);
+    const answering = Promise.withResolvers<number>();
+    world.shop.answer(() => answering.promise);
+    const delivering = world.deliverOnce();
+    await eventually("it is being sent", async () => world.shop.received.length === 1);
+    await world.confirm(orderId);
+    expect((await claimEvents(world.db, 10)).events).toEqual([]);
+    expect((await world.rows())[1]?.waitMs).toBeGreaterThan(1_000);
+    answering.resolve(204);
+    await delivering;
+    expect((await world.rows())[1]?.waitMs).toBeLessThanOrEqual(0);
   });
 
   test("is not kept from being sent by hundreds that wait behind failing ones", async () => {

@@ -29,7 +29,7 @@ type ShopConfig = {
   readonly SHOP_WEBHOOK_ALLOW_PRIVATE: "on" | "off";
 };
 
-/** The shop of a configuration that `shopProblems` finds nothing wrong with; null where there is none. */
+/** The shop of a configuration without `shopProblems`; null where there is none. */
 export function shopOf({ SHOP_WEBHOOK_URL, SHOP_WEBHOOK_SECRET, SHOP_WEBHOOK_ALLOW_PRIVATE }: ShopConfig): Shop | null {
   if (SHOP_WEBHOOK_URL === undefined || SHOP_WEBHOOK_SECRET === undefined) return null;
   const secrets = split(SHOP_WEBHOOK_SECRET);
