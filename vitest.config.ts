@@ -30,7 +30,7 @@ export default defineConfig({
         test: {
           name: "unit",
           setupFiles,
-          include: ["*/test/**/*.test.ts"],
+          include: ["{*,shared/client}/test/**/*.test.ts"],
           exclude: ["**/*.{integration,e2e,scale,stripe,browser}.test.ts", "**/node_modules/**"],
         },
       },

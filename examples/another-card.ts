@@ -1,19 +1,15 @@
 // node examples/another-card.ts http://127.0.0.1:3000 poster
 // The item needs paymentRetries: see put-on-sale.ts.
-import { randomUUID } from "node:crypto";
-import { guestOf, isFinal, waiting } from "./shopper.ts";
+import { createClient, isFinal, type Order } from "@holdfast/client";
 
-const [shop = "http://127.0.0.1:3000", itemId = "poster"] = process.argv.slice(2);
-const ask = await guestOf(shop);
+const [baseUrl = "http://127.0.0.1:3000", itemId = "poster"] = process.argv.slice(2);
+const shop = createClient({ baseUrl });
 
-const card = { paymentMethod: "pm_card_chargeDeclinedInsufficientFunds" };
-let order = await ask("POST", `/purchase/${itemId}`, { body: card, headers: waiting });
-while (order.payment.status === "pending") order = await ask("GET", `/orders/${order.id}`, { headers: waiting });
-console.log(`${order.message} (${order.payment.declineCode})`);
+const placed = await shop.buy(itemId, { paymentMethod: "pm_card_chargeDeclinedInsufficientFunds" });
+const isDeclined = (order: Order) => isFinal(order) || order.payment.status === "declined";
+const declined = await shop.waitFor(placed, { until: isDeclined });
+console.log(`${declined.message} (${declined.payment.declineCode})`);
 
-// The units are held until holdExpiresAt. A try has a key of its own, for the same reason as a
-// purchase.
-const headers = { "idempotency-key": randomUUID() };
-order = await ask("POST", `/orders/${order.id}/payment`, { body: { paymentMethod: "pm_card_visa" }, headers });
-while (!isFinal(order)) order = await ask("GET", `/orders/${order.id}`, { headers: waiting });
+// The units are held until holdExpiresAt.
+const order = await shop.waitFor(await shop.payWithAnotherCard(declined.id, { paymentMethod: "pm_card_visa" }));
 console.log(`${order.status}: ${order.message}`);

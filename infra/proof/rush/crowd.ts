@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Order } from "@holdfast/client";
 import { Client } from "undici";
 import { exchange, type HttpRequest } from "./exchange.ts";
 
@@ -67,12 +68,8 @@ const finalStates = new Set(["confirmed", "cancelled", "out_of_stock", "rejected
 const waitSeconds = 20; // a long poll; a load balancer would let it be
 const lookAgainMs = 1_000; // after an answer that was none: the servers may be restarting
 
-/** What is read of an answer: an order, or a problem. */
-interface AnswerBody {
-  readonly id?: string;
-  readonly status?: string;
-  readonly code?: string;
-}
+/** What is read of an answer: an order, or a problem's code, or why there is neither. */
+type AnswerBody = Partial<Pick<Order, "id" | "status">> & { readonly code?: string };
 
 interface Buyer {
   readonly shopper: number;

@@ -1,0 +1,262 @@
+import { HoldfastError } from "@holdfast/client";
+import { beforeEach, describe, expect, test } from "vitest";
+import { type Answer, answer, bought, broken, FakeShop, never, problem, untilTrue } from "./fake-shop.ts";
+
+const visa = { paymentMethod: "pm_1" };
+let shop: FakeShop;
+beforeEach(() => {
+  shop = new FakeShop();
+});
+
+describe("a purchase", () => {
+  test("pressed twice is one purchase, sent once", async () => {
+    shop.script = [bought];
+    const page = shop.openPage();
+    const presses = [page.buy("item_1", visa), page.buy("item_1", visa)];
+    expect(page.isBuying("item_1")).toBe(true);
+    const [first, second] = await Promise.all(presses);
+    expect(first).toEqual(second);
+    expect(shop.requests).toHaveLength(1);
+    expect(page.isBuying("item_1")).toBe(false);
+  });
+
+  test.each<[string, Answer]>([
+    ["the connection broke", broken],
+    ["the server was busy with it", () => problem(503, "unavailable")],
+    ["the server failed", () => problem(500, "internal")],
+    ["it took too long", () => problem(408, "request_timeout")],
+    ["it came too early", () => problem(425, "too_early")],
+    ["something on the way answered", () => new Response("<h1>Bad gateway</h1>", { status: 502 })],
+    ["something on the way refused it", () => new Response("<h1>Forbidden</h1>", { status: 403 })],
+    ["something on the way took it", () => answer(200, { welcome: "to this hotel" })],
+    ["something on the way said yes", () => new Response('"ok"', { status: 200 })],
+    ["the answer was cut off", () => new Response('{"id": "ord', { status: 202 })],
+    ["it was one too many in this minute", () => problem(429, "rate_limited")],
+  ])("is sent again under the same key where %s: one order, however often", async (_name, lost) => {
+    shop.script = [lost, lost, bought];
+    const { id } = await shop.openPage().buy("item_1", visa);
+    expect(shop.requests).toHaveLength(3);
+    expect(shop.ordersMade()).toBe(1);
+    expect(id).toBe(`order-of-${shop.requests[0]?.key}`);
+  });
+
+  test("has its key kept before anything is sent, the request for a session included", async () => {
+    shop.openSession = never;
+    void shop.openPage().buy("item_1", visa);
+    await untilTrue(() => shop.sessions === 1);
+    const kept = JSON.parse(shop.kept.get("holdfast:intention:item_1") ?? "null") as { key: string };
+    shop.kept.delete("holdfast:lease:session"); // the page is closed here; its leases run out
+    shop.kept.delete("holdfast:lease:intention:item_1");
+    shop.openSession = () => shop.guest();
+    shop.script = [bought];
+    await shop.openPage().buy("item_1", visa);
+    expect(shop.requests.map(({ key }) => key)).toEqual([kept.key]);
+  });
+
+  test("that was never answered keeps its key over a reload, with the card and quantity chosen first", async () => {
+    shop.script = [broken, broken, broken];
+    const first = { ...visa, quantity: 2, metadata: { gift: "yes" } };
+    await expect(shop.openPage().buy("item_1", first)).rejects.toThrow(/same purchase/);
+    expect(shop.openPage().unansweredSince("item_1")).toBeTypeOf("number");
+    shop.script = [bought];
+    await shop.openPage().buy("item_1", { paymentMethod: "pm_another" });
+    expect(shop.ordersMade()).toBe(1);
+    expect(new Set(shop.requests.map(({ body }) => body)).size).toBe(1);
+    expect(shop.bodies()[0]).toEqual(first);
+    expect(shop.openPage().unansweredSince("item_1")).toBeNull();
+  });
+
+  test("whose page was closed before the answer came goes on with the same key, through a 503", async () => {
+    shop.script = [never];
+    void shop.openPage().buy("item_1", visa);
+    await untilTrue(() => shop.requests.length === 1);
+    shop.kept.delete("holdfast:lease:intention:item_1"); // it is not renewed any more, and runs out
+    shop.script = [() => problem(503, "unavailable", { location: "/orders/o" }), bought];
+    await shop.openPage().buy("item_1", visa);
+    expect(shop.requests).toHaveLength(3);
+    expect(shop.ordersMade()).toBe(1);
+  });
+
+  test("that is refused for good ends there: the next press is another purchase", async () => {
+    const page = shop.openPage();
+    shop.script = [bought, () => problem(409, "out_of_stock"), bought];
+    await page.buy("item_1", visa);
+    await expect(page.buy("item_1", visa)).rejects.toMatchObject({
+      name: "Error",
+      code: "out_of_stock",
+      status: 409,
+      detail: "out_of_stock in detail",
+      definite: true,
+    });
+    await page.buy("item_1", visa);
+    expect(shop.ordersMade()).toBe(3);
+  });
+
+  test("of one item is no purchase of another", async () => {
+    shop.script = [bought, bought];
+    const page = shop.openPage();
+    await Promise.all([page.buy("item_1", visa), page.buy("item_2", visa)]);
+    expect(shop.ordersMade()).toBe(2);
+  });
+
+  test("waits as long as the shop says, and no longer than a shopper would", async () => {
+    shop.script = [() => problem(503, "busy", { "retry-after": "5" }), bought];
+    await shop.openPage().buy("item_1", visa);
+    expect(shop.pauses).toHaveLength(1);
+    expect(shop.pauses[0]).toBeGreaterThanOrEqual(5_000);
+    expect(shop.pauses[0]).toBeLessThan(6_300);
+    shop.script = [() => problem(429, "rate_limited", { "retry-after": "50" })];
+    const refused = shop.openPage().buy("item_1", visa);
+    await expect(refused).rejects.toMatchObject({ code: "rate_limited", retryAfterSeconds: 50, definite: false });
+    expect(shop.pauses).toHaveLength(1);
+  });
+
+  test("answers lost three times are an error that says so, and no refusal", async () => {
+    shop.script = [broken, broken, broken];
+    const error = await shop
+      .openPage()
+      .buy("item_1", visa)
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(HoldfastError);
+    expect(error).toMatchObject({ code: null, status: 0, definite: false });
+  });
+});
+
+describe("two tabs of one browser", () => {
+  const locks = navigator.locks;
+  test.each([
+    ["with Web Locks", { locks }],
+    ["without them, on a page without TLS", {}],
+  ])("that both press Buy make one order %s", async (_name, options) => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const slow: Answer = async (request) => {
+      await held;
+      return bought(request);
+    };
+    shop.script = [slow, () => answer(200, { id: "the-order" })];
+    const first = shop.openPage(options).buy("item_1", visa);
+    await untilTrue(() => shop.requests.length === 1);
+    const second = shop.openPage(options).buy("item_1", visa);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    release();
+    const [one] = await Promise.all([first, second]);
+    expect(shop.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      "POST /purchase/item_1",
+      `GET /orders/${one.id}`,
+    ]);
+  });
+
+  test("that press Buy one after the other make two", async () => {
+    shop.script = [bought, bought];
+    await shop.openPage().buy("item_1", visa);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await shop.openPage().buy("item_1", visa);
+    expect(shop.ordersMade()).toBe(2);
+  });
+
+  test("of which the first is closed in the middle make one: the second goes on with its key", async () => {
+    shop.script = [never, bought];
+    void shop.openPage().buy("item_1", visa);
+    await untilTrue(() => shop.requests.length === 1);
+    shop.kept.set("holdfast:lease:intention:item_1", JSON.stringify({ owner: "closed", until: Date.now() + 30 }));
+    await shop.openPage().buy("item_1", { paymentMethod: "pm_another" });
+    expect(shop.ordersMade()).toBe(1);
+  });
+
+  test.each([
+    ["with Web Locks", { locks }],
+    ["without them", {}],
+  ])("open one session %s", async (_name, options) => {
+    const [one, other] = await Promise.all([shop.openPage(options).session(), shop.openPage(options).session()]);
+    expect(shop.sessions).toBe(1);
+    expect(one).toEqual(other);
+  });
+});
+
+describe("a confirmation token", () => {
+  test("is made once for the sends of one purchase, and again only when it has grown old", async () => {
+    let nowMs = 1_000_000_000_000;
+    let made = 0;
+    const confirmationToken = async () => `ctoken_${++made}`;
+    const now = () => nowMs;
+    shop.script = [broken, broken, broken];
+    await expect(shop.openPage({ now }).buy("item_1", { confirmationToken })).rejects.toThrow(/same purchase/);
+    nowMs += 60_000;
+    shop.script = [broken, broken, broken];
+    await expect(shop.openPage({ now }).buy("item_1", { confirmationToken })).rejects.toThrow(/same purchase/);
+    expect(made).toBe(1);
+    nowMs += 3_600_000;
+    shop.kept.delete("holdfast:session"); // it has come to its end, and the shop gives the same shopper another
+    shop.sessions = 0;
+    shop.script = [bought];
+    await shop.openPage({ now }).buy("item_1", { confirmationToken });
+    expect(shop.bodies().at(-1)).toEqual({ quantity: 1, confirmationToken: "ctoken_2" });
+    expect(new Set(shop.requests.map(({ key }) => key)).size).toBe(1);
+  });
+
+  test("that was given as it is is not asked for again while it is fresh, over a reload", async () => {
+    shop.script = [broken, broken, broken];
+    await expect(shop.openPage().buy("item_1", { confirmationToken: "ctoken_1" })).rejects.toThrow(/same purchase/);
+    shop.script = [bought];
+    await shop.openPage().buy("item_1", { confirmationToken: () => Promise.reject(new Error("asked again")) });
+    expect(shop.bodies().at(-1)).toEqual({ quantity: 1, confirmationToken: "ctoken_1" });
+  });
+
+  test("that its shopper does not give leaves nothing behind: nothing was sent", async () => {
+    const closed = new Error("closed");
+    const page = shop.openPage();
+    await expect(page.buy("item_1", { confirmationToken: () => Promise.reject(closed) })).rejects.toBe(closed);
+    expect(page.unansweredSince("item_1")).toBeNull();
+    expect(shop.requests).toEqual([]);
+  });
+
+  test("that its shopper does not give the second time leaves the purchase that may be in line", async () => {
+    let nowMs = Date.now();
+    const now = () => nowMs;
+    shop.script = [broken, broken, broken];
+    await expect(shop.openPage({ now }).buy("item_1", { confirmationToken: () => "ctoken_1" })).rejects.toThrow(
+      /same purchase/,
+    );
+    nowMs += 1_200_000;
+    const page = shop.openPage({ now });
+    await expect(page.buy("item_1", { confirmationToken: () => Promise.reject(new Error("closed")) })).rejects.toThrow(
+      "closed",
+    );
+    expect(page.unansweredSince("item_1")).not.toBeNull();
+  });
+
+  test("given as it is takes the place of the one before, under the same key", async () => {
+    shop.script = [broken, broken, broken];
+    await expect(shop.openPage().buy("item_1", { confirmationToken: "ctoken_1" })).rejects.toThrow(/same purchase/);
+    shop.script = [bought];
+    await shop.openPage().buy("item_1", { confirmationToken: "ctoken_2" });
+    expect(shop.ordersMade()).toBe(1);
+    expect(shop.bodies().at(-1)).toMatchObject({ confirmationToken: "ctoken_2" });
+  });
+});
+
+describe("another card", () => {
+  test("is one try until the shop has answered for good, over a reload too", async () => {
+    shop.script = [broken, broken, broken];
+    await expect(shop.openPage().payWithAnotherCard("order_1", visa)).rejects.toThrow("The shop does not answer");
+    shop.script = [bought, bought];
+    await shop.openPage().payWithAnotherCard("order_1", visa);
+    expect(new Set(shop.requests.map(({ path }) => path))).toEqual(new Set(["/orders/order_1/payment"]));
+    expect(shop.ordersMade()).toBe(1);
+    await shop.openPage().payWithAnotherCard("order_1", visa); // after another decline
+    expect(shop.ordersMade()).toBe(2);
+  });
+
+  test("a different one is a try of its own, and is not passed over for one that was never answered", async () => {
+    const page = shop.openPage();
+    shop.script = [broken, broken, broken, bought];
+    await expect(page.payWithAnotherCard("order_1", visa)).rejects.toThrow("The shop does not answer");
+    await page.payWithAnotherCard("order_1", { paymentMethod: "pm_2" });
+    expect(shop.bodies().at(-1)).toEqual({ paymentMethod: "pm_2" });
+    expect(shop.ordersMade()).toBe(2);
+    expect(shop.kept.has("holdfast:card:order_1")).toBe(false);
+  });
+});
