@@ -1,4 +1,3 @@
-import fastifyStatic from "@fastify/static";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Database } from "@holdfast/shared/database.ts";
@@ -12,7 +11,7 @@ import { answerUnrouted } from "./http/allowed-methods.ts";
 import { discardUnwantedBodies, ignoreOffers } from "./http/broken-requests.ts";
 import { answerWhileClosing, type Closing, type ClosingLimits, closingLimits } from "./http/closing.ts";
 import { type ConnectionLimits, connectionLimits, connectionOptions, limitConnections } from "./http/connections.ts";
-import { contentSecurityPolicy, foreignPagePolicy } from "./http/content-security-policy.ts";
+import { contentSecurityPolicy, foreignPagePolicy, storefrontPolicy } from "./http/content-security-policy.ts";
 import { shareWithOrigins } from "./http/cross-origin.ts";
 import { takeEmptyBodies } from "./http/empty-bodies.ts";
 import type { App } from "./http/fastify-app.ts";
@@ -43,6 +42,7 @@ import { orderRoutes } from "./routes/orders.ts";
 import { purchaseRoute } from "./routes/purchase.ts";
 import { sessionRoute } from "./routes/sessions.ts";
 import { webhookRoute } from "./routes/webhooks.ts";
+import { storefrontRoutes } from "./storefront/storefront-routes.ts";
 
 export interface AppParts {
   readonly config: ApiConfig;
@@ -64,7 +64,6 @@ export interface AppParts {
 }
 
 const maxBodyBytes = 16 * 1024; // the largest valid body is under 1 KB
-const webRoot = new URL("../web/", import.meta.url);
 
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
@@ -84,18 +83,20 @@ export async function buildApp(parts: AppParts): Promise<App> {
   app.setErrorHandler(answerProblem);
   app.decorateRequest("shopperId", "");
   countAnswers(app, parts.metrics);
-  const simulatorUrl = config.STRIPE_SIMULATOR_URL ?? null;
-  const pageHeaders = secureHeaders({
-    contentSecurityPolicy: { directives: contentSecurityPolicy(simulatorUrl) },
-    strictTransportSecurity: false, // TLS ends before us; whoever ends it sets this
-  });
+  const pageHeaders = headersUnder(contentSecurityPolicy);
+  const { STRIPE_SIMULATOR_URL: simulatorUrl = null, STRIPE_PUBLISHABLE_KEY: publishableKey } = config;
+  const storefrontHeaders = headersUnder(storefrontPolicy(simulatorUrl, publishableKey !== undefined));
   registerLoadShedding(app, { ...loadLimits, ...parts.limits });
   noticeForwarded(app, config.TRUST_PROXY, parts.log);
   await describeApi(app);
   await app.register(async (scope) => {
     sendHeaders(scope, pageHeaders);
-    await registerPages(scope, simulatorUrl);
+    await scope.register(fastifySwaggerUi, { routePrefix: "/docs", staticCSP: foreignPagePolicy });
     problemPages(scope);
+  });
+  await app.register(async (scope) => {
+    sendHeaders(scope, storefrontHeaders);
+    await storefrontRoutes(scope, config);
   });
   const limits = await registerLimits(app, { redis, keys }, config);
 
@@ -182,12 +183,9 @@ function sendHeaders(scope: App, headers: Readonly<Record<string, string>>): voi
   });
 }
 
-/** The storefront and the API description, as pages. */
-async function registerPages(app: App, simulatorUrl: string | null): Promise<void> {
-  await app.register(fastifySwaggerUi, { routePrefix: "/docs", staticCSP: foreignPagePolicy });
-  // What the page needs to know of this shop.
-  app.get("/storefront.json", { schema: { hide: true } }, async () => ({ simulatorUrl }));
-  await app.register(fastifyStatic, { root: webRoot.pathname, cacheControl: true, maxAge: 60_000 });
+function headersUnder(directives: ReturnType<typeof storefrontPolicy> | typeof contentSecurityPolicy) {
+  // TLS ends before us; whoever ends it says so to browsers.
+  return secureHeaders({ contentSecurityPolicy: { directives }, strictTransportSecurity: false });
 }
 
 /** Fastify's own words for whom to believe; a number counts the proxies in front of us. */

@@ -9,6 +9,7 @@ import {
   requireDurableRedis,
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
+import { ownLook, readShopLook } from "./storefront/shop-look.ts";
 
 const rate = (of: string, fallback: number) =>
   Type.Integer({
@@ -61,6 +62,15 @@ const variables = Type.Object({
   STRIPE_WEBHOOK_SECRET: Type.Optional(
     Type.String({ description: "the secret that Stripe signs its webhooks with, whsec_…" }),
   ),
+  STRIPE_PUBLISHABLE_KEY: Type.Optional(
+    Type.String({
+      pattern: "^pk_(test|live)_[A-Za-z0-9]+$",
+      description: "makes the storefront take real cards through Stripe, pk_test_… or pk_live_…",
+    }),
+  ),
+  STOREFRONT_DIRECTORY: Type.Optional(
+    Type.String({ description: "the folder with shop.json, the storefront's name, colours and pictures" }),
+  ),
   STRIPE_SIMULATOR_URL: Type.Optional(
     Type.String({
       pattern: "^https?://[^/;,\\s]+$",
@@ -88,7 +98,7 @@ export type ApiConfig = ReturnType<typeof readApiConfig>;
 
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readApiConfig(env: NodeJS.ProcessEnv) {
-  return readEnvironment(variables, env, tokenProblems);
+  return readEnvironment(variables, env, (config) => [...tokenProblems(config), ...lookProblems(config)]);
 }
 
 const leastSecretBytes = 32; // RFC 7518, section 3.2: an HS256 key is at least as long as its hash
@@ -124,6 +134,11 @@ function tokenProblems(config: TokenVariables): string[] {
     problems.push("GUEST_SESSIONS is on without JWT_SECRET: guest tokens need a secret to be signed with");
   }
   return [...problems, ...secretProblems(JWT_SECRET)];
+}
+
+function lookProblems({ STOREFRONT_DIRECTORY: directory }: { STOREFRONT_DIRECTORY?: string }): string[] {
+  const look = directory === undefined ? ownLook : readShopLook(directory);
+  return "problems" in look ? look.problems.map((line) => `STOREFRONT_DIRECTORY: ${line}`) : [];
 }
 
 function secretProblems(setting: string | undefined): string[] {

@@ -117,6 +117,7 @@ async function startApi(env: Record<string, string>): Promise<Part> {
     JWKS_URL: undefined,
     ADMIN_PORT: process.env.ADMIN_PORT || (await anyPort()),
     ADDRESS_RATE_PER_MINUTE: process.env.ADDRESS_RATE_PER_MINUTE || "0",
+    STOREFRONT_DIRECTORY: process.env.STOREFRONT_DIRECTORY || join(root, "infra/local/shop"),
     ...env,
   };
   let port = process.env.PORT || "3000";

@@ -1,18 +1,32 @@
 /**
  * What a browser may do on our pages: everything from us and nothing inline, so that a script that
  * got into a text stays text.
- * @param connectTo another address that the storefront's script asks
  */
-export function contentSecurityPolicy(connectTo: string | null) {
+export const contentSecurityPolicy = {
+  "default-src": ["'self'"],
+  "script-src": ["'self'"],
+  "style-src": ["'self'"],
+  "font-src": ["'self'"],
+  "img-src": ["'self'", "data:"],
+  "connect-src": ["'self'"],
+  "frame-ancestors": ["'none'"],
+  "upgrade-insecure-requests": null, // a trial runs without TLS
+};
+
+/**
+ * The storefront's: with real cards it lets in what Stripe's script needs, and no more.
+ * https://docs.stripe.com/security/guide#content-security-policy
+ * @param simulatorUrl the payment simulator, which takes Stripe's place in a trial
+ */
+export function storefrontPolicy(simulatorUrl: string | null, realCards: boolean) {
+  const script = simulatorUrl ? [simulatorUrl] : ["https://js.stripe.com", "https://*.js.stripe.com"];
+  const frames = simulatorUrl ? script : [...script, "https://hooks.stripe.com"];
+  const connect = simulatorUrl ? script : ["https://api.stripe.com"];
   return {
-    "default-src": ["'self'"],
-    "script-src": ["'self'"],
-    "style-src": ["'self'"],
-    "font-src": ["'self'"],
-    "img-src": ["'self'", "data:"],
-    "connect-src": ["'self'", ...(connectTo ? [connectTo] : [])],
-    "frame-ancestors": ["'none'"],
-    "upgrade-insecure-requests": null, // a trial runs without TLS
+    ...contentSecurityPolicy,
+    "script-src": ["'self'", ...(realCards ? script : [])],
+    "frame-src": realCards ? frames : ["'none'"],
+    "connect-src": ["'self'", ...(realCards || simulatorUrl ? connect : [])],
   };
 }
 
