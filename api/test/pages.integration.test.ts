@@ -1,16 +1,33 @@
-import { readdir, readFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createTestApi, opsAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const web = new URL("../web/", import.meta.url);
+const simulatorUrl = "http://127.0.0.1:4242";
+const publishableKey = "pk_test_pages";
+
+const stripeScripts = ["https://js.stripe.com", "https://*.js.stripe.com"];
+/** https://docs.stripe.com/security/guide#content-security-policy */
+const stripeSources = {
+  "script-src": ["'self'", ...stripeScripts],
+  "frame-src": [...stripeScripts, "https://hooks.stripe.com"],
+  "connect-src": ["'self'", "https://api.stripe.com"],
+};
+const simulatorSources = {
+  "script-src": ["'self'", simulatorUrl],
+  "frame-src": [simulatorUrl],
+  "connect-src": ["'self'", simulatorUrl],
+};
 
 describe("the pages", () => {
   let world: World;
   let api: TestApi;
   beforeAll(async () => {
     world = await createWorld();
-    api = await createTestApi(world, { STRIPE_SIMULATOR_URL: "http://127.0.0.1:4242" });
+    api = await createTestApi(world, { STRIPE_SIMULATOR_URL: simulatorUrl });
   });
   afterAll(async () => {
     await api.close();
@@ -58,7 +75,82 @@ describe("the pages", () => {
   test("the storefront styles nothing inline, and asks nobody but us and the payment simulator", async () => {
     const policy = policyOf((await page("/")).headers["content-security-policy"]);
     expect(policy.get("style-src")).toEqual(["'self'"]);
-    expect(policy.get("connect-src")).toEqual(["'self'", "http://127.0.0.1:4242"]);
+    expect(policy.get("connect-src")).toEqual(["'self'", simulatorUrl]);
+    expect(policy.get("frame-src")).toEqual(["'none'"]);
+  });
+
+  test.each([
+    ["Stripe's addresses and no others", {}, stripeSources],
+    ["the simulator's in their place", { STRIPE_SIMULATOR_URL: simulatorUrl }, simulatorSources],
+  ])("with real cards the storefront, and no other page, is open for %s", async (_name, env, sources) => {
+    const open = await createTestApi(world, { STRIPE_PUBLISHABLE_KEY: publishableKey, ...env });
+    const policy = async (url: string) =>
+      policyOf(
+        (await open.app.inject({ url, headers: { authorization: opsAuthorization } })).headers[
+          "content-security-policy"
+        ],
+      );
+    const storefront = await policy("/");
+    expect(
+      Object.fromEntries(["script-src", "frame-src", "connect-src"].map((name) => [name, storefront.get(name)])),
+    ).toEqual(sources);
+    expect(storefront.get("style-src")).toEqual(["'self'"]);
+    expect((await policy("/ops/queues")).get("script-src")).toEqual(["'self'"]);
+    expect((await policy("/docs/")).get("script-src")).toEqual(["'self'"]);
+    await open.close();
+  });
+
+  test("the page is told how this shop takes cards: Stripe's own script, or the simulator's where there is one", async () => {
+    const settings = async (env: Record<string, string>) => {
+      const asked = await createTestApi(world, env);
+      const told = (await asked.app.inject("/storefront.json")).json<Record<string, unknown>>();
+      await asked.close();
+      return told;
+    };
+    const own = { shop: { name: "Holdfast" }, guests: true };
+    expect(await settings({})).toEqual({ ...own, simulatorUrl: null, stripe: null });
+    expect(await settings({ STRIPE_PUBLISHABLE_KEY: publishableKey })).toEqual({
+      ...own,
+      simulatorUrl: null,
+      stripe: { publishableKey, scriptUrl: "https://js.stripe.com/endive/stripe.js" },
+    });
+    const tried = { STRIPE_PUBLISHABLE_KEY: publishableKey, STRIPE_SIMULATOR_URL: simulatorUrl };
+    expect(await settings(tried)).toMatchObject({ stripe: { scriptUrl: `${simulatorUrl}/_simulator/stripe.js` } });
+    expect(await settings({ GUEST_SESSIONS: "off" })).toMatchObject({ guests: false });
+  });
+
+  test("a shop's name is in the page before any script runs, as text, and its pictures and no other files are served", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "holdfast-shop-"));
+    const shop = { name: "<b>Ben & Anna's</b> $&", picture: "shop.svg", itemPictures: { poster: "poster.png" } };
+    await writeFile(join(directory, "shop.json"), JSON.stringify(shop));
+    for (const name of ["shop.svg", "poster.png", "prices.xlsx"]) await writeFile(join(directory, name), "a file");
+    const own = await createTestApi(world, { STOREFRONT_DIRECTORY: directory });
+    const { body } = await own.app.inject("/");
+    expect(body).toContain("<h1>&#60;b&#62;Ben &#38; Anna&#39;s&#60;/b&#62; $&#38;</h1>");
+    expect(body).not.toContain("{{");
+    const css = await own.app.inject("/shop.css");
+    expect(css.headers["content-type"]).toContain("text/css");
+    expect(css.body).toContain('url("/shop/poster.png")');
+    const status = async (url: string) => (await own.app.inject(url)).statusCode;
+    expect(await Promise.all(["/shop/shop.svg", "/shop/poster.png"].map(status))).toEqual([200, 200]);
+    const others = ["/shop/shop.json", "/shop/prices.xlsx", "/shop/..%2fshop.svg", "/shop/constructor", "/index.html"];
+    expect(await Promise.all(others.map(status))).toEqual(others.map(() => 404));
+    await own.close();
+    await rm(directory, { recursive: true });
+  });
+
+  test("everything that the storefront loads from us is there, and under 60 KB in all", async () => {
+    const asked = new Set(["/", "/favicon.svg"]);
+    let bytes = 0;
+    for (const url of asked) {
+      const { statusCode, rawPayload, body } = await api.app.inject(url);
+      expect({ url, statusCode }).toEqual({ url, statusCode: 200 });
+      bytes += rawPayload.length;
+      const named = /(?:from|import) "(\.\/[\w-]+\.js)"|(?:src|href)="(\/[\w.-]+\.(?:js|css|svg))"/g;
+      for (const [, module, file] of body.matchAll(named)) asked.add(file ?? `/${module?.slice(2)}`);
+    }
+    expect([...asked]).toEqual(expect.arrayContaining(["/client.js", "/sentences.js", "/shop.css", "/sign-in.js"]));
+    expect(bytes).toBeLessThan(60_000);
   });
 
   test.each(pages)("%s has no script inline that its own policy would stop", async (url) => {
@@ -86,9 +178,11 @@ describe("the pages", () => {
     expect(scripts).toContain("storefront.js");
     for (const name of scripts) {
       const source = await readFile(new URL(name, web), "utf8");
+      // Stripe's script, whose address is in the shop's configuration, and in its page's policy.
+      const code = name === "cards.js" ? source.replace("script.src = url;", "") : source;
       const waysIn =
         /innerHTML|outerHTML|insertAdjacentHTML|setHTMLUnsafe|document\.write|createContextualFragment|DOMParser|srcdoc|\beval\b|new Function|setTimeout\(\s*["'`]|\.(href|src)\s*=|location\s*=|window\.open|setAttribute/;
-      expect({ name, wayIn: waysIn.exec(source)?.[0] ?? null }).toEqual({ name, wayIn: null });
+      expect({ name, wayIn: waysIn.exec(code)?.[0] ?? null }).toEqual({ name, wayIn: null });
     }
   });
 });

@@ -1,0 +1,70 @@
+// The list of what is on sale.
+
+import { buyLabel, money } from "./sentences.js";
+import { setText } from "./set-text.js";
+
+/**
+ * @param list the `<ul>` @param template of one item
+ * @param onBuy called with an item and the test card chosen, if there is a choice
+ */
+export function createItemList({ list, template, client, onBuy, testCards }) {
+  const rows = new Map();
+  let items = [];
+
+  function rowOf(item) {
+    const known = rows.get(item.id);
+    if (known) return known;
+    const row = template.content.firstElementChild.cloneNode(true);
+    row.dataset.item = item.id;
+    if (!testCards) row.querySelector(".test-card").remove();
+    row.querySelector("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const current = items.find(({ id }) => id === item.id) ?? item;
+      onBuy(current, new FormData(event.target).get("paymentMethod"));
+    });
+    rows.set(item.id, row);
+    list.append(row);
+    return row;
+  }
+
+  function showItem(item, nowMs) {
+    const row = rowOf(item);
+    setText(row.querySelector(".name"), item.name);
+    for (const of of row.querySelectorAll(".of")) setText(of, ` ${item.name}`);
+    setText(row.querySelector(".price"), money(item.price, item.currency));
+    setText(row.querySelector(".count"), String(item.available));
+    setText(row.querySelector(".unit"), item.available === 1 ? "unit left" : "units left");
+    row.querySelector(".left").hidden = item.status !== "available" && item.status !== "scheduled";
+    const state = { buying: client.isBuying(item.id), unanswered: client.unansweredSince(item.id) !== null };
+    const { text, ready } = buyLabel(item, nowMs, state);
+    const button = row.querySelector("button");
+    setText(button.querySelector(".action"), text);
+    // Not the attribute `disabled`: it would take the focus away from whoever has just pressed.
+    button.ariaDisabled = String(!ready);
+    row.dataset.status = item.status;
+  }
+
+  return {
+    show(shown) {
+      items = shown;
+      for (const [id, row] of rows) {
+        if (items.some((item) => item.id === id)) continue;
+        row.remove();
+        rows.delete(id);
+      }
+      this.tick();
+    },
+    /** What changes with the time alone, and what another tab may have done. */
+    tick() {
+      for (const item of items) showItem(item, Date.now());
+    },
+    isEmpty: () => items.length === 0,
+    /** Whether a sale opens within the next ten seconds, or should be open. */
+    opensSoon: () =>
+      items.some(({ status, opensAt }) => status === "scheduled" && Date.parse(opensAt) - Date.now() < 10_000),
+    nameOf: (itemId) => items.find(({ id }) => id === itemId)?.name ?? itemId,
+    item: (itemId) => items.find(({ id }) => id === itemId),
+    chosenCard: (itemId) => rows.get(itemId)?.querySelector("select")?.value,
+    ids: () => items.map(({ id }) => id),
+  };
+}
