@@ -1,7 +1,7 @@
 // Real cards, through Stripe's Payment Element in a dialog. The script comes from Stripe and is loaded
 // when somebody is about to pay; card numbers are typed into Stripe's own frame and never reach us.
 
-import { clock } from "./sentences.js";
+import { clock, money } from "./sentences.js";
 import { setText } from "./set-text.js";
 
 const loadTimeoutMs = 20_000; // on a slow phone; then the shopper may close the dialog and try again
@@ -64,6 +64,7 @@ export function createCards({ scriptUrl, publishableKey }, dialog) {
     const ticking = setInterval(tick, 1_000);
     part("title").textContent = title;
     part("reason").textContent = reason;
+    part("pay").textContent = `Pay ${money(amount, currency)}`;
     showError("");
     part("pay").disabled = true;
     const { promise, resolve } = Promise.withResolvers();

@@ -87,12 +87,12 @@ const declines = {
   withdrawal_count_limit_exceeded: overLimit,
   authentication_required: "Your bank wanted to ask you, and could not.",
   payment_intent_authentication_failure: "Your bank did not get your confirmation.",
+  stale_token: grownOld,
   resource_missing: grownOld,
 };
 
 /** Why a card was not charged. */
 export function declineSentence(code) {
-  if (/token/.test(code ?? "")) return grownOld;
   return declines[code] ?? "Your bank refused this card.";
 }
 
