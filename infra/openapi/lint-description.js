@@ -2,9 +2,10 @@ import { createConfig, lintFromString } from "@redocly/openapi-core";
 
 /**
  * Lints a description by the rules that Redocly recommends.
- * @returns one line per finding
+ * @param {string} description
+ * @returns {Promise<string[]>} one line per finding
  */
-export async function lintDescription(description: string): Promise<string[]> {
+export async function lintDescription(description) {
   const config = await createConfig({
     extends: ["recommended"],
     rules: {

@@ -1,13 +1,14 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { describeRoutes } from "./describe-routes.ts";
-import { lintDescription } from "./lint-description.ts";
-import { writeTypes } from "./write-types.ts";
+import { describeRoutes } from "../testing/describe-routes.ts";
+import { lintDescription } from "./lint-description.js";
+import { writeTypes } from "./write-types.js";
 
 /**
  * `npm run openapi`: writes the API's description and the client's types, which are committed. With
  * `--check`, ends with an error where they are not what the routes say, or the linter finds
- * something.
+ * something. A package of its own, with a lock file of its own: openapi-typescript needs TypeScript
+ * 5.9, and everything else is checked by 7.
  */
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 

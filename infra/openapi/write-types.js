@@ -5,8 +5,11 @@ const heading = `/**
  */
 `;
 
-/** TypeScript's declarations of everything in a description. */
-export async function writeTypes(description: string): Promise<string> {
+/**
+ * TypeScript's declarations of everything in a description.
+ * @param {string} description
+ */
+export async function writeTypes(description) {
   const types = await openapiTypes(JSON.parse(description), { alphabetize: true });
   return heading + astToString(types);
 }
