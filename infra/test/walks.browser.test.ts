@@ -59,7 +59,7 @@ describe("a person in the browser", () => {
         got.push(...orders);
       }
       const seen = await person.settleAll();
-      const known = await ordersOf(person.sessions);
+      const known = await ordersOf(await person.sessions());
       expect(known.map(({ id }) => id).toSorted(), "every order was wanted").toEqual(got.toSorted());
       expect(seen.map(({ id }) => id).toSorted(), "every order is on the page").toEqual(got.toSorted());
       const shown = new Map(seen.map(({ id, status }) => [id, status]));

@@ -34,13 +34,6 @@ export class Person {
     this.#context = context;
     this.#chance = chance;
     this.#tell = tell;
-    context.on("response", (response) => {
-      if (!response.url().endsWith("/sessions") || response.status() !== 201) return;
-      response.json().then(
-        ({ shopperId }: { shopperId: string }) => this.#sessions.add(shopperId),
-        () => {},
-      );
-    });
   }
 
   static async arrive(shop: BrowserShop, chance: Chance, tell: (what: string) => void): Promise<Person> {
@@ -49,8 +42,11 @@ export class Person {
     return person;
   }
 
-  /** Every guest that this browser ever was: an order of any of them is this person's. */
-  get sessions(): readonly string[] {
+  /** Every guest that this browser was found to be: an order of any of them is this person's. */
+  async sessions(): Promise<readonly string[]> {
+    const { origins } = await this.#context.storageState();
+    const kept = origins.flatMap(({ localStorage }) => localStorage).find(({ name }) => name === "holdfast:session");
+    if (kept) this.#sessions.add((JSON.parse(kept.value) as { shopperId: string }).shopperId);
     return [...this.#sessions];
   }
 
@@ -116,7 +112,8 @@ export class Person {
       const listed = (answer: Response) => new URL(answer.url()).pathname === "/orders" && answer.ok();
       const orders = page.waitForResponse(listed, { timeout: 8_000 }).catch(() => null);
       const answer = await page.goto(this.#shop.url).catch(() => null);
-      if (answer?.ok() && (this.#sessions.size === 0 || (await orders) !== null)) return page.waitForTimeout(shownMs);
+      const anybody = (await this.sessions()).length > 0;
+      if (answer?.ok() && (!anybody || (await orders) !== null)) return page.waitForTimeout(shownMs);
       if (tries === 20) throw new Error("the shop cannot be reached");
       await page.waitForTimeout(500);
     }
