@@ -5,9 +5,10 @@ import { setText } from "./set-text.js";
 
 /**
  * @param list the `<ul>` @param template of one item
+ * @param isBuying @param unansweredSince what is under way, by an item's id
  * @param onBuy called with an item and the test card chosen, if there is a choice
  */
-export function createItemList({ list, template, client, onBuy, testCards }) {
+export function createItemList({ list, template, isBuying, unansweredSince, onBuy, testCards }) {
   const rows = new Map();
   let items = [];
 
@@ -35,7 +36,7 @@ export function createItemList({ list, template, client, onBuy, testCards }) {
     setText(row.querySelector(".count"), String(item.available));
     setText(row.querySelector(".unit"), item.available === 1 ? "unit left" : "units left");
     row.querySelector(".left").hidden = item.status !== "available" && item.status !== "scheduled";
-    const state = { buying: client.isBuying(item.id), unanswered: client.unansweredSince(item.id) !== null };
+    const state = { buying: isBuying(item.id), unanswered: unansweredSince(item.id) !== null };
     const { text, ready } = buyLabel(item, nowMs, state);
     const button = row.querySelector("button");
     setText(button.querySelector(".action"), text);

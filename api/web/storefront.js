@@ -20,6 +20,7 @@ import { setText } from "./set-text.js";
 import { ownToken, takeToken } from "./sign-in.js";
 
 const freshMs = 120_000; // a purchase begun within this time goes on by itself after a reload
+const samePressMs = 1_000; // the second click of a double click may come after a fast answer
 const ordersPerPage = 10;
 const startPauseMs = 2_000; // before asking again for what the page cannot do without
 const startTimeoutMs = 10_000;
@@ -29,10 +30,15 @@ const settings = await readSettings();
 const client = createClient({ token: ownToken });
 const realCards = settings.stripe && createCards(settings.stripe, byId("card-dialog"));
 
+/** Items with a purchase that was answered a moment ago. */
+const justBought = new Set();
+const isBuying = (itemId) => client.isBuying(itemId) || justBought.has(itemId);
+
 const items = createItemList({
   list: byId("item-list"),
   template: byId("item-template"),
-  client,
+  isBuying,
+  unansweredSince: client.unansweredSince,
   onBuy: buy,
   testCards: !realCards,
 });
@@ -88,7 +94,7 @@ function showItems(shown) {
  * @param paymentMethod a test card of the simulator, where there are no real ones
  */
 async function buy(item, paymentMethod) {
-  if (client.isBuying(item.id)) return;
+  if (isBuying(item.id)) return;
   const unanswered = client.unansweredSince(item.id) !== null;
   if (!unanswered && item.status !== "available") return;
   if (!settings.guests && !client.hasSession()) return notify(`Sign in at ${settings.shop.name} to buy.`);
@@ -100,6 +106,8 @@ async function buy(item, paymentMethod) {
   itemFollower.wake();
   try {
     const order = await buying;
+    justBought.add(item.id);
+    setTimeout(() => justBought.delete(item.id) && items.tick(), samePressMs);
     showOrder(order);
     orders.focus(order.id);
     announce(`Order ${orderNumber(order.id)} for ${item.name}: ${orderSentence(order)}`);

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import type { BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 import type { BrowserShop } from "./browser-shop.ts";
@@ -10,6 +11,8 @@ export interface StorefrontPage {
   /** Presses Buy. @param card which test card is chosen first, by its words, such as "Visa, declined" */
   buy(item: string, card?: string): Promise<void>;
   buyButton(item: string): Locator;
+  /** The Idempotency-Keys of this tab's purchases so far: one for each that was meant. */
+  readonly purchaseKeys: ReadonlySet<string>;
   /** What is on sale under this name, as text. */
   item(item: string): Promise<string>;
   /** The newest order of an item. */
@@ -32,6 +35,8 @@ export interface StorefrontPage {
   /** All that was written into live regions since the page was loaded, in order. */
   announcements(): Promise<string[]>;
   reload(): Promise<void>;
+  /** A screenshot of all of the page, under reports/browser/. */
+  picture(name: string): Promise<void>;
   /** Another tab of the same browser. */
   openTab(): Promise<StorefrontPage>;
   /** Fails where anything was complained about on the console; then the browser forgets all. */
@@ -45,6 +50,8 @@ export interface VisitOptions extends BrowserContextOptions {
   readonly requestsFail?: boolean;
 }
 
+const pictures = new URL("../../reports/browser/", import.meta.url);
+
 /** A browser of somebody's own that has opened the storefront. */
 export async function visit(shop: BrowserShop, options: VisitOptions = {}): Promise<StorefrontPage> {
   const { path = "/", requestsFail = false, ...contextOptions } = options;
@@ -55,16 +62,20 @@ export async function visit(shop: BrowserShop, options: VisitOptions = {}): Prom
 
 async function openTab(context: BrowserContext, url: string, requestsFail: boolean): Promise<StorefrontPage> {
   const page = await context.newPage();
-  const { complaints } = await watchPage(page, requestsFail);
+  const { complaints, purchaseKeys } = await watchPage(page, requestsFail);
   await page.goto(url);
   return {
     page,
     context,
+    purchaseKeys,
     ...buying(page),
     ...reading(page),
     ...paying(page),
     async reload() {
       await page.reload();
+    },
+    async picture(name) {
+      await page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, pictures)), fullPage: true });
     },
     openTab: () => openTab(context, new URL("/", url).href, requestsFail),
     async leave() {
