@@ -72,6 +72,7 @@ export async function startBrowserShop({ env = {}, workerEnv = {} }: BrowserShop
   const browser = await chromium.launch({
     executablePath: inject("chromium"),
     args: ["--no-sandbox", "--disable-gpu"], // as root, on a machine without a screen
+    ignoreDefaultArgs: ["--disable-back-forward-cache"], // people's browsers have it
   });
   const stopWorker = async () => {
     await worker?.close();

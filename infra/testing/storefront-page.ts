@@ -102,7 +102,7 @@ function buying(page: Page) {
   return {
     buyButton,
     async buy(item: string, card?: string) {
-      if (card) await page.getByLabel(`Pay ${item} with`).selectOption({ label: card });
+      if (card) await itemOf(page, item).getByRole("combobox").selectOption({ label: card });
       await page.getByRole("button", { name: `Buy ${item}`, exact: true }).click();
     },
     async cancel(item: string) {
