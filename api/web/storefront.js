@@ -175,7 +175,9 @@ function showConnection(what, reached) {
   if (reached) missing.delete(what);
   else missing.add(what);
   setText(byId("connection"), missing.size === 0 ? "" : orders.hasOpen() ? outage : unreachable);
-  if (wasBroken && missing.size === 0) announce("The connection is back.");
+  if (!wasBroken || missing.size > 0) return;
+  announce("The connection is back.");
+  goOnBuying();
 }
 
 /** Does what a button of an order is for, and shows what came of it. */
@@ -236,7 +238,10 @@ async function showOwnOrders(after = null) {
   }
 }
 
-/** A purchase that was on its way when the page was left goes on; an older one waits for its shopper. */
+/**
+ * A purchase that was on its way when the page was left, or the connection lost, goes on; an older
+ * one waits for its shopper.
+ */
 function goOnBuying() {
   for (const itemId of items.ids()) {
     const since = client.unansweredSince(itemId);

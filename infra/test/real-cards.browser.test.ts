@@ -23,7 +23,7 @@ describe("a real card", () => {
     expect(await shop.chargesOf(itemId)).toBe(1);
   }
 
-  const dialogSays = ({ cardDialog }: StorefrontPage) => cardDialog.innerText();
+  const dialogSays = async ({ cardDialog }: StorefrontPage) => (await cardDialog.allInnerTexts()).join(" ");
 
   test("is asked for after Buy, typed into the provider's frame, and charged", async () => {
     const itemId = await shop.sell("Poster", { price: 1_900 });
