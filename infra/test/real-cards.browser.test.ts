@@ -37,6 +37,7 @@ describe("a real card", () => {
     expect(scripts).toEqual([`${shop.simulator.url}/_simulator/stripe.js`]);
     expect(shopper.purchaseKeys.size).toBe(0);
     await shopper.cardDialog.frameLocator("iframe").getByLabel("Card number").waitFor();
+    expect(await shopper.axeFindings()).toEqual([]);
     await shopper.picture("card-dialog");
     await shopper.payWithNumber(works);
     await becomes(() => shopper.order("Poster"), "It is yours.");
@@ -76,10 +77,11 @@ describe("a real card", () => {
 
   test("that is declined is asked for again within the hold, and the other one is charged", async () => {
     const itemId = await shop.sell("Jacket", { paymentRetries: 1 });
-    const shopper = await visit(shop);
+    const shopper = await visit(shop, { colorScheme: "dark" });
     await shopper.buy("Jacket");
     await shopper.payWithNumber(isDeclined);
     await becomes(() => dialogSays(shopper), /Your bank refused this card\.\s+Pay with another within \d:\d\d/);
+    expect(await shopper.axeFindings()).toEqual([]);
     await shopper.picture("card-declined");
     await shopper.payWithNumber(works);
     await becomes(() => shopper.order("Jacket"), "It is yours.");

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import AxeBuilder from "@axe-core/playwright";
 import type { BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 import type { BrowserShop } from "./browser-shop.ts";
@@ -35,6 +36,8 @@ export interface StorefrontPage {
   /** All that was written into live regions since the page was loaded, in order. */
   announcements(): Promise<string[]>;
   reload(): Promise<void>;
+  /** What axe finds wrong with the page as it is now, by its usual rules. */
+  axeFindings(): Promise<{ rule: string; where: string[] }[]>;
   /** A screenshot of all of the page, under reports/browser/. */
   picture(name: string): Promise<void>;
   /** Another tab of the same browser. */
@@ -73,6 +76,11 @@ async function openTab(context: BrowserContext, url: string, requestsFail: boole
     ...paying(page),
     async reload() {
       await page.reload();
+    },
+    async axeFindings() {
+      const { passes, violations } = await new AxeBuilder({ page }).analyze();
+      expect(passes.length).toBeGreaterThan(10);
+      return violations.map(({ help, nodes }) => ({ rule: help, where: nodes.map(({ html }) => html) }));
     },
     async picture(name) {
       await page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, pictures)), fullPage: true });
