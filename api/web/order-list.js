@@ -26,7 +26,10 @@ export function createOrderList({ list, template, nameOf, actions, testCards, as
     press(".pay", (current) => actions.payAgain(current, row.querySelector("select")?.value));
     press(".cancel", actions.cancel);
     if (testCards) row.querySelector("select").replaceWith(testCards());
-    else row.querySelector(".test-card").remove();
+    else {
+      row.querySelector(".test-card").remove();
+      row.querySelector(".which").textContent = " with another card"; // which one, the dialog asks
+    }
     place(row, order);
     return row;
   }

@@ -173,6 +173,32 @@ describe("a real card", () => {
     await shopper.leave();
   });
 
+  test("is not asked for any longer when the hold has ended", async () => {
+    const itemId = await shop.sell("Ring", { paymentRetries: 1, holdSeconds: 3 });
+    const shopper = await visit(shop);
+    await shopper.buy("Ring");
+    await shopper.payWithNumber(isDeclined);
+    await becomes(() => dialogSays(shopper), "Pay with another within 0:0");
+    await becomes(() => shopper.order("Ring"), "Not paid in time, nothing was charged.", 45_000);
+    expect(await shopper.cardDialog.isVisible()).toBe(false);
+    expect(await shop.chargesOf(itemId)).toBe(0);
+    await shopper.leave();
+  });
+
+  test("is not asked for any longer in a tab, when the unit was bought in another", async () => {
+    const itemId = await shop.sell("Clock");
+    const shopper = await visit(shop);
+    const other = await shopper.openTab();
+    await other.buy("Clock");
+    await becomes(() => dialogSays(other), "Pay for Clock");
+    await shopper.buy("Clock");
+    await shopper.payWithNumber(works);
+    for (const tab of [shopper, other]) await becomes(() => tab.order("Clock"), "It is yours.");
+    expect(await other.cardDialog.isVisible()).toBe(false);
+    await expectPaidOnce(itemId);
+    await shopper.leave();
+  });
+
   test("cannot be asked for where the provider's script is blocked: a sentence says so, nothing is bought", async () => {
     const itemId = await shop.sell("Lamp");
     const shopper = await visit(shop, { requestsFail: true });

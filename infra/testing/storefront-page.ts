@@ -38,7 +38,7 @@ export interface StorefrontPage {
   reload(): Promise<void>;
   /** What axe finds wrong with the page as it is now, by its usual rules. */
   axeFindings(): Promise<{ rule: string; where: string[] }[]>;
-  /** A screenshot of all of the page, under reports/browser/. */
+  /** A screenshot of what is in view, as reports/browser/<name>.png. */
   picture(name: string): Promise<void>;
   /** Another tab of the same browser. */
   openTab(): Promise<StorefrontPage>;
@@ -83,7 +83,7 @@ async function openTab(context: BrowserContext, url: string, requestsFail: boole
       return violations.map(({ help, nodes }) => ({ rule: help, where: nodes.map(({ html }) => html) }));
     },
     async picture(name) {
-      await page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, pictures)), fullPage: true });
+      await page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, pictures)) });
     },
     openTab: () => openTab(context, new URL("/", url).href, requestsFail),
     async leave() {
@@ -153,7 +153,7 @@ function paying(page: Page) {
       await form.getByLabel("Card number").fill(number);
       await form.getByLabel("Expiration date").fill(expiry.replace(/^(..)/, "$1 / "));
       await form.getByLabel("Security code").fill("123");
-      await cardDialog.getByRole("button", { name: "Pay", exact: true }).click();
+      await cardDialog.getByRole("button", { name: /^Pay / }).click();
     },
     async answerBank(item: string, answer: "yes" | "no") {
       const button = { name: answer === "yes" ? /^Yes, / : /^No, / };
