@@ -49,6 +49,26 @@ describe("a card that is not charged at once", () => {
     await shopper.leave();
   });
 
+  test("another card is charged once where the answer to it is lost", async () => {
+    const itemId = await shop.sell("Stamp", { paymentRetries: 3 });
+    const shopper = await visit(shop, { requestsFail: true });
+    await shopper.buy("Stamp", "Visa, declined");
+    await becomes(() => shopper.order("Stamp"), "Pay with another card within");
+    let lost = 0;
+    await shopper.page.route("**/orders/*/payment", async (route) => {
+      await route.fetch();
+      lost += 1;
+      await (lost === 1 ? route.abort("connectionreset") : route.continue());
+    });
+    await shopper.payWith("Stamp", "Visa, works");
+    await becomes(() => shopper.order("Stamp"), "It is yours.");
+    await becomes(async () => lost, 2);
+    await shopper.page.waitForTimeout(500);
+    expect(await shopper.notices()).toBe("");
+    expect(await shop.chargesOf(itemId)).toBe(1);
+    await shopper.leave();
+  });
+
   test("a second decline, where the item has one more try, ends the order without a charge", async () => {
     const itemId = await shop.sell("Print", { paymentRetries: 1 });
     const shopper = await visit(shop);
