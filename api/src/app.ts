@@ -63,7 +63,7 @@ export interface AppParts {
   readonly limits?: Partial<ClosingLimits & ConnectionLimits & LoadLimits & LockoutLimits>;
 }
 
-const maxBodyBytes = 16 * 1024; // the largest valid body is under 1 KB
+const maxBodyBytes = 16 * 1024; // of metadata 4 KB, each letter of which may be written as an escape of six
 
 /** Builds the whole HTTP side out of its parts, without listening. */
 export async function buildApp(parts: AppParts): Promise<App> {
@@ -72,12 +72,12 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const app = makeFastify(parts, connections);
 
   answerUnrouted(app);
-  await shareWithOrigins(app, config.CORS_ORIGINS);
-  // Before whatever refuses a request: it counts each of them, as its answer is counted.
+  // Before whatever answers or refuses a request: it counts each of them, as its answer is counted.
   limitConnections(app, connections);
   // Whoever waits for an answer gets what is known, so that closing need not wait for them.
   answerWhileClosing(app, parts.closing, { ...closingLimits, ...parts.limits }, () => watch.close());
   ignoreOffers(app);
+  await shareWithOrigins(app, config.CORS_ORIGINS);
   discardUnwantedBodies(app);
   takeEmptyBodies(app);
   app.setErrorHandler(answerProblem);
@@ -127,7 +127,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
       admit: admitBuyer(limits, identify),
     });
     orderRoutes(scope, { reader, readStanding, watch, identify, limits });
-    orderChangeRoutes(scope, { ...reader, charges }, identify, limits);
+    orderChangeRoutes(scope, { ...reader, charges, readStanding, identify, limits });
     itemRoutes(scope, items, limits);
     healthRoutes(scope, parts);
     if (config.GUEST_SESSIONS === "on") sessionRoute(scope, limits, config);

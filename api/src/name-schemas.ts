@@ -1,3 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
+import { invariant } from "@holdfast/shared/invariant.ts";
+
 /** Any part of a description. */
 type Part = Record<string, unknown>;
 
@@ -18,11 +21,18 @@ export function nameSchemas<T extends object>(description: T): T {
     }
     if (!isNamedSchema(part)) return walked;
     const name = part.title;
-    schemas[name] ??= walked;
+    const known = schemas[name] ?? walked;
+    invariant(isDeepStrictEqual(plain(known), plain(walked)), `there is one schema called ${name}`);
+    schemas[name] = { ...walked, ...known };
     return { $ref: `#/components/schemas/${name}` };
   };
   const { components = {}, ...rest } = walk(description) as T & { components?: Part };
   return { ...rest, components: { ...components, schemas } } as T;
+}
+
+/** Examples of an answer's own schema are found beside it, in its media type. */
+function plain({ examples: _examples, ...schema }: Part): Part {
+  return schema;
 }
 
 function isNamedSchema(part: Part): part is Part & { title: string } {

@@ -1,7 +1,9 @@
 import { invariant } from "@holdfast/shared/invariant.ts";
 import { cancelReasons, type Metadata, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
+import { untriedCode } from "@holdfast/shared/show-order.ts";
 import { type Static, type TSchema, Type } from "typebox";
-import { type ProblemCode, problems } from "./http/problems.ts";
+import { exampleItem, exampleOrder, exampleProblem, examplePurchase } from "./examples.ts";
+import { problems } from "./http/problems.ts";
 
 /**
  * The bodies of the HTTP contract. Requests are checked against these without coercion; /docs is
@@ -26,35 +28,6 @@ const amount = Type.Integer({ description: "in the currency's minor unit" });
 export const maxQuantity = 1_000;
 /** https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
 export const maxAmountMinor = 99_999_999;
-
-const exampleItem = {
-  id: "item_123",
-  name: "Poster",
-  price: 1_900,
-  currency: "eur",
-  available: 100,
-  status: "available",
-  opensAt: null,
-  closesAt: null,
-};
-const exampleOrder = {
-  id: "0199b4f0-6c1e-7f7a-9d5e-2f1c3a4b5d6e",
-  itemId: "item_123",
-  quantity: 1,
-  amount: 1_900,
-  currency: "eur",
-  status: "confirmed",
-  reason: null,
-  message: "Success",
-  position: null,
-  estimatedSeconds: null,
-  payment: { status: "succeeded", clientSecret: null, declineCode: null },
-  metadata: { email: "ann@example.com" },
-  placedAt: "2026-11-27T09:00:00.012Z",
-  reservedAt: "2026-11-27T09:00:00.087Z",
-  settledAt: "2026-11-27T09:00:01.654Z",
-  holdExpiresAt: null,
-};
 
 export const itemBody = Type.Object(
   {
@@ -89,7 +62,11 @@ export const orderBody = Type.Object(
     payment: Type.Object({
       status: nullable(oneOf(paymentStatuses)),
       clientSecret: nullable(Type.String()),
-      declineCode: nullable(Type.String()),
+      declineCode: nullable(
+        Type.String({
+          description: `the provider's or the bank's code; \`${untriedCode}\` for a card that could not be tried`,
+        }),
+      ),
     }),
     metadata: Type.Unsafe<Metadata | null>({
       type: ["object", "null"],
@@ -121,7 +98,7 @@ const oneCard = { oneOf: [{ required: ["paymentMethod"] }, { required: ["confirm
 // Postgres' jsonb takes neither a NUL nor half a surrogate pair.
 const metadata = Type.Record(
   Type.String({ pattern: "^[^\\p{Cc}\\p{Cs}]{1,40}$" }),
-  Type.String({ maxLength: 500, pattern: "^[^\\u0000\\p{Cs}]*$" }),
+  Type.String({ maxLength: 500, pattern: "^(?:[\\t\\n\\r]|[^\\p{Cc}\\p{Cs}])*$" }),
   {
     maxProperties: 20,
     additionalProperties: false,
@@ -131,6 +108,14 @@ const metadata = Type.Record(
 );
 /** Of names and values together, in bytes of UTF-8. */
 export const maxMetadataBytes = 4_096;
+
+export const orderPage = Type.Object(
+  {
+    orders: Type.Array(orderBody),
+    next: nullable(Type.String({ description: "what `after` takes for the next page; null on the last" })),
+  },
+  { title: "OrderPage" },
+);
 
 export const purchaseBody = Type.Object(
   {
@@ -142,7 +127,7 @@ export const purchaseBody = Type.Object(
     title: "Purchase",
     additionalProperties: false,
     ...oneCard,
-    examples: [{ quantity: 1, paymentMethod: "pm_card_visa", metadata: { email: "ann@example.com" } }],
+    examples: [examplePurchase],
   },
 );
 
@@ -297,104 +282,6 @@ export const problemBody = Type.Object(
   {
     title: "Problem",
     description: "RFC 9457",
-    examples: [
-      {
-        type: "/problems/out_of_stock",
-        title: "Out of stock",
-        status: 409,
-        detail: "All units are sold or held for others. A unit may come back if a payment fails.",
-        code: "out_of_stock",
-      },
-    ],
+    examples: [exampleProblem],
   },
 );
-
-const etagHeader = { etag: { type: "string", description: "what If-None-Match takes" } };
-const retryAfterHeader = { "retry-after": { type: "integer", description: "seconds" } };
-const cacheHeaders = { ...etagHeader, "cache-control": { type: "string" } };
-const appliedHeader = {
-  "preference-applied": { type: "string", description: "wait=N, where it was asked for", "x-optional": true },
-};
-const locationHeader = { location: { type: "string", description: "where to follow the order: /orders/{id}" } };
-
-/** An answer's schema with what is said of the answer, and its headers, for the description. */
-export function described<T extends TSchema>(schema: T, description: string, headers?: object): T {
-  return { ...schema, "x-response-description": description, ...(headers && { headers }) };
-}
-
-export const orderPage = Type.Object(
-  {
-    orders: Type.Array(orderBody),
-    next: nullable(Type.String({ description: "what `after` takes for the next page; null on the last" })),
-  },
-  { title: "OrderPage" },
-);
-export const followedOrder = described(orderBody, "the order", {
-  ...etagHeader,
-  "retry-after": { type: "integer", description: "seconds, while it is not final", "x-optional": true },
-  ...appliedHeader,
-});
-export const acceptedOrder = described(orderBody, "the order, in line or as it stands", {
-  ...locationHeader,
-  ...etagHeader,
-  ...retryAfterHeader,
-  ...appliedHeader,
-});
-export const changedOrder = described(orderBody, "the order, cancelled", etagHeader);
-export const cachedItem = described(itemBody, "the item", cacheHeaders);
-export const cachedItems = described(Type.Array(itemBody), "all items, by id", cacheHeaders);
-/** No schema: there is no body. */
-export const notModified = { description: "it is as the client has it", type: "null", headers: etagHeader } as const;
-
-const fromAny = ["rate_limited", "headers_too_large", "internal", "unavailable"] as const;
-
-/** What a JSON body may be refused for, whatever it is about. */
-export const bodyRefusals = ["invalid_request", "payload_too_large", "unsupported_media_type"] as const;
-
-/**
- * The refusals a route may answer, as its OpenAPI responses, by status; some may come from any
- * route.
- */
-export function refusals(...codes: ProblemCode[]) {
-  const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of [...codes, ...fromAny]) {
-    const { status } = problems[code];
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
-  }
-  return Object.fromEntries([...byStatus].map(([status, some]) => [status, refusal(status, some)]));
-}
-
-function refusal(status: number, codes: readonly ProblemCode[]) {
-  const description = codes.map((code) => `\`${code}\`: ${problems[code].title}`).join("; ");
-  const content = { "application/problem+json": { schema: problemBody } };
-  const headers = refusalHeaders(status);
-  return { description, ...(headers && { headers }), content };
-}
-
-function refusalHeaders(status: number) {
-  const limits = { "ratelimit-limit": number, "ratelimit-remaining": number, "ratelimit-reset": number };
-  switch (status) {
-    case 401:
-      return { "www-authenticate": { type: "string" } };
-    case 429:
-      return { ...retryAfterHeader, ...limits };
-    case 503:
-      return retryAfterHeader;
-    default:
-      return null;
-  }
-}
-const number = { type: "integer", "x-optional": true };
-
-/** The 503 of a purchase. */
-export const maybeAccepted = {
-  ...refusal(503, ["busy", "unavailable"]),
-  headers: {
-    ...retryAfterHeader,
-    location: {
-      type: "string",
-      description: "where to look for the order, which may be in line all the same",
-      "x-optional": true,
-    },
-  },
-};

@@ -132,6 +132,7 @@ const rehearsedItems: ItemCatalog = {
   known: (id) => items.get(id),
   find: async (id) => items.get(id) ?? null,
   list: () => [...items.values()],
+  revision: () => 0,
   note: () => {},
   close: () => {},
 };
@@ -154,7 +155,7 @@ function decidedOrder(shopperId: string, key: string): Rehearsed {
     currency: "eur",
     card: paymentMethod,
     placedAtMs,
-    fingerprint: requestFingerprint("on-sale", 1, paymentMethod),
+    fingerprint: requestFingerprint("on-sale", 1, paymentMethod, null),
     metadata: null,
   });
   const order: Order = { ...placed, status: "out_of_stock", settledAtMs: placedAtMs, version: 1 };

@@ -35,6 +35,9 @@ describe("the API's configuration", () => {
       { ...published, JWT_ISSUER: "i", JWT_AUDIENCE: "a", GUEST_SESSIONS: "on" },
       /^GUEST_SESSIONS is on without JWT_SECRET/,
     ],
+    ...["shop.example", "https://Shop.example", "https://shop.example/", "https://shop.example:443", "*"].map(
+      (origin): [object, RegExp] => [{ CORS_ORIGINS: `https://a.example,${origin}` }, /^CORS_ORIGINS does not fit/],
+    ),
     [{ JWT_SECRET: "s3cret of thirty-one bytes only" }, /^JWT_SECRET is shorter than 32 bytes/],
     [{ JWT_SECRET: `${good.JWT_SECRET},` }, /^JWT_SECRET is shorter than 32 bytes/],
     [{ JWT_SECRET: [1, 2, 3].map((n) => `${good.JWT_SECRET}${n}`).join() }, /^JWT_SECRET holds more than two/],

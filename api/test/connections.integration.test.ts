@@ -201,6 +201,24 @@ describe("a connection", () => {
     await eventually("nobody waits", async () => api.watch.size() === 0);
   });
 
+  test("is counted the same where pages of other origins may ask: a preflight makes no room", async () => {
+    const open = await createTestApi(world, { CORS_ORIGINS: "https://shop.example" });
+    const origin = new URL(await open.app.listen({ host: "127.0.0.1", port: 0 }));
+    const authorization = await shopperAuthorization("preflighting");
+    const order = { method: "POST", url: "/purchase/item_1", headers: { authorization } } as const;
+    const { headers } = await open.app.inject({ ...order, payload: { paymentMethod: "pm_card_visa" } });
+    const socket = connect(Number(origin.port), origin.hostname);
+    socket.on("error", () => {});
+    socket.resume();
+    const ended = new Promise((resolve) => socket.once("close", resolve));
+    for (let i = 0; i < 20; i++) socket.write("OPTIONS /items HTTP/1.1\r\nHost: x\r\n\r\n");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const poll = `GET ${headers.location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nPrefer: wait=20\r\n\r\n`;
+    socket.write(poll.repeat(9));
+    await ended; // one more than eight ends the connection
+    await open.close();
+  });
+
   test("that sends thousands of requests behind eight that wait is ended without waiting for them, and holds no memory", async () => {
     const [connections, heapBefore] = [10, usedHeapBytes()];
     const shoppers = await Promise.all(

@@ -77,6 +77,7 @@ describe("what a shop keeps with an order", () => {
     ["a value longer than 500", { name: long(501) }],
     ["a value that is no text", { name: 7 }],
     ["a value with a NUL", { name: "a\u0000b" }],
+    ["another control character", { name: "a\u001bb" }],
     ["half a character", { name: "\ud800" }],
     ["a line break in a name", { "a\nb": "" }],
     ["more than 4 KB in all", many(9, long(500))],
@@ -94,6 +95,7 @@ describe("what a shop keeps with an order", () => {
     expect((await buy({ metadata: many(20, "") })).statusCode).toBe(202);
     expect((await buy({ metadata: { [long(40)]: long(500) } })).statusCode).toBe(202);
     expect((await buy({ metadata: many(8, long(500)) })).statusCode).toBe(202);
+    expect((await buy({ metadata: many(8, '"\\\n'.repeat(166)) })).statusCode).toBe(202);
     expect((await buy({ metadata: {} })).json<OrderBody>().metadata).toEqual({});
   });
 });

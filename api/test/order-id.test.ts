@@ -43,10 +43,10 @@ describe("an order's id", () => {
 
 test("a fingerprint differs with item, quantity and card", () => {
   const prints = [
-    requestFingerprint("item_1", 1, "pm_card_visa"),
-    requestFingerprint("item_2", 1, "pm_card_visa"),
-    requestFingerprint("item_1", 2, "pm_card_visa"),
-    requestFingerprint("item_1", 1, "pm_card_amex"),
+    requestFingerprint("item_1", 1, "pm_card_visa", null),
+    requestFingerprint("item_2", 1, "pm_card_visa", null),
+    requestFingerprint("item_1", 2, "pm_card_visa", null),
+    requestFingerprint("item_1", 1, "pm_card_amex", null),
   ];
   expect(new Set(prints).size).toBe(4);
 });

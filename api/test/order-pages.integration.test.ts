@@ -1,3 +1,5 @@
+import { claimViews, publishOrders } from "@holdfast/shared/order-view.ts";
+import { queuedOrder } from "@holdfast/shared/purchase-job.ts";
 import type { OrderBody } from "@holdfast/shared/show-order.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
@@ -5,6 +7,7 @@ import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listOrders } from "../src/orders/order-reader.ts";
 
 interface Page {
   readonly orders: readonly OrderBody[];
@@ -71,7 +74,33 @@ describe("one's own orders in pages", () => {
   });
 
   test("are 50 at a time unless asked otherwise", async () => {
-    expect((await get("")).json<Page>()).toMatchObject({ next: null });
+    const requests = Array.from({ length: 51 }, () => purchaseRequest({ shopperId: "fred" }));
+    await reserveOrders(world.db, purchaseJob("item_1", requests), new AbortController().signal);
+    const { orders, next } = (await get("", await shopperAuthorization("fred"))).json<Page>();
+    expect(orders).toHaveLength(50);
+    expect(next).not.toBeNull();
+  });
+
+  test("miss no order that is decided while they are read", async () => {
+    const request = purchaseRequest({ shopperId: "gina" });
+    await claimViews(world, [queuedOrder("item_1", request)]);
+    // Its worker decides it as soon as Redis has been asked for those in line.
+    const redis = new Proxy(world.redis, {
+      get: (target, name) =>
+        name === "hgetall"
+          ? async (key: string) => {
+              const { orders } = await reserveOrders(
+                world.db,
+                purchaseJob("item_1", [request]),
+                new AbortController().signal,
+              );
+              await publishOrders(world, orders);
+              return target.hgetall(key);
+            }
+          : Reflect.get(target, name),
+    });
+    const { orders } = await listOrders({ ...world, redis, laneCount: 4 }, "gina", 10, null);
+    expect(orders.map(({ id }) => id)).toEqual([request.orderId]);
   });
 
   test.each([

@@ -68,11 +68,19 @@ describe("other clients than our own page", () => {
   });
 
   test("nobody's page may act under /ops or in the provider's name, wherever it comes from", async () => {
-    for (const url of ["/ops/api/items/item_1", "/ops/queues", "/ops", "/webhooks/stripe"]) {
+    const urls = ["/ops/api/items/item_1/books", "/ops/queues", "/ops", "/webhooks/stripe"];
+    for (const url of [...urls, "/%6fps/api/items/item_1/books", "/op%73/queues", "/webhook%73/stripe"]) {
       const asked = await preflight(url, shop, "PUT");
       expect(asked.headers["access-control-allow-origin"]).toBeUndefined();
       const seen = await api.app.inject({ url, headers: { origin: shop, authorization: opsAuthorization } });
       expect(seen.headers["access-control-allow-origin"]).toBeUndefined();
+    }
+  });
+
+  test("OPTIONS by itself is answered, whoever asks and whatever about", async () => {
+    for (const url of ["/items", "/nowhere"]) {
+      const answer = await api.app.inject({ method: "OPTIONS", url });
+      expect(answer.statusCode).toBe(204);
     }
   });
 
@@ -108,10 +116,22 @@ describe("other clients than our own page", () => {
     ["GET", "/purchase/item_1?a=b", "POST"],
     ["DELETE", "/sessions", "POST"],
     ["POST", "/healthz", "GET, HEAD"],
+    ["PUT", "/%69tems", "GET, HEAD"],
+    ["GET", "/ops/api/items/item_1/restock", "POST"],
+    ["DELETE", "/ops/api/items/item_1", "PUT"],
   ] as const)("%s %s is 405, and Allow says %s", async (method, url, allow) => {
-    const answer = await api.app.inject({ method, url });
+    const headers = url.startsWith("/ops") ? { authorization: opsAuthorization } : {};
+    const answer = await api.app.inject({ method, url, headers });
     expect(answer.json()).toMatchObject({ status: 405, code: "method_not_allowed" });
     expect(answer.headers.allow).toBe(allow);
+  });
+
+  test("who has not signed in as operations is not told what there is under /ops", async () => {
+    for (const url of ["/ops/api/items/item_1/restock", "/ops/nothing"]) {
+      expect((await api.app.inject(url)).json()).toMatchObject({ code: "unauthenticated" });
+    }
+    const signedIn = { url: "/ops/nothing", headers: { authorization: opsAuthorization } };
+    expect((await api.app.inject(signedIn)).json()).toMatchObject({ code: "route_not_found" });
   });
 
   test.each(["/nothing", "/orders/1/2", "/items.json"])("POST %s is 404: nothing is there", async (url) => {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { askProvider, withRefunds } from "@holdfast/worker/payment/ask-provider.ts";
 import type { PaymentOutcome } from "@holdfast/worker/payment/classify-payment.ts";
+import { confirmWith, newPayment } from "@holdfast/worker/payment/send-charge.ts";
 import type Stripe from "stripe";
 import { expect } from "vitest";
 
@@ -12,10 +13,6 @@ export interface OpenProvider {
   advanceClock?(byMs: number): Promise<void>;
   close?(): Promise<void>;
 }
-
-type Method = { payment_method: string } | { confirmation_token: string };
-
-export const card = (payment_method: string): Method => ({ payment_method });
 
 export const amount = 1_999;
 export const currency = "eur";
@@ -45,30 +42,18 @@ export class ProviderCalls {
     return this.#provider?.stripe ?? expect.unreachable("the provider is not open");
   }
 
-  async token(payment_method: string): Promise<{ confirmation_token: string }> {
-    const { id } = await this.stripe.testHelpers.confirmationTokens.create({ payment_method });
-    return { confirmation_token: id };
+  async token(payment_method: string): Promise<string> {
+    return (await this.stripe.testHelpers.confirmationTokens.create({ payment_method })).id;
   }
 
-  create(method: Method, key: string = randomUUID(), terms: { amount?: number } = {}) {
-    return this.stripe.paymentIntents.create(
-      {
-        amount,
-        currency,
-        ...method,
-        ...terms,
-        confirm: true,
-        use_stripe_sdk: true,
-        automatic_payment_methods: { enabled: true, allow_redirects: "never" },
-        metadata: { orderId: key, itemId: "contract", attempt: "1" },
-      },
-      { idempotencyKey: key },
-    );
+  /** As the worker does it. @param method the provider's name for a card or a token */
+  create(method: string, key: string = randomUUID(), terms: { amount?: number } = {}) {
+    const payment = { orderId: key, itemId: "contract", amountMinor: amount, currency, attempt: 1 };
+    return this.stripe.paymentIntents.create({ ...newPayment(payment, method), ...terms }, { idempotencyKey: key });
   }
 
-  confirm(id: string, method: Method) {
-    const options = { idempotencyKey: randomUUID() };
-    return this.stripe.paymentIntents.confirm(id, { ...method, use_stripe_sdk: true }, options);
+  confirm(id: string, method: string) {
+    return this.stripe.paymentIntents.confirm(id, confirmWith(method), { idempotencyKey: randomUUID() });
   }
 
   read(id: string) {

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { problems } from "@holdfast/api/http/problems.ts";
 import type { Item, Order } from "@holdfast/client";
 import { cancelReasons, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
-import { untriedCode } from "@holdfast/worker/payment/decide-settlement.ts";
+import { untriedCode } from "@holdfast/shared/show-order.ts";
 import { describe, expect, test } from "vitest";
 import { cardOf } from "../stripe-simulator/test-cards.ts";
 

@@ -327,7 +327,33 @@ export interface components {
             /** @description put on sale when the item is new; never changed here */
             units: number;
         };
-        /** Order */
+        /**
+         * Order
+         * @example {
+         *       "id": "0199b4f0-6c1e-7f7a-9d5e-2f1c3a4b5d6e",
+         *       "itemId": "item_123",
+         *       "quantity": 1,
+         *       "amount": 1900,
+         *       "currency": "eur",
+         *       "status": "confirmed",
+         *       "reason": null,
+         *       "message": "Success",
+         *       "position": null,
+         *       "estimatedSeconds": null,
+         *       "payment": {
+         *         "status": "succeeded",
+         *         "clientSecret": null,
+         *         "declineCode": null
+         *       },
+         *       "metadata": {
+         *         "email": "ann@example.com"
+         *       },
+         *       "placedAt": "2026-11-27T09:00:00.012Z",
+         *       "reservedAt": "2026-11-27T09:00:00.087Z",
+         *       "settledAt": "2026-11-27T09:00:01.654Z",
+         *       "holdExpiresAt": null
+         *     }
+         */
         Order: {
             /** @description in the currency's minor unit */
             amount: number;
@@ -350,6 +376,7 @@ export interface components {
             } | null;
             payment: {
                 clientSecret: string | null;
+                /** @description the provider's or the bank's code; `stale_token` for a card that could not be tried */
                 declineCode: string | null;
                 /** @enum {string|null} */
                 status: "pending" | "requires_action" | "processing" | "succeeded" | "declined" | "unknown" | "refunded" | null;
@@ -541,6 +568,7 @@ export interface operations {
             /** @description it is as the client has it */
             304: {
                 headers: {
+                    "cache-control": string;
                     /** @description what If-None-Match takes */
                     etag: string;
                     [name: string]: unknown;
@@ -633,6 +661,7 @@ export interface operations {
             /** @description it is as the client has it */
             304: {
                 headers: {
+                    "cache-control": string;
                     /** @description what If-None-Match takes */
                     etag: string;
                     [name: string]: unknown;
@@ -1192,6 +1221,10 @@ export interface operations {
                 headers: {
                     /** @description what If-None-Match takes */
                     etag: string;
+                    /** @description wait=N, where it was asked for */
+                    "preference-applied"?: string;
+                    /** @description seconds, while it is not final */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1339,6 +1372,8 @@ export interface operations {
             /** @description `order_settled`: The order is settled; `payment_in_progress`: A payment is under way */
             409: {
                 headers: {
+                    /** @description seconds */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1426,15 +1461,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the order, in line or as it stands */
+            /** @description the order, to be paid with the other card */
             202: {
                 headers: {
                     /** @description what If-None-Match takes */
                     etag: string;
                     /** @description where to follow the order: /orders/{id} */
                     location: string;
-                    /** @description wait=N, where it was asked for */
-                    "preference-applied"?: string;
                     /** @description seconds */
                     "retry-after": number;
                     [name: string]: unknown;
@@ -1681,6 +1714,8 @@ export interface operations {
             /** @description `out_of_stock`: Out of stock; `sale_not_open`: The sale is not open yet; `sale_ended`: The sale is over */
             409: {
                 headers: {
+                    /** @description seconds */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -21,10 +21,34 @@ redis.call("HINCRBY", KEYS[1], "accepted", ARGV[2])
 return redis.call("HINCRBY", KEYS[1], "accepted:" .. ARGV[1], ARGV[2])`,
 );
 
+/**
+ * How many places of an item are decided a second is measured where they are: over the time in
+ * which somebody waited, so that an idle line says nothing. Halved every five seconds of it, since
+ * the pace of a sale changes within seconds; of a pause, such as an outage, two seconds count.
+ */
+export const usualPerSecond = 1_000; // until it is known: a hot item is decided at a multiple of this, on a machine of its own
+
 // Moves an item's line on, never back: a job that runs twice changes nothing. A place from before
 // Redis was emptied may be one that it has not given out.
 export const advanceLineLua = `
+local function note_pace(line_key, item, place)
+  local known = redis.call("HMGET", line_key, "decided:" .. item, "accepted:" .. item, "pace:" .. item)
+  local decided, accepted = tonumber(known[1] or "0"), tonumber(known[2] or "0")
+  if place <= decided then return end
+  local time = redis.call("TIME")
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local moved, seconds, at, waiting = string.match(known[3] or "", "(%S+) (%S+) (%S+) (%S+)")
+  moved, seconds = tonumber(moved or "${usualPerSecond}"), tonumber(seconds or "1")
+  if tonumber(waiting or "0") > 0 then
+    local elapsed = math.max(0.001, math.min(2, (now - at) / 1000))
+    local kept = 0.5 ^ (elapsed / 5)
+    moved, seconds = moved * kept + place - decided, seconds * kept + elapsed
+  end
+  local left = math.max(0, accepted - place)
+  redis.call("HSET", line_key, "pace:" .. item, string.format("%.1f %.3f %d %d", moved, seconds, now, left))
+end
 local function advance_line(line_key, item, place)
+  note_pace(line_key, item, place)
   for _, number in ipairs({ "accepted", "decided" }) do
     local field = number .. ":" .. item
     local before = tonumber(redis.call("HGET", line_key, field) or "0")
@@ -99,6 +123,22 @@ export async function advanceLine(
   place: number,
 ): Promise<void> {
   await advanceScript(redis, [keys.line(queueName)], [itemId, place]);
+}
+
+/** An item's line, for those in it. */
+export interface ItemLine {
+  /** The last place that is decided. */
+  readonly decidedPlace: number;
+  /** How many are decided a second. */
+  readonly perSecond: number;
+}
+
+export async function readItemLine({ redis, keys }: Store, queueName: string, itemId: string): Promise<ItemLine> {
+  const [decided, pace] = await redis.hmget(keys.line(queueName), `decided:${itemId}`, `pace:${itemId}`);
+  const [moved = Number.NaN, seconds = Number.NaN] = (pace ?? "").split(" ").map(Number);
+  const perSecond = moved / seconds;
+  // One a second at least: a line that stands still is not a matter of hours.
+  return { decidedPlace: Number(decided ?? 0), perSecond: perSecond > 0 ? Math.max(1, perSecond) : usualPerSecond };
 }
 
 /** The running numbers of a line. */

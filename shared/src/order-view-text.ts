@@ -13,9 +13,14 @@ interface Field {
 const text = { write: (value: string) => value, read: (text: string) => text };
 const number = { write: String, read: Number };
 const time = { write: (ms: number) => ms.toString(36), read: (text: string) => Number.parseInt(text, 36) };
+// JSON has no control characters: one of them stands for the separator.
+const separator = "|";
+const escaped = "\u0001";
+const json = {
+  write: (value: object) => JSON.stringify(value).replaceAll(separator, escaped),
+  read: (text: string) => JSON.parse(text.replaceAll(escaped, separator)) as unknown,
+};
 // In hexadecimal, which the script that gives out places can write.
-// JSON, in which a line break is escaped already: neither it nor the separator may stand in a view.
-const json = { write: (value: object) => JSON.stringify(value).replaceAll("|", "\\u007c"), read: JSON.parse };
 const place = { write: (value: number) => value.toString(16), read: (text: string) => Number.parseInt(text, 16) };
 
 /**
@@ -50,7 +55,7 @@ function writeFields(order: Order, placeText?: string): string {
     const value = order[name];
     return value === null ? "" : write(value as never);
   });
-  return texts.join("|").replace(/\|+$/, "");
+  return texts.join(separator).replace(/\|+$/, "");
 }
 
 export function encodeView(order: Order): string {
@@ -58,7 +63,7 @@ export function encodeView(order: Order): string {
 }
 
 export function decodeView(shopperId: string, orderId: string, view: string): Order {
-  const texts = view.split("|");
+  const texts = view.split(separator);
   invariant(texts.length >= fieldsOfQueuedOrder, "a view has at least the fields of a queued order");
   const order: Record<string, unknown> = { id: orderId, shopperId };
   fields.forEach(({ name, read }, i) => {

@@ -3,13 +3,6 @@ import { Compile } from "typebox/compile";
 import type { Metadata, Order } from "./order.ts";
 import { restoreId, shortenId } from "./short-id.ts";
 
-/** What tells the provider's confirmation tokens from its payment methods. */
-const confirmationTokenPrefix = "ctoken_";
-
-export function isConfirmationToken(card: string): boolean {
-  return card.startsWith(confirmationTokenPrefix);
-}
-
 /** One shopper's purchase, as it waits in line. */
 export interface PurchaseRequest {
   readonly orderId: string;

@@ -76,6 +76,13 @@ const heldMessages: Readonly<Record<PaymentStatus, string>> = {
   refunded: "payment refunded",
 };
 
+/**
+ * The decline code of a card that could not be tried, such as a confirmation token that grew stale
+ * in line.
+ */
+export const untriedCode = "stale_token";
+const untriedMessage = "please give the card again, it was not charged";
+
 const lostMessage = "Lost in line, nothing was charged: please buy again";
 
 function messageFor(order: Order, itemLocked: boolean): string {
@@ -83,7 +90,7 @@ function messageFor(order: Order, itemLocked: boolean): string {
     case "queued":
       return itemLocked ? "Currently being purchased" : "Waiting in line";
     case "reserved":
-      return `Reserved, ${heldMessages[order.paymentStatus ?? "pending"]}`;
+      return `Reserved, ${order.declineCode === untriedCode ? untriedMessage : heldMessages[order.paymentStatus ?? "pending"]}`;
     case "confirmed":
       return "Success";
     case "refunded":

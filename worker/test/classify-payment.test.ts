@@ -155,7 +155,11 @@ describe("an error by its class", () => {
 
   test("a charge refused for its confirmation_token was no try; asked about, the token says nothing", () => {
     const refused = new errors.StripeInvalidRequestError(raw({ param: "confirmation_token" }));
-    expect(classifyError(refused, "charge")).toEqual({ kind: "untried", ...noIntent });
+    expect(classifyError(refused, "charge")).toEqual({ kind: "untried", ...noIntent, missing: false });
+    const unknown = new errors.StripeInvalidRequestError(
+      raw({ code: "resource_missing", param: "confirmation_token" }),
+    );
+    expect(classifyError(unknown, "charge")).toMatchObject({ kind: "untried", missing: true });
     expect(classifyError(refused, "question")).toMatchObject({ kind: "unknown", cause: "refused" });
     const intent = {
       id: "pi_1",

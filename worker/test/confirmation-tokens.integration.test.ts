@@ -62,13 +62,14 @@ describe("an order paid with a confirmation token", () => {
     expect(await inventory()).toBe(8);
   });
 
-  test.each(["grew stale in line", "was used before", "never was"])(
+  test.each(["grew stale in line", "was used before", "was forgotten by the provider meanwhile"])(
     "keeps its unit and asks for the card again where the token %s, whatever the item allows after a decline",
     async (what) => {
       let card = await token();
       if (what === "was used before") await world.settle(await world.reserve(itemId, { card }));
-      if (what === "never was") card = "ctoken_unknown";
-      const orderId = await world.reserve(itemId, { card });
+      if (what === "was forgotten by the provider meanwhile") card = "ctoken_forgotten";
+      const placedAtMs = Date.now() - (card === "ctoken_forgotten" ? 20 * minuteMs : 0);
+      const orderId = await world.reserve(itemId, { card, placedAtMs });
       if (what === "grew stale in line") await world.letTimePass(16 * minuteMs);
       const before = await inventory();
       await world.settle(orderId);
@@ -92,23 +93,45 @@ describe("an order paid with a confirmation token", () => {
     },
   );
 
+  const used = async () => {
+    const card = await token();
+    await world.settle(await world.reserve(itemId, { card }));
+    return card;
+  };
+
   test("has as many cards after a stale token as without one: a decline then is the end", async () => {
-    const orderId = await world.reserve(itemId, { card: "ctoken_unknown" });
+    const orderId = await world.reserve(itemId, { card: await used() });
     await world.settle(orderId);
-    await anotherCard(orderId, "ctoken_unknown_too");
+    await anotherCard(orderId, await used());
     await world.settle(orderId);
     expect(await world.order(orderId)).toMatchObject({ status: "reserved", payment_untried: 2 });
     await anotherCard(orderId, await token("pm_card_chargeDeclined"));
     await world.settle(orderId);
     expect(await world.order(orderId)).toMatchObject({ status: "cancelled", reason: "payment_failed" });
+    expect(await inventory()).toBe(8);
+  });
+
+  test("holds no unit where the token never was one, or where the fourth cannot be tried", async () => {
+    const madeUp = await world.reserve(itemId, { card: "ctoken_made_up" });
+    await world.settle(madeUp);
+    expect(await world.order(madeUp)).toMatchObject({ status: "cancelled", decline_code: "resource_missing" });
     expect(await inventory()).toBe(10);
+    const card = await used();
+    const orderId = await world.reserve(itemId, { card });
+    await world.settle(orderId);
+    for (let more = 0; more < 3; more++) {
+      await anotherCard(orderId, card);
+      await world.settle(orderId);
+    }
+    expect(await world.order(orderId)).toMatchObject({ status: "cancelled", payment_untried: 3 });
+    expect(await inventory()).toBe(9);
   });
 
   test("ends with its hold where the card never comes, and the unit goes back", async () => {
-    const orderId = await world.reserve(itemId, { card: "ctoken_unknown" });
+    const orderId = await world.reserve(itemId, { card: await used() });
     await settleFor(orderId, 20 * minuteMs);
     expect(await world.order(orderId)).toMatchObject({ status: "cancelled", reason: "hold_expired" });
-    expect(await inventory()).toBe(10);
+    expect(await inventory()).toBe(9);
     expect(await kept(orderId)).toEqual([]);
   });
 
@@ -156,6 +179,7 @@ describe("an order paid with a confirmation token", () => {
     const alarms: string[] = [];
     const watch = watchUnknownCards((name) => void alarms.push(name));
     const untried = {
+      missing: false,
       kind: "untried",
       paymentIntentId: null,
       madeByAttempt: null,

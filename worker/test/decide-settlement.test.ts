@@ -12,6 +12,7 @@ const held: OrderAtHand = {
   sent: true,
   cards: 1,
   untried: 0,
+  cardAgeMs: 900_000,
   paymentRetries: 0,
   releasing: null,
   refundedMinor: 0,
@@ -21,7 +22,7 @@ const about = { paymentIntentId: "pi_1", madeByAttempt: 1, amountMinor: 1_999, c
 const nothingBack = { refundsSeen: true, refundedMinor: 0, refundPending: false, disputed: false };
 const paid: Paid & { kind: "paid" } = { kind: "paid", ...about, ...nothingBack };
 const declined: PaymentOutcome = { kind: "declined", ...about, declineCode: "lost_card" };
-const untried: PaymentOutcome = { kind: "untried", ...about };
+const untried: PaymentOutcome = { kind: "untried", ...about, missing: false };
 const canceled: PaymentOutcome = { kind: "canceled", ...about };
 const needsShopper: PaymentOutcome = { kind: "needs_shopper", ...about, clientSecret: "s" };
 const processing: PaymentOutcome = { kind: "processing", ...about };
@@ -123,6 +124,8 @@ describe("an order that is held", () => {
     const asksAgain = { do: "note", paymentStatus: "declined", declineCode: "stale_token", untried: true };
     expect(decide({}, untried)).toMatchObject({ ...asksAgain, paymentIntentId: "pi_1" });
     expect(decide({ cards: 3, untried: 2 }, { ...untried, paymentIntentId: null })).toMatchObject(asksAgain);
+    // In a long line the provider may have forgotten it meanwhile.
+    expect(decide({}, { ...untried, missing: true })).toMatchObject(asksAgain);
     // Those do not count among the cards that an item allows.
     expect(decide({ cards: 2, untried: 1 }, declined)).toMatchObject({ do: "cancel" });
     expect(decide({ cards: 2, untried: 1, paymentRetries: 1 }, declined)).toMatchObject({ do: "note", untried: false });
@@ -137,6 +140,14 @@ describe("an order that is held", () => {
       expect(decide({ releasing }, nothingMade)).toMatchObject({ ...cancelled, paymentIntentId: null, open: false });
     },
   );
+
+  test("is declined where its token never was, or three could not be tried: nobody holds a unit without a card", () => {
+    const declinedSo = { do: "cancel", reason: "payment_failed", declineCode: "resource_missing" };
+    expect(decide({ cardAgeMs: 1_000 }, { ...untried, missing: true })).toMatchObject(declinedSo);
+    expect(decide({ cards: 4, untried: 3 }, untried)).toMatchObject(declinedSo);
+    const retries = { paymentRetries: 1, cardAgeMs: 1_000 };
+    expect(decide(retries, { ...untried, missing: true })).toMatchObject({ do: "note", untried: false });
+  });
 
   test("waits for another card where the item allows one and nobody releases the hold", () => {
     const retry = { paymentRetries: 1 };

@@ -20,11 +20,21 @@ export function answerUnrouted(app: App): void {
     for (const one of [method].flat()) address.methods.add(one);
   });
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split("?", 1)[0] ?? "";
+    const path = pathOf(request.url);
     const methods = [...addresses.values()].flatMap((one) => (one.pattern.test(path) ? [...one.methods] : []));
     if (methods.length === 0 || methods.includes(request.method)) throw routeNotFound(request.method);
     throw methodNotAllowed(reply, request.method, methods);
   });
+}
+
+/** The path of an address as the router reads it: without its query, each letter as itself. */
+export function pathOf(url: string): string {
+  const path = url.split("?", 1)[0] ?? "";
+  try {
+    return decodeURI(path);
+  } catch {
+    return path; // refused by the router before anybody looks at it
+  }
 }
 
 function routeNotFound(method: string): Problem {

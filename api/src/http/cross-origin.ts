@@ -1,4 +1,6 @@
 import fastifyCors from "@fastify/cors";
+import { corsOrigins } from "../config.ts";
+import { pathOf } from "./allowed-methods.ts";
 import type { App } from "./fastify-app.ts";
 
 /** What a page needs to read of an answer beside its body. */
@@ -15,7 +17,7 @@ const allowedHeaders = ["Authorization", "Content-Type", "Idempotency-Key", "If-
 const maxAgeSeconds = 7_200; // the longest that every browser keeps a preflight
 
 /** For these, pages of other origins are strangers: operations, and the provider's events. */
-const closed = /^\/(ops|webhooks)(\/|\?|$)/;
+const closed = /^\/(ops|webhooks)(\/|$)/;
 
 /**
  * Lets pages of other origins ask (https://fetch.spec.whatwg.org/#http-cors-protocol). Without
@@ -24,10 +26,16 @@ const closed = /^\/(ops|webhooks)(\/|\?|$)/;
  */
 export async function shareWithOrigins(app: App, setting: string | undefined): Promise<void> {
   if (setting === undefined) return;
-  const origin = setting.split(",").map((one) => one.trim());
-  const options = { exposedHeaders, allowedHeaders, maxAge: maxAgeSeconds, methods: ["GET", "HEAD", "POST", "DELETE"] };
+  const origin = corsOrigins(setting);
+  const options = {
+    exposedHeaders,
+    allowedHeaders,
+    maxAge: maxAgeSeconds,
+    strictPreflight: false,
+    methods: ["GET", "HEAD", "POST", "DELETE"],
+  };
   await app.register(fastifyCors, {
-    delegator: ({ url }, done) => done(null, { ...options, origin: closed.test(url) ? false : origin }),
+    delegator: ({ url }, done) => done(null, { ...options, origin: closed.test(pathOf(url)) ? false : origin }),
     hideOptionsRoute: true,
   });
 }

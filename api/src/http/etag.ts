@@ -10,13 +10,13 @@ export function matchesTag(ifNoneMatch: string | undefined, tag: string): boolea
   return ifNoneMatch.split(",").some((one) => one.trim().replace(/^W\//, "") === tag);
 }
 
-/** Answers with a body that has a tag, or with 304 where the client has it already. */
-export function sendTagged<Body>(
-  reply: FastifyReply,
-  ifNoneMatch: string | undefined,
-  tag: string,
-  body: () => Body | Promise<Body>,
-): Body | Promise<Body> | FastifyReply {
+/**
+ * Gives an answer its tag, and makes it a 304 where the client has it already.
+ * @returns whether it is one: then there is no body
+ */
+export function isUnchanged(reply: FastifyReply, ifNoneMatch: string | undefined, tag: string): boolean {
   reply.header("etag", tag);
-  return matchesTag(ifNoneMatch, tag) ? reply.code(304).send() : body();
+  const unchanged = matchesTag(ifNoneMatch, tag);
+  if (unchanged) reply.code(304);
+  return unchanged;
 }

@@ -150,6 +150,11 @@ export class Problem extends Error {
   }
 }
 
+/** A field that does not fit in a way that no schema can say: `body/units`, `querystring/after`. */
+export function fieldProblem(field: string, message: string): Problem {
+  return new Problem("invalid_request", `${field} ${message}`, { fields: [{ field, message }] });
+}
+
 /** Redis, or Postgres for what needs it, is unavailable. */
 export function unavailable(): Problem {
   return new Problem("unavailable", "A part of the shop does not answer; nothing was lost. Try again in a moment.", {

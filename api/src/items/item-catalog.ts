@@ -21,6 +21,8 @@ export interface ItemCatalog {
   find(itemId: string): Promise<Item | null>;
   /** All items, by id. */
   list(): Item[];
+  /** Counted up whenever an item is another. */
+  revision(): number;
   /** Takes note of an item as it is now; an older version changes nothing. */
   note(item: Item): void;
   close(): void;
@@ -50,10 +52,14 @@ const batched = { maxBatch: 1_000, maxWaiting: 20_000, maxUnderWay: 1 };
 export async function openItemCatalog({ db, redis, subscriber, keys, log }: CatalogParts): Promise<ItemCatalog> {
   const items = new Map<string, Item>();
   const misses = new Map<string, number>();
+  let revision = 0;
 
   const isNewer = (item: Item) => (items.get(item.id)?.version ?? 0) < item.version;
   const note = (item: Item) => {
-    if (isNewer(item)) items.set(item.id, item);
+    if (isNewer(item)) {
+      items.set(item.id, item);
+      revision += 1;
+    }
     misses.delete(item.id);
   };
   const refresh = async () => {
@@ -99,6 +105,7 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
     known: (itemId) => items.get(itemId),
     find: async (itemId) => items.get(itemId) ?? findUnseen(itemId),
     list: () => [...items.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    revision: () => revision,
     note,
     close: () => {
       clearInterval(timer);

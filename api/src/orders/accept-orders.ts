@@ -178,7 +178,7 @@ function busy(): Problem {
 /**
  * What goes in line for an order: its terms as they were when it was placed, all from its view,
  * since price and currency of the item may have changed before a repeat. The view does not hold the
- * card; that a repeat has the same one, its fingerprint says.
+ * card: a repeat comes with the same one, as its fingerprint says, or with a newer token for it.
  */
 function requestOf(order: Order, card: string): PurchaseRequest {
   const { id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint, metadata } = order;

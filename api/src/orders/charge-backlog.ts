@@ -27,16 +27,24 @@ export function chargeBacklogReader(redis: RedisClient, charges: ChargeQueue): R
   };
 }
 
+const headLookedAt = 20; // jobs: what is to be done first about other payments is put there
+
 async function readBacklog(redis: RedisClient, charges: ChargeQueue): Promise<ChargeBacklog> {
   const list = charges.toKey("wait"); // jobs join it on the left and are taken from the right
-  const addedAtMs = async (index: number) => {
-    const id = await redis.lindex(list, index);
-    const added = id === null ? null : await redis.hget(charges.toKey(id), "timestamp");
+  const [waiting, head, [newest]] = await Promise.all([
+    redis.llen(list),
+    redis.lrange(list, -headLookedAt, -1),
+    redis.lrange(list, 0, 0),
+  ]);
+  const addedAtMs = async (id: string | undefined) => {
+    const added = id === undefined ? null : await redis.hget(charges.toKey(id), "timestamp");
     return added === null ? null : Number(added);
   };
-  const [waiting, nextAtMs, newestAtMs] = await Promise.all([redis.llen(list), addedAtMs(-1), addedAtMs(0)]);
+  const [nextAtMs, newestAtMs] = await Promise.all([addedAtMs(head.findLast(isFirstCharge)), addedAtMs(newest)]);
   return { waiting, nextAtMs, newestAtMs };
 }
+
+const isFirstCharge = (jobId: string) => jobId.startsWith("charge-") && jobId.endsWith("-1");
 
 /**
  * How many of those who wait are about to be charged before an order, by when it was reserved: the

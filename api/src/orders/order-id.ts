@@ -1,6 +1,6 @@
 import { hash, randomUUID } from "node:crypto";
+import { isConfirmationToken } from "@holdfast/shared/card.ts";
 import type { Metadata } from "@holdfast/shared/order.ts";
-import { isConfirmationToken } from "@holdfast/shared/purchase-job.ts";
 
 /**
  * A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so it cannot be
@@ -27,12 +27,7 @@ export function orderIdForKey(shopperId: string, idempotencyKey: string): string
  * Tells a repeat under the same key from a reuse of the key for something else. 48 bits do: it is
  * compared per key only.
  */
-export function requestFingerprint(
-  itemId: string,
-  quantity: number,
-  card: string,
-  metadata: Metadata | null = null,
-): string {
+export function requestFingerprint(itemId: string, quantity: number, card: string, metadata: Metadata | null): string {
   const asked: unknown[] = [itemId, quantity, comparedCard(card)];
   if (metadata !== null) asked.push(Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   return hash("sha256", JSON.stringify(asked), "base64url").slice(0, 8);

@@ -92,10 +92,9 @@ export async function listOrders(
   limit: number,
   after: Cursor | null,
 ): Promise<{ orders: Order[]; next: string | null }> {
-  const [queued, decided] = await Promise.all([
-    readQueuedViews(parts, shopperId),
-    findDecided(parts.db, shopperId, limit + 1, after),
-  ]);
+  // One after the other: an order that is decided in between is in both, and never in neither.
+  const queued = await readQueuedViews(parts, shopperId);
+  const decided = await findDecided(parts.db, shopperId, limit + 1, after);
   const decidedIds = new Set(decided.map((order) => order.id));
   const inLine = queued.filter((order) => !decidedIds.has(order.id) && (after === null || isBehind(order, after)));
   const all = [...inLine, ...decided].sort(newestFirst);

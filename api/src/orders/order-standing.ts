@@ -18,19 +18,18 @@ export type ReadStanding = (order: Order) => Promise<Standing | null>;
 const leastSeconds = 1;
 
 export function standingReader({ readLine, readBacklog, chargesPerSecond, onLine }: StandingParts): ReadStanding {
-  return async (order) => {
+  const read = async (order: Order): Promise<Standing | null> => {
     if (order.status === "queued") {
       const line = await readLine(order);
       onLine(order, line);
       return inLine(order, line);
     }
     if (order.status !== "reserved" || order.paymentStatus !== "pending" || order.reservedAtMs === null) return null;
-    // Postgres knows a reserved order without Redis: an estimate is not worth a refusal.
-    const backlog = await readBacklog().catch(() => null);
-    if (backlog === null) return null;
-    const ahead = chargesAhead(backlog, order.reservedAtMs);
+    const ahead = chargesAhead(await readBacklog(), order.reservedAtMs);
     return { position: null, estimatedSeconds: seconds(ahead, chargesPerSecond), itemLocked: false };
   };
+  // An order that was accepted or found is answered: an estimate is not worth a refusal.
+  return (order) => read(order).catch(() => null);
 }
 
 export function inLine({ place }: Pick<Order, "place">, line: LineStatus): Standing {

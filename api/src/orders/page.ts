@@ -1,5 +1,5 @@
 import type { Order } from "@holdfast/shared/order.ts";
-import { Problem } from "../http/problems.ts";
+import { fieldProblem } from "../http/problems.ts";
 import { isOrderId } from "./order-id.ts";
 
 /** The last order of a page: the next page begins behind it. */
@@ -25,8 +25,7 @@ export function readCursor(text: string | undefined): Cursor | null {
   const [, time = "", orderId = ""] = /^([0-9a-z]{1,9})\.(.+)$/.exec(text) ?? [];
   const placedAtMs = Number.parseInt(time, 36);
   if (isOrderId(orderId) && placedAtMs <= latestMs) return { placedAtMs, orderId };
-  const [field, message] = ["querystring/after", "is not the next of an earlier page"];
-  throw new Problem("invalid_request", `${field} ${message}`, { fields: [{ field, message }] });
+  throw fieldProblem("querystring/after", "is not the next of an earlier page");
 }
 
 const latestMs = 8.64e15; // https://tc39.es/ecma262/#sec-time-values-and-time-range

@@ -1,20 +1,24 @@
-import { type ShownItem, showItem } from "@holdfast/shared/show-item.ts";
+import { showItem } from "@holdfast/shared/show-item.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { sendTagged } from "../http/etag.ts";
+import { cachedItem, cachedItems, itemNotModified, refusals } from "../answers.ts";
+import { isUnchanged } from "../http/etag.ts";
 import type { App } from "../http/fastify-app.ts";
 import type { Limits } from "../http/limits.ts";
 import { Problem } from "../http/problems.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
-import { itemTag } from "../items/item-tag.ts";
-import { cachedItem, cachedItems, notModified, refusals, tagHeaders } from "../schemas.ts";
+import { itemListReader, itemTag, type ShownList } from "../items/item-list.ts";
+import { tagHeaders } from "../schemas.ts";
 
 /** `GET /items` and `GET /items/:itemId`: what is on sale, and what is left of it. */
 export function itemRoutes(app: App, items: ItemCatalog, limits: Limits): void {
   const onRequest = async (request: FastifyRequest) => limits.readsPerAddress(request);
-  const send = <Shown extends ShownItem | ShownItem[]>(reply: FastifyReply, known: string | undefined, shown: Shown) =>
-    // A crowd that looks at a sale once a second may be served by whatever stands in front of us.
-    sendTagged(reply.header("cache-control", "public, max-age=1"), known, itemTag(shown), () => shown);
+  const readList = itemListReader(items);
+  // A crowd that looks at a sale once a second may be served by whatever stands in front of us.
+  const send = (request: FastifyRequest, reply: FastifyReply, { body, tag }: ShownList) => {
+    reply.header("cache-control", "public, max-age=1").type("application/json; charset=utf-8");
+    void reply.send(isUnchanged(reply, request.headers["if-none-match"], tag) ? undefined : body);
+  };
 
   app.get(
     "/items",
@@ -24,15 +28,11 @@ export function itemRoutes(app: App, items: ItemCatalog, limits: Limits): void {
         summary: "What is on sale",
         tags: ["anyone"],
         headers: tagHeaders,
-        response: { 200: cachedItems, 304: notModified, ...refusals() },
+        response: { 200: cachedItems, 304: itemNotModified, ...refusals() },
       },
       onRequest,
     },
-    async (request, reply) => {
-      const nowMs = Date.now();
-      const shown = items.list().map((item) => showItem(item, nowMs));
-      return send(reply, request.headers["if-none-match"], shown);
-    },
+    (request, reply) => send(request, reply, readList(Date.now())),
   );
 
   app.get(
@@ -44,14 +44,16 @@ export function itemRoutes(app: App, items: ItemCatalog, limits: Limits): void {
         tags: ["anyone"],
         params: Type.Object({ itemId: Type.String() }),
         headers: tagHeaders,
-        response: { 200: cachedItem, 304: notModified, ...refusals("item_not_found") },
+        response: { 200: cachedItem, 304: itemNotModified, ...refusals("item_not_found") },
       },
       onRequest,
     },
     async (request, reply) => {
       const item = await items.find(request.params.itemId);
       if (item === null) throw new Problem("item_not_found", "There is no item with this id.");
-      return send(reply, request.headers["if-none-match"], showItem(item, Date.now()));
+      const body = JSON.stringify(showItem(item, Date.now()));
+      send(request, reply, { body, tag: itemTag(body) });
+      return reply;
     },
   );
 }

@@ -5,24 +5,16 @@ import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queu
 import type { Store } from "@holdfast/shared/redis.ts";
 import { showItem } from "@holdfast/shared/show-item.ts";
 import { Type } from "typebox";
+import { bodyRefusals, described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
-import { Problem } from "../http/problems.ts";
+import { fieldProblem, Problem } from "../http/problems.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
 import { guardOperations } from "../ops/ops-guard.ts";
 import { maxStocked, putItem, restockItem } from "../ops/ops-items.ts";
 import { type LockoutLimits, opsLockout } from "../ops/ops-lockout.ts";
 import { queueDashboard } from "../ops/queue-dashboard.ts";
 import { chargingWarnings, unpayable } from "../orders/charge-limits.ts";
-import {
-  bodyRefusals,
-  booksBody,
-  described,
-  opsItemBody,
-  opsItemRequest,
-  putItemBody,
-  refusals,
-  restockRequest,
-} from "../schemas.ts";
+import { booksBody, opsItemBody, opsItemRequest, putItemBody, restockRequest } from "../schemas.ts";
 
 export interface OpsParts extends Store {
   readonly db: Database;
@@ -45,9 +37,7 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
   await guardOperations(app, parts.password, opsLockout(parts, parts.lockout));
   // Whoever has not signed in is not told what there is and what not.
   for (const url of ["/", "/*"]) {
-    app.all(url, { schema: { hide: true } }, () => {
-      throw new Problem("route_not_found", "Nothing under /ops has this address.");
-    });
+    app.all(url, { schema: { hide: true } }, (_request, reply) => reply.callNotFound());
   }
   itemRoutes(app, parts);
   booksRoute(app, parts.db);
@@ -131,17 +121,13 @@ function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsP
 
 /** What a schema cannot say of an item. @throws Problem 400 */
 function checkTerms({ opensAt, closesAt, price, currency }: Type.Static<typeof opsItemRequest>): void {
-  const refuse = (field: string, message: string): never => {
-    const fields = [{ field: `body/${field}`, message }];
-    throw new Problem("invalid_request", `body/${field} ${message}`, { fields });
-  };
   requireInstant("opensAt", opensAt);
   requireInstant("closesAt", closesAt);
   if (opensAt && closesAt && Date.parse(opensAt) >= Date.parse(closesAt)) {
-    refuse("closesAt", "must be later than opensAt");
+    throw fieldProblem("body/closesAt", "must be later than opensAt");
   }
   const reason = unpayable(price, currency);
-  if (reason !== null) refuse(reason.field, reason.message);
+  if (reason !== null) throw fieldProblem(`body/${reason.field}`, reason.message);
 }
 
 function booksRoute(app: App, db: Database): void {
@@ -176,8 +162,7 @@ function requireInstant(name: string, text: string | null | undefined): void {
   if (text === null || text === undefined) return;
   const year = new Date(text).getUTCFullYear(); // NaN where it is no time at all
   if (year >= 1970 && year <= 9999) return;
-  const message = "must be a time from 1970 to 9999";
-  throw new Problem("invalid_request", `body/${name} ${message}`, { fields: [{ field: `body/${name}`, message }] });
+  throw fieldProblem(`body/${name}`, "must be a time from 1970 to 9999");
 }
 
 function noSuchItem(): Problem {
@@ -185,12 +170,12 @@ function noSuchItem(): Problem {
 }
 
 function badUnits(message: string): Problem {
-  return new Problem("invalid_request", `body/units ${message}`, { fields: [{ field: "body/units", message }] });
+  return fieldProblem("body/units", message);
 }
 
 function badItemId(): Problem {
-  const message = "must be 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit";
-  return new Problem("invalid_request", `params/itemId ${message}`, { fields: [{ field: "params/itemId", message }] });
+  const allowed = "must be 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit";
+  return fieldProblem("params/itemId", allowed);
 }
 
 function showOpsItem(item: Item) {

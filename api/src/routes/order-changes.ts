@@ -1,20 +1,28 @@
 import { showOrder } from "@holdfast/shared/show-order.ts";
 import { Type } from "typebox";
+import { bodyRefusals, cancelledOrder, paidOrder, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import { admitShopper, type Limits } from "../http/limits.ts";
 import type { IdentifyShopper } from "../http/shopper.ts";
 import { type ChangeParts, cancelOrder, payWithAnotherCard } from "../orders/change-order.ts";
 import { isOrderId } from "../orders/order-id.ts";
 import { orderReader } from "../orders/order-reader.ts";
+import type { ReadStanding } from "../orders/order-standing.ts";
 import { orderTag } from "../orders/order-tag.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
-import { acceptedOrder, bodyRefusals, cardIn, changedOrder, keyHeaders, paymentBody, refusals } from "../schemas.ts";
+import { cardIn, keyHeaders, paymentBody } from "../schemas.ts";
 
 const orderParams = Type.Object({ id: Type.String() });
 const security = [{ shopper: [] }];
 
+export interface OrderChangeParts extends ChangeParts {
+  readonly readStanding: ReadStanding;
+  readonly identify: IdentifyShopper;
+  readonly limits: Limits;
+}
+
 /** `POST /orders/:id/payment` and `DELETE /orders/:id`: what a shopper can do about an order. */
-export function orderChangeRoutes(app: App, parts: ChangeParts, identify: IdentifyShopper, limits: Limits): void {
+export function orderChangeRoutes(app: App, { readStanding, identify, limits, ...parts }: OrderChangeParts): void {
   const onRequest = admitShopper(limits, identify);
   const readOrder = orderReader(parts);
   const unknownOrder = unknownOrderTeller(parts);
@@ -39,7 +47,7 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
         headers: keyHeaders,
         body: paymentBody,
         response: {
-          202: acceptedOrder,
+          202: paidOrder,
           ...refusals(
             ...bodyRefusals,
             "unauthenticated",
@@ -66,7 +74,7 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
         .header("location", `/orders/${id}`)
         .header("etag", orderTag(order))
         .header("retry-after", 1)
-        .send(showOrder(order, null));
+        .send(showOrder(order, await readStanding(order)));
     },
   );
 
@@ -80,7 +88,7 @@ export function orderChangeRoutes(app: App, parts: ChangeParts, identify: Identi
         security,
         params: orderParams,
         response: {
-          200: changedOrder,
+          200: cancelledOrder,
           ...refusals(...bodyRefusals, "unauthenticated", "order_not_found", "order_settled", "payment_in_progress"),
         },
       },

@@ -1,7 +1,8 @@
 import { isFinal } from "@holdfast/shared/order.ts";
 import { showOrder } from "@holdfast/shared/show-order.ts";
 import { Type } from "typebox";
-import { matchesTag, sendTagged } from "../http/etag.ts";
+import { aPage, followedOrder, orderNotModified, refusals } from "../answers.ts";
+import { isUnchanged, matchesTag } from "../http/etag.ts";
 import type { App } from "../http/fastify-app.ts";
 import { admitReader, type Limits } from "../http/limits.ts";
 import type { IdentifyShopper } from "../http/shopper.ts";
@@ -13,7 +14,7 @@ import type { OrderWatch } from "../orders/order-watch.ts";
 import { pageLimit, readCursor } from "../orders/page.ts";
 import { prepareWaiter } from "../orders/prefer.ts";
 import { unknownOrderTeller } from "../orders/unknown-order.ts";
-import { described, followedOrder, notModified, orderHeaders, orderPage, pageQuery, refusals } from "../schemas.ts";
+import { orderHeaders, pageQuery } from "../schemas.ts";
 
 export interface OrdersParts {
   readonly reader: OrderReaderParts;
@@ -39,7 +40,7 @@ export function orderRoutes(app: App, { reader, readStanding, watch, identify, l
         security: [{ shopper: [] }],
         params: Type.Object({ id: Type.String() }),
         headers: orderHeaders,
-        response: { 200: followedOrder, 304: notModified, ...refusals("unauthenticated", "order_not_found") },
+        response: { 200: followedOrder, 304: orderNotModified, ...refusals("unauthenticated", "order_not_found") },
       },
       onRequest,
     },
@@ -61,7 +62,8 @@ export function orderRoutes(app: App, { reader, readStanding, watch, identify, l
         return known === undefined ? changed : !matchesTag(known, orderTag(seen));
       });
       if (!isFinal(order.status)) reply.header("retry-after", 1);
-      return sendTagged(reply, known, orderTag(order), async () => showOrder(order, await readStanding(order)));
+      if (isUnchanged(reply, known, orderTag(order))) return null;
+      return showOrder(order, await readStanding(order));
     },
   );
 
@@ -74,7 +76,7 @@ export function orderRoutes(app: App, { reader, readStanding, watch, identify, l
         tags: ["shopper"],
         security: [{ shopper: [] }],
         querystring: pageQuery,
-        response: { 200: described(orderPage, "a page of orders"), ...refusals("unauthenticated", "invalid_request") },
+        response: { 200: aPage, ...refusals("unauthenticated", "invalid_request") },
       },
       onRequest,
     },

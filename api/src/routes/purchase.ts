@@ -6,9 +6,10 @@ import { saleStatus } from "@holdfast/shared/sale-status.ts";
 import { showOrder } from "@holdfast/shared/show-order.ts";
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import { Type } from "typebox";
+import { acceptedOrder, bodyRefusals, maybeAccepted, refusals } from "../answers.ts";
 import { clientAddress } from "../http/client-address.ts";
 import type { App } from "../http/fastify-app.ts";
-import { Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../http/problems.ts";
+import { fieldProblem, Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../http/problems.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
 import { type AcceptOrder, keyReused } from "../orders/accept-orders.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../orders/order-id.ts";
@@ -17,17 +18,7 @@ import { orderTag } from "../orders/order-tag.ts";
 import type { OrderWatch } from "../orders/order-watch.ts";
 import { prepareWaiter } from "../orders/prefer.ts";
 import type { ReadView } from "../orders/view-reader.ts";
-import {
-  acceptedOrder,
-  bodyRefusals,
-  cardIn,
-  maxAmountMinor,
-  maxMetadataBytes,
-  maybeAccepted,
-  purchaseBody,
-  purchaseHeaders,
-  refusals,
-} from "../schemas.ts";
+import { cardIn, maxAmountMinor, maxMetadataBytes, purchaseBody, purchaseHeaders } from "../schemas.ts";
 
 export interface PurchaseParts {
   readonly items: ItemCatalog;
@@ -203,8 +194,4 @@ function metadataRefusal(metadata: Metadata | undefined): Problem | null {
   const bytes = Object.entries(metadata).reduce((sum, entry) => sum + Buffer.byteLength(entry.join("")), 0);
   if (bytes <= maxMetadataBytes) return null;
   return fieldProblem("body/metadata", `is larger than ${maxMetadataBytes} bytes in all`);
-}
-
-function fieldProblem(field: string, message: string): Problem {
-  return new Problem("invalid_request", `${field} ${message}`, { fields: [{ field, message }] });
 }

@@ -1,7 +1,8 @@
+import { bodyRefusals, described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import type { Limits } from "../http/limits.ts";
 import { createGuestSession, type TokenConfig } from "../http/shopper.ts";
-import { bodyRefusals, described, refusals, sessionBody } from "../schemas.ts";
+import { sessionBody } from "../schemas.ts";
 
 /**
  * `POST /sessions`: makes whoever asks a guest shopper. Registered only where guest sessions are

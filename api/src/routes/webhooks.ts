@@ -3,10 +3,11 @@ import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
 import Stripe from "stripe";
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
+import { bodyRefusals, described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
 import { isOrderId } from "../orders/order-id.ts";
-import { bodyRefusals, described, refusals, webhookBody, webhookHeaders } from "../schemas.ts";
+import { webhookBody, webhookHeaders } from "../schemas.ts";
 
 const toleranceSeconds = 300; // https://docs.stripe.com/webhooks#replay-attacks: Stripe signs each delivery anew
 const maxEventBytes = 256 * 1024; // an event carries a whole object; the largest are tens of kilobytes

@@ -1,4 +1,4 @@
-import { isConfirmationToken } from "@holdfast/shared/purchase-job.ts";
+import { isConfirmationToken } from "@holdfast/shared/card.ts";
 import Stripe from "stripe";
 import { askProvider, withRefunds } from "./ask-provider.ts";
 import { classifyError, classifyIntent, type PaymentOutcome } from "./classify-payment.ts";

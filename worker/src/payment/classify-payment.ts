@@ -4,8 +4,8 @@ import Stripe from "stripe";
  * What a payment came to, named by its consequence.
  * - `paid`: the money is taken: the order is confirmed.
  * - `declined`: the provider's definite no, nothing was or will be taken: the units go back.
- * - `untried`: the card could not be tried, and never can be: a confirmation token that was used or
- *   grew stale in line. Nothing was taken, and the shopper is asked for the card again.
+ * - `untried`: the card could not be tried, and never can be: a confirmation token that was used, grew
+ *   stale in line, or is `missing` at the provider. Nothing was taken.
  * - `needs_shopper`: the shopper has to do something (3-D Secure): the hold goes on.
  * - `processing`: the provider has not decided yet.
  * - `canceled`: the payment was canceled and can never be paid.
@@ -16,7 +16,7 @@ import Stripe from "stripe";
 export type PaymentOutcome =
   | ({ readonly kind: "paid" } & Paid)
   | ({ readonly kind: "declined"; readonly declineCode: string } & AboutIntent<string | null>)
-  | ({ readonly kind: "untried" } & AboutIntent<string | null>)
+  | ({ readonly kind: "untried"; readonly missing: boolean } & AboutIntent<string | null>)
   | ({ readonly kind: "needs_shopper"; readonly clientSecret: string | null } & AboutIntent<string>)
   | ({ readonly kind: "processing" } & AboutIntent<string>)
   | ({ readonly kind: "canceled" } & AboutIntent<string>)
@@ -151,7 +151,9 @@ export function classifyError(error: unknown, asked: "charge" | "question"): Pay
     }
     const about = intent ? aboutIntent(intent) : noIntent;
     // Everything else that Stripe refuses with 400 is ours to mend.
-    if (asked === "charge" && error.param === "confirmation_token") return { kind: "untried", ...about };
+    if (asked === "charge" && error.param === "confirmation_token") {
+      return { kind: "untried", ...about, missing: error.code === "resource_missing" };
+    }
     if (asked === "charge" && error.param === "payment_method") {
       return { kind: "declined", ...about, declineCode: error.code ?? "invalid_request" };
     }

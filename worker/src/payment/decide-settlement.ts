@@ -1,4 +1,5 @@
 import type { OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
+import { untriedCode } from "@holdfast/shared/show-order.ts";
 import type { Paid, PaymentOutcome, Unknown } from "./classify-payment.ts";
 import type { ReleaseReason } from "./read-payment.ts";
 import type { Step } from "./settlement-step.ts";
@@ -19,6 +20,8 @@ export interface OrderAtHand {
   readonly cards: number;
   /** How many of them could not even be tried. */
   readonly untried: number;
+  /** How long ago the shopper gave the last one. */
+  readonly cardAgeMs: number;
   /** How many more the item allows after the first. */
   readonly paymentRetries: number;
   readonly releasing: ReleaseReason | null;
@@ -139,16 +142,10 @@ function stepForEarlierAttempt(order: OrderAtHand, outcome: Exclude<PaymentOutco
 
 function stepForHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind: "paid" }>): Step {
   switch (outcome.kind) {
-    case "declined": {
-      const { declineCode } = outcome;
-      const paymentIntentId = outcome.paymentIntentId ?? order.paymentIntentId;
-      const anotherCard = order.cards - order.untried <= order.paymentRetries && order.releasing === null;
-      if (anotherCard) return note("declined", paymentIntentId, declineCode);
-      const open = paymentIntentId !== null;
-      return { do: "cancel", reason: "payment_failed", paymentIntentId, declineCode, open, search: false };
-    }
+    case "declined":
+      return stepForDeclined(order, outcome.paymentIntentId ?? order.paymentIntentId, outcome.declineCode);
     case "untried":
-      return stepForUntried(order, outcome.paymentIntentId ?? order.paymentIntentId);
+      return stepForUntried(order, outcome.paymentIntentId ?? order.paymentIntentId, outcome.missing);
     case "needs_shopper":
       return note("requires_action", outcome.paymentIntentId);
     case "processing":
@@ -168,11 +165,23 @@ function stepForHeld(order: OrderAtHand, outcome: Exclude<PaymentOutcome, { kind
   }
 }
 
-/** What a shopper is shown as the decline code of a card that could not be tried. */
-export const untriedCode = "stale_token";
+function stepForDeclined(order: OrderAtHand, paymentIntentId: string | null, declineCode: string): Step {
+  const anotherCard = order.cards - order.untried <= order.paymentRetries && order.releasing === null;
+  if (anotherCard) return note("declined", paymentIntentId, declineCode);
+  const open = paymentIntentId !== null;
+  return { do: "cancel", reason: "payment_failed", paymentIntentId, declineCode, open, search: false };
+}
 
-/** The unit waits for the card once more, whatever the item allows after a decline. */
-function stepForUntried(order: OrderAtHand, paymentIntentId: string | null): Step {
+const mostUntried = 3; // cards; a shopper whose line was long has one, and each is a request of the provider's rate
+const tokenLifeMs = 10 * 60_000; // no token is forgotten sooner; Stripe's pages say fifteen minutes at least
+
+/**
+ * The unit waits for the card once more, whatever the item allows after a decline: it was our line
+ * that took so long. A token that the provider does not know though it is young never was one.
+ */
+function stepForUntried(order: OrderAtHand, paymentIntentId: string | null, missing: boolean): Step {
+  const madeUp = missing && order.cardAgeMs < tokenLifeMs;
+  if (madeUp || order.untried >= mostUntried) return stepForDeclined(order, paymentIntentId, "resource_missing");
   if (order.releasing === null) return { ...note("declined", paymentIntentId, untriedCode), untried: true };
   const open = paymentIntentId !== null;
   return { do: "cancel", reason: order.releasing, paymentIntentId, declineCode: untriedCode, open, search: false };

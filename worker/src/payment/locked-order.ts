@@ -16,6 +16,11 @@ export interface LockedOrder extends OrderAtHand {
   readonly lastSentAt: Date | null;
 }
 
+/** Of the first card since the order was placed, of another since it was given. */
+const cardAgeMs = sql<number>`extract(epoch from now() - coalesce(
+  (select max(at) from order_events where order_id = orders.id and event = 'card_changed'), orders.placed_at
+))::double precision * 1000`;
+
 /** Locks an order's row: whoever comes second waits, and finds it as the first one left it. */
 export async function lockOrder(trx: Transaction<Tables>, orderId: string): Promise<LockedOrder> {
   const row = await trx
@@ -26,6 +31,7 @@ export async function lockOrder(trx: Transaction<Tables>, orderId: string): Prom
     .select(["payment_sent_at", "payment_hints", "payment_untried"])
     .select(["payment_looks", "release_reason", "refunded_minor", "disputed", "payment_retries", "hold_seconds"])
     .select(sql<boolean>`coalesce(hold_expires_at <= now(), false)`.as("hold_expired"))
+    .select(cardAgeMs.as("card_age_ms"))
     .where("orders.id", "=", orderId)
     .forUpdate("orders")
     .executeTakeFirstOrThrow();
@@ -42,6 +48,7 @@ export async function lockOrder(trx: Transaction<Tables>, orderId: string): Prom
     attempt: row.payment_attempt,
     cards: row.payment_cards,
     untried: row.payment_untried,
+    cardAgeMs: row.card_age_ms,
     lastSentAt: row.payment_sent_at ?? row.payment_started_at,
     sent: row.payment_started_at !== null,
     looks: row.payment_looks,

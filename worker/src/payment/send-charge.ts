@@ -1,6 +1,6 @@
+import { isConfirmationToken } from "@holdfast/shared/card.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
-import { isConfirmationToken } from "@holdfast/shared/purchase-job.ts";
 import { sql } from "kysely";
 import type Stripe from "stripe";
 import { askProvider, withRefunds } from "./ask-provider.ts";
@@ -61,7 +61,7 @@ export async function sendCharge(stripe: Stripe, payment: Payment): Promise<Paym
   const outcome = await askProvider("charge", () =>
     paymentIntentId === null
       ? stripe.paymentIntents.create(newPayment(payment, method), options)
-      : stripe.paymentIntents.confirm(paymentIntentId, cardParams(method), options),
+      : stripe.paymentIntents.confirm(paymentIntentId, confirmWith(method), options),
   );
   // Of a payment that was made a moment ago nothing was refunded; a repeated answer may be a day
   // old.
@@ -71,11 +71,12 @@ export async function sendCharge(stripe: Stripe, payment: Payment): Promise<Paym
   return askProvider("question", () => stripe.paymentIntents.retrieve(outcome.paymentIntentId, withRefunds));
 }
 
-function newPayment({ orderId, itemId, amountMinor, currency, attempt }: Payment, method: string) {
+/** The parameters of a new payment. */
+export function newPayment({ orderId, itemId, amountMinor, currency, attempt }: NewPayment, card: string) {
   return {
     amount: amountMinor,
     currency,
-    ...cardParams(method),
+    ...confirmWith(card),
     confirm: true,
     // Cards and wallets that stay on the page: a redirect would need an address to come back to.
     automatic_payment_methods: { enabled: true, allow_redirects: "never" },
@@ -83,11 +84,13 @@ function newPayment({ orderId, itemId, amountMinor, currency, attempt }: Payment
   } satisfies Stripe.PaymentIntentCreateParams;
 }
 
+type NewPayment = Pick<Payment, "orderId" | "itemId" | "amountMinor" | "currency" | "attempt">;
+
 /**
- * A card as a charge names it. What a confirmation token stands for is known to the provider alone;
- * its question (3-D Secure) is carried out by the shopper's browser:
- * https://docs.stripe.com/payments/finalize-payments-on-the-server
+ * A card as a charge names it. The bank's question (3-D Secure) is carried out by the provider's
+ * script in the shopper's browser: https://docs.stripe.com/payments/finalize-payments-on-the-server
  */
-function cardParams(card: string) {
-  return isConfirmationToken(card) ? { confirmation_token: card, use_stripe_sdk: true } : { payment_method: card };
+export function confirmWith(card: string) {
+  const named = isConfirmationToken(card) ? { confirmation_token: card } : { payment_method: card };
+  return { ...named, use_stripe_sdk: true };
 }

@@ -1,40 +1,8 @@
+import { queuedOrder } from "@holdfast/shared/purchase-job.ts";
+import { purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { describe, expect, test } from "vitest";
 import { chargesAhead } from "../src/orders/charge-backlog.ts";
-import { inLine } from "../src/orders/order-standing.ts";
-import { createPace } from "../src/orders/pace.ts";
-
-describe("the pace of a line", () => {
-  test("is the usual one until the line was seen moving", () => {
-    const pace = createPace(1_000);
-    expect(pace.perSecond()).toBe(1_000);
-    pace.note(0, 5_000, 0);
-    expect(pace.perSecond()).toBe(1_000);
-  });
-
-  test("is what was seen, after a few seconds of it", () => {
-    const pace = createPace(1_000);
-    for (let second = 0; second <= 30; second++) pace.note(second * 200, 100_000, second * 1_000);
-    expect(pace.perSecond()).toBeGreaterThan(199);
-    expect(pace.perSecond()).toBeLessThan(215);
-  });
-
-  test("slows down while the line stands still, and is never a matter of hours", () => {
-    const pace = createPace(1_000);
-    for (let second = 0; second <= 60; second++) pace.note(10, 5_000, second * 1_000);
-    expect(pace.perSecond()).toBeGreaterThanOrEqual(1);
-    expect(pace.perSecond()).toBeLessThan(2);
-  });
-
-  test("says nothing of a time in which the line was empty, went back, or nobody looked", () => {
-    const pace = createPace(1_000);
-    pace.note(10, 12, 0);
-    pace.note(15, 20, 10_000); // past the twelfth, nobody waited for a while
-    pace.note(16, 1_000, 50_000); // too long ago
-    pace.note(3, 1_000, 51_000); // a Redis that was emptied
-    pace.note(4, 1_000, 51_000); // no time between
-    expect(pace.perSecond()).toBe(1_000);
-  });
-});
+import { inLine, standingReader } from "../src/orders/order-standing.ts";
 
 describe("what an order in line is told", () => {
   const line = { decidedPlace: 9, itemLocked: false, perSecond: 2 };
@@ -45,6 +13,14 @@ describe("what an order in line is told", () => {
 
   test("is never a place before the first, nor less than a second", () => {
     expect(inLine({ place: 4 }, line)).toMatchObject({ position: 1, estimatedSeconds: 1 });
+  });
+
+  test("is nothing where Redis does not answer: an order that is in line is answered all the same", async () => {
+    const fails = () => Promise.reject(new Error("Connection is closed."));
+    const read = standingReader({ readLine: fails, readBacklog: fails, chargesPerSecond: 25, onLine: () => {} });
+    const queued = queuedOrder("item_1", purchaseRequest());
+    expect(await read(queued)).toBeNull();
+    expect(await read({ ...queued, status: "reserved", paymentStatus: "pending", reservedAtMs: 1 })).toBeNull();
   });
 
   test("is nothing where it has no place", () => {
