@@ -46,6 +46,7 @@ describe("a sale, watched without a reload", () => {
   test("pressed on the last unit when it has just gone, Buy says so and nothing is charged", async () => {
     const itemId = await shop.sell("Cap", { units: 1 });
     const shopper = await visit(shop, { requestsFail: true }); // a refusal is an answer of 409
+    await becomes(() => shopper.item("Cap"), "Buy");
     await shopper.page.route("**/items", (route) => route.abort());
     await shop.buyAsAnother(itemId);
     await becomes(async () => (await shop.ordersOf(itemId))[0]?.status ?? "", "confirmed");
