@@ -20,7 +20,7 @@ import { setText } from "./set-text.js";
 import { ownToken, takeToken } from "./sign-in.js";
 
 const freshMs = 120_000; // a purchase begun within this time goes on by itself after a reload
-const samePressMs = 1_000; // the second click of a double click may come after a fast answer
+const samePressMs = 2_000; // the second click, or another tab's, may come after a fast answer
 const ordersPerPage = 10;
 const startPauseMs = 2_000; // before asking again for what the page cannot do without
 const startTimeoutMs = 10_000;
@@ -30,9 +30,9 @@ const settings = await readSettings();
 const client = createClient({ token: ownToken });
 const realCards = settings.stripe && createCards(settings.stripe, byId("card-dialog"));
 
-/** Items with a purchase that was answered a moment ago. */
-const justBought = new Set();
-const isBuying = (itemId) => client.isBuying(itemId) || justBought.has(itemId);
+/** A press on Buy in the moment after an answer, in whatever tab, is the press that was answered. */
+const isBuying = (itemId) =>
+  client.isBuying(itemId) || Math.abs(Date.now() - (client.answeredAt(itemId) ?? 0)) < samePressMs;
 
 const items = createItemList({
   list: byId("item-list"),
@@ -106,8 +106,7 @@ async function buy(item, paymentMethod) {
   itemFollower.wake();
   try {
     const order = await buying;
-    justBought.add(item.id);
-    setTimeout(() => justBought.delete(item.id) && items.tick(), samePressMs);
+    setTimeout(() => items.tick(), samePressMs);
     showOrder(order);
     orders.focus(order.id);
     announce(`Order ${orderNumber(order.id)} for ${item.name}: ${orderSentence(order)}`);

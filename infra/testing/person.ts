@@ -1,4 +1,4 @@
-import type { BrowserContext, Page, Response } from "playwright-core";
+import type { BrowserContext, Page, Request, Response } from "playwright-core";
 import type { BrowserShop } from "./browser-shop.ts";
 
 /** What a person knows of one of their orders: what a page shows. */
@@ -34,6 +34,13 @@ export class Person {
     this.#context = context;
     this.#chance = chance;
     this.#tell = tell;
+    const purchases = (sent: Request) => sent.method() === "POST" && sent.url().includes("/purchase/");
+    const keyOf = (sent: Request) => sent.headers()["idempotency-key"]?.slice(0, 8);
+    context.on("request", (sent) => purchases(sent) && tell(`… sends ${keyOf(sent)} at ${Date.now() % 1e6}`));
+    context.on("response", (answer) => {
+      const sent = answer.request();
+      if (purchases(sent)) tell(`… ${keyOf(sent)} is answered ${answer.status()} at ${Date.now() % 1e6}`);
+    });
   }
 
   static async arrive(shop: BrowserShop, chance: Chance, tell: (what: string) => void): Promise<Person> {
@@ -132,7 +139,8 @@ export class Person {
       .locator("select")
       .selectOption(card)
       .catch(() => {});
-    const quickly = { timeout: 3_000, noWaitAfter: true };
+    // At once, whatever the button says: the driver would wait for one that cannot be pressed.
+    const quickly = { timeout: 3_000, noWaitAfter: true, force: true };
     switch (this.#chance(8)) {
       case 0:
         this.#tell("presses Buy twice");
@@ -144,7 +152,11 @@ export class Person {
         await other.goto(this.#shop.url).catch(() => {});
         const theirs = other.locator(`li.item[data-item="${itemId}"] button[type=submit]`);
         await theirs.waitFor({ timeout: 5_000 }).catch(() => {});
-        await Promise.all([button.click(quickly).catch(() => {}), theirs.click(quickly).catch(() => {})]);
+        const before = await other.locator("li.order").count();
+        await button.click(quickly).catch(() => {});
+        // Nobody presses for what they see that they have.
+        if ((await other.locator("li.order").count()) > before) return;
+        await theirs.click(quickly).catch(() => {});
         if (this.#chance(2) === 0) await other.close();
         return;
       }
@@ -235,7 +247,7 @@ export class Person {
     for (;;) {
       if (await atRest().catch(() => false)) return;
       if (Date.now() > endsAtMs) throw new Error(`the page does not come to rest: ${await this.#words()}`);
-      if (!this.#tab().url().startsWith(`${this.#shop.url}/`)) await this.#reload();
+      if (this.#tab().url() !== `${this.#shop.url}/`) await this.#reload();
       await this.#tab().waitForTimeout(150);
     }
   }

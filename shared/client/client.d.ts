@@ -69,6 +69,8 @@ export interface Client {
   buy(itemId: string, purchase: Purchase): Promise<Order>;
   /** Whether a purchase of this item is being sent by this page. */
   isBuying(itemId: string): boolean;
+  /** When a purchase of this item was last answered, in whatever tab, in milliseconds since 1970; null where none was. */
+  answeredAt(itemId: string): number | null;
   /** When an item was bought that has no definite answer yet, in milliseconds since 1970; null where there is none. */
   unansweredSince(itemId: string): number | null;
   /**

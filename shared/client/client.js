@@ -52,12 +52,7 @@ export function createClient(options = {}) {
   /** One at a time in all tabs. Pages without TLS have no Web Locks, and use a lease. */
   async function exclusive(name, work) {
     if (alone) return work();
-    if (locks) {
-      const ifFree = (lock) => lock && work().then((answer) => ({ answer }));
-      const done = await locks.request(`holdfast:${name}`, { ifAvailable: true }, ifFree);
-      // What the tab before has written may come later than its lock.
-      return done ? done.answer : locks.request(`holdfast:${name}`, () => pause(settleMs).then(work));
-    }
+    if (locks) return locks.request(`holdfast:${name}`, work);
     const lease = `lease:${name}`;
     const owner = newKey();
     const isOurs = () => read(lease)?.owner === owner;
@@ -95,6 +90,8 @@ export function createClient(options = {}) {
     if (body) etags.set(body, etag);
     return { body, etag };
   }
+
+  if (!read("seed")) write("seed", newKey());
 
   const keptSession = () => {
     const kept = read("session");
@@ -204,9 +201,11 @@ export function createClient(options = {}) {
         const answer = read(`answer:${itemId}`);
         // Another tab's answer that came after this press is the answer to this press, too.
         if (!kept && answer?.at > pressedAt) return client.order(answer.orderId);
-        const body = { quantity, metadata };
-        const intention = kept ?? { key: newKey(), body, shopperId: null, at: pressedAt };
-        const note = ({ id }) => write(`answer:${itemId}`, { at: now(), orderId: id });
+        const { count = 0 } = answer ?? {};
+        // The same in every tab until there is an answer, however late a tab's storage learns of it.
+        const key = `${read("seed")}-${itemId}-${count}`;
+        const intention = kept ?? { key, count, body: { quantity, metadata }, shopperId: null, at: pressedAt };
+        const note = ({ id }) => write(`answer:${itemId}`, { at: now(), orderId: id, count: intention.count + 1 });
         return sendUntilAnswered(name, `/purchase/${encodeURIComponent(itemId)}`, intention, card, note);
       };
       return once(name, () => exclusive(name, send));
@@ -254,6 +253,7 @@ export function createClient(options = {}) {
     },
 
     isBuying: (itemId) => underWay.has(`intention:${itemId}`),
+    answeredAt: (itemId) => read(`answer:${itemId}`)?.at ?? null,
     unansweredSince: (itemId) => read(`intention:${itemId}`)?.at ?? null,
     cancel: (orderId) => bodyOf(pathOf(orderId), { method: "DELETE" }),
     order: (orderId) => bodyOf(pathOf(orderId)),
