@@ -216,6 +216,7 @@ describe("a connection", () => {
     const poll = `GET ${headers.location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nPrefer: wait=20\r\n\r\n`;
     socket.write(poll.repeat(9));
     await ended; // one more than eight ends the connection
+    expect(open.watch.size()).toBeLessThanOrEqual(8);
     await open.close();
   });
 
