@@ -55,19 +55,28 @@ describe("one order comes of it", () => {
     await shopper.leave();
   });
 
-  test("a page that is loaded again before the answer goes on with the same purchase", async () => {
-    const itemId = await shop.sell("Jacket");
-    const shopper = await visit(shop, { requestsFail: true });
-    const lost = await loseAnswers(shopper);
-    await shopper.buy("Jacket");
-    await becomes(async () => lost(), 1);
-    await shopper.page.unroute("**/purchase/*");
-    await shopper.reload();
-    await becomes(() => shopper.order("Jacket"), "It is yours.");
-    expect(shopper.purchaseKeys.size).toBe(1);
-    await expectOneOrder(itemId);
-    await shopper.leave();
-  });
+  test.each([true, false])(
+    "a page loaded again before the answer goes on with it (the shop has it: %s)",
+    async (has) => {
+      const name = `Jacket, ${has}`;
+      const itemId = await shop.sell(name);
+      const shopper = await visit(shop, { requestsFail: true });
+      let sent = 0;
+      await shopper.page.route("**/purchase/*", async (route) => {
+        sent += 1;
+        if (has) await route.fetch();
+        await route.abort("connectionreset");
+      });
+      await shopper.buy(name);
+      await becomes(async () => sent, 1);
+      await shopper.page.unroute("**/purchase/*");
+      await shopper.reload();
+      await becomes(() => shopper.order(name), "It is yours.");
+      expect(shopper.purchaseKeys.size).toBe(1);
+      await expectOneOrder(itemId);
+      await shopper.leave();
+    },
+  );
 
   test("with the server killed before it answers, the purchase goes on when it is back, as one order", async () => {
     const itemId = await shop.sell("Record");
@@ -136,7 +145,7 @@ describe("one order comes of it", () => {
     await shopper.leave();
   });
 
-  test("of Buy pressed in two tabs, while the first has no answer, is one order", async () => {
+  test("Buy pressed in two tabs, while the first has no answer, is one order", async () => {
     const itemId = await shop.sell("Globe");
     const first = await visit(shop);
     const second = await first.openTab();
@@ -153,6 +162,18 @@ describe("one order comes of it", () => {
     answer();
     for (const tab of [first, second]) await becomes(() => tab.order("Globe"), "It is yours.");
     for (const tab of [first, second]) expect(await tab.orderCount("Globe")).toBe(1);
+    await expectOneOrder(itemId);
+    await first.leave();
+  });
+
+  test("Buy pressed in two tabs at the same moment is one order", async () => {
+    const itemId = await shop.sell("Kite");
+    const first = await visit(shop);
+    const second = await first.openTab();
+    for (const tab of [first, second]) await becomes(() => tab.item("Kite"), "Buy");
+    await Promise.all([first, second].map((tab) => tab.buyButton("Kite").dispatchEvent("click")));
+    for (const tab of [first, second]) await becomes(() => tab.order("Kite"), "It is yours.");
+    expect(new Set([...first.purchaseKeys, ...second.purchaseKeys]).size).toBe(1);
     await expectOneOrder(itemId);
     await first.leave();
   });
