@@ -85,7 +85,12 @@ export async function buildApp(parts: AppParts): Promise<App> {
   countAnswers(app, parts.metrics);
   const pageHeaders = headersUnder(contentSecurityPolicy);
   const { STRIPE_SIMULATOR_URL: simulatorUrl = null, STRIPE_PUBLISHABLE_KEY: publishableKey } = config;
-  const storefrontHeaders = headersUnder(storefrontPolicy(simulatorUrl, publishableKey !== undefined));
+  const realCards = publishableKey !== undefined;
+  const storefrontHeaders = headersUnder(
+    storefrontPolicy(simulatorUrl, realCards),
+    // A wallet may ask in a window of its own, which has to find its way back.
+    realCards ? "same-origin-allow-popups" : "same-origin",
+  );
   registerLoadShedding(app, { ...loadLimits, ...parts.limits });
   noticeForwarded(app, config.TRUST_PROXY, parts.log);
   await describeApi(app);
@@ -183,9 +188,15 @@ function sendHeaders(scope: App, headers: Readonly<Record<string, string>>): voi
   });
 }
 
-function headersUnder(directives: ReturnType<typeof storefrontPolicy> | typeof contentSecurityPolicy) {
-  // TLS ends before us; whoever ends it says so to browsers.
-  return secureHeaders({ contentSecurityPolicy: { directives }, strictTransportSecurity: false });
+function headersUnder(
+  directives: ReturnType<typeof storefrontPolicy> | typeof contentSecurityPolicy,
+  opener: "same-origin" | "same-origin-allow-popups" = "same-origin",
+) {
+  return secureHeaders({
+    contentSecurityPolicy: { directives },
+    crossOriginOpenerPolicy: { policy: opener },
+    strictTransportSecurity: false, // TLS ends before us; whoever ends it says so to browsers
+  });
 }
 
 /** Fastify's own words for whom to believe; a number counts the proxies in front of us. */
