@@ -31,8 +31,13 @@ import { refuseOrders } from "@holdfast/worker/reserve/refuse-orders.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { claimEvents } from "@holdfast/worker/shop-webhooks/claim-events.ts";
 import { finishEvent, putOffEvent } from "@holdfast/worker/shop-webhooks/finish-event.ts";
-import { forgetEvents, noteListening } from "@holdfast/worker/shop-webhooks/keep-events.ts";
-import { replayEvents } from "@holdfast/worker/shop-webhooks/replay-events.ts";
+import {
+  forgetEvents,
+  noteDelivering,
+  noteUnserved,
+  watchLateEvents,
+} from "@holdfast/worker/shop-webhooks/keep-events.ts";
+import { listDeliveries, replayEvents } from "@holdfast/worker/shop-webhooks/replay-events.ts";
 import { sql } from "kysely";
 import pg from "pg";
 import type Stripe from "stripe";
@@ -219,19 +224,23 @@ describe("with two million orders in Postgres", () => {
 
   test("a delivery to the shop reads the events that are due, and those before and after them", async () => {
     const statements = await statementsOf("shop", async () => {
-      await noteListening(db, true);
+      await noteDelivering(db);
+      await noteUnserved(db, () => {});
       const claimed = await claimAll();
       expect(claimed.length).toBeGreaterThan(100);
       for (const event of claimed.slice(0, 20)) {
         if (event.tries % 2 === 0) await putOffEvent(db, event, "HTTP 500", 1_000);
         else await finishEvent(db, event, "delivered", null);
       }
-      while (await forgetEvents(db));
+      while (await forgetEvents(db, () => {}));
+      await watchLateEvents(db, () => {});
+      await listDeliveries(db);
       const [first] = claimed;
       expect(await replayEvents(db, { event: first?.id ?? "" })).toBe(1);
       const { rows } = await sql<{ id: string }>`
         select substr(subject, 7) as id from shop_events where outcome = 'delivered' limit 1`.execute(world.db);
       expect(await replayEvents(db, { order: rows[0]?.id ?? "" })).toBe(2);
+      expect(await replayEvents(db, { dead: true })).toBeGreaterThan(1_000); // two pages
     });
     expect(offending(statements)).toEqual([]);
   });
@@ -239,7 +248,7 @@ describe("with two million orders in Postgres", () => {
   const claimAll = async () => {
     const all = [];
     for (;;) {
-      const { events, more } = await claimEvents(db, 10);
+      const { events, more } = await claimEvents(db, { events: 10, retries: 10 });
       all.push(...events);
       if (!more) return all;
     }

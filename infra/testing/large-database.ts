@@ -114,10 +114,10 @@ order by placed_at, k`;
 // Of a shop that fails for one order in a hundred: its first event waits for the next try or is
 // due, the second waits behind it. The rest was delivered, some of it long ago.
 const insertShopEvents = `
-insert into shop_events (type, subject, payload, due_at, tries, last_error, outcome, finished_at)
+insert into shop_events (type, subject, payload, due_at, tries, first_tried_at, last_error, outcome, finished_at)
 select case k when 1 then 'order.reserved' else 'order.confirmed' end, 'order ' || id, '{}',
   now() + case when k = 2 then interval '0' else (n % 3600 - 600) * interval '1 second' end,
-  case k when 1 then 12 else 0 end, case k when 1 then 'HTTP 500' end, outcome,
+  case k when 1 then 12 else 0 end, case k when 1 then now() - interval '1 hour' end, case k when 1 then 'HTTP 500' end, outcome,
   case when outcome is not null then now() - n * case outcome when 'dead' then interval '30 seconds' else interval '3 seconds' end end
 from (
   select id, n, k, case when n % 100 = 0 then null when n % 100 = 1 then 'dead' else 'delivered' end as outcome

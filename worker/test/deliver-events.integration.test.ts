@@ -2,18 +2,22 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Mortal } from "@holdfast/testing/mortal.ts";
+import { startShopReceiver } from "@holdfast/testing/shop-receiver.ts";
 import { eventually } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { claimEvents } from "../src/shop-webhooks/claim-events.ts";
-import { finishEvent } from "../src/shop-webhooks/finish-event.ts";
+import { deliverOnce, type InHand } from "../src/shop-webhooks/deliver-events.ts";
+import { finishEvent, putOffEvent } from "../src/shop-webhooks/finish-event.ts";
+import { replayEvents } from "../src/shop-webhooks/replay-events.ts";
 import { sendEvent } from "../src/shop-webhooks/send-event.ts";
 import { Dice } from "./dice.ts";
 import { createShopWorld, type ShopWorld, secretOf } from "./shop-world.ts";
 
 const leaseSeconds = 31; // and one more
 const daySeconds = 86_400;
+const room = { events: 10, retries: 10 };
 
 describe("an event for the shop", () => {
   let world: ShopWorld;
@@ -106,7 +110,7 @@ describe("an event for the shop", () => {
     const delivering = world.deliverOnce();
     await eventually("it is being sent", async () => world.shop.received.length === 1);
     await world.confirm(orderId);
-    expect((await claimEvents(world.db, 10)).events).toEqual([]);
+    expect((await claimEvents(world.db, room)).events).toEqual([]);
     expect((await world.rows())[1]?.waitMs).toBeGreaterThan(1_000);
     answering.resolve(204);
     await delivering;
@@ -162,18 +166,18 @@ describe("an event for the shop", () => {
 
   test("is never with two workers at once, however many look at the same time", async () => {
     await world.reserve(200);
-    const claimed = await Promise.all(Array.from({ length: 20 }, () => claimEvents(world.db, 10)));
+    const claimed = await Promise.all(Array.from({ length: 20 }, () => claimEvents(world.db, room)));
     const ids = claimed.flatMap(({ events }) => events.map(({ id }) => id));
     expect(ids.length).toBeGreaterThanOrEqual(20);
     expect(new Set(ids).size).toBe(ids.length);
-    expect((await claimEvents(world.db, 10)).events.filter(({ id }) => ids.includes(id))).toEqual([]);
+    expect((await claimEvents(world.db, room)).events.filter(({ id }) => ids.includes(id))).toEqual([]);
   });
 
   test("whose worker dies between sending and noting it comes twice, under one id, and before the next", async () => {
     const [orderId = ""] = await world.reserve(1);
     await world.confirm(orderId);
     const { connections, shop, closing } = world.parts();
-    const [event] = (await claimEvents(world.db, 10)).events;
+    const [event] = (await claimEvents(world.db, room)).events;
     if (!event) throw new Error("There is one event to claim");
     expect(await sendEvent(shop, connections, event, closing)).toEqual({ outcome: "delivered" });
     await world.deliver();
@@ -215,13 +219,134 @@ describe("an event for the shop", () => {
       await world.letTimePass(daySeconds * 0.14);
     }
     expect((await world.rows())[0]).toMatchObject({ outcome: null, tries: 20 });
-    expect(new Set(world.alarms)).toEqual(new Set(["shop_events_late"]));
+    expect(world.alarms).toEqual([]);
     await world.letTimePass(daySeconds * 0.3);
     await world.deliver();
     const [reserved, confirmed] = await world.rows();
     expect(reserved).toMatchObject({ outcome: "dead", tries: 21, lastError: "HTTP 500" });
     expect(confirmed).toMatchObject({ outcome: "delivered" });
     expect(world.alarms.filter((name) => name === "shop_event_dead")).toHaveLength(1);
+  });
+
+  test("has its three days from its own first try, not while it waits behind another or nobody tries", async () => {
+    const [orderId = ""] = await world.reserve(1);
+    await world.confirm(orderId);
+    await world.letTimePass(daySeconds * 10); // no worker runs
+    world.shop.answer(() => 500);
+    for (let i = 0; i < 9; i++) {
+      await world.deliverOnce();
+      await world.letTimePass(daySeconds * 0.5);
+    }
+    expect((await world.rows()).map(({ outcome, tries }) => [outcome, tries])).toEqual([
+      ["dead", 8],
+      [null, 1],
+    ]);
+    for (let i = 0; i < 5; i++) {
+      await world.deliverOnce();
+      await world.letTimePass(daySeconds * 0.1);
+    }
+    expect((await world.rows())[1]).toMatchObject({ outcome: null, tries: 6 });
+  });
+
+  test("is not dead by a try that its own worker cut short, and that does not count", async () => {
+    await world.reserve(1);
+    await sql`update shop_events set tries = 20, first_tried_at = now() - interval '4 days'`.execute(world.db);
+    world.shop.answer(() => "hang");
+    const closing = new AbortController();
+    const delivering = world.deliverOnce({ ...world.parts(), closing: closing.signal });
+    await eventually("it is being sent", async () => world.shop.received.length === 1);
+    closing.abort();
+    await delivering;
+    const [row] = await world.rows();
+    expect(row).toMatchObject({ outcome: null, tries: 20, lastError: null });
+    expect(row?.waitMs).toBeLessThanOrEqual(0);
+  });
+
+  test("cut short in its first try is as one that was never tried", async () => {
+    await world.reserve(1);
+    await world.deliverOnce({ ...world.parts(), closing: AbortSignal.abort() });
+    const { rows } = await sql`select tries, first_tried_at, lease from shop_events`.execute(world.db);
+    expect(rows).toEqual([{ tries: 0, first_tried_at: null, lease: null }]);
+  });
+
+  test("is with nobody else for longer than a try of it can take", async () => {
+    await world.reserve(1);
+    expect((await claimEvents(world.db, room)).events).toHaveLength(1);
+    await world.letTimePass(20); // a try takes fifteen seconds at most
+    expect((await claimEvents(world.db, room)).events).toEqual([]);
+    await world.letTimePass(11);
+    expect((await claimEvents(world.db, room)).events).toHaveLength(1);
+  });
+
+  test("that another worker has meanwhile is not put off by the one that lost it", async () => {
+    await world.reserve(1);
+    const [late] = (await claimEvents(world.db, room)).events;
+    if (!late) throw new Error("There is one event to claim");
+    await world.letTimePass(leaseSeconds);
+    expect((await claimEvents(world.db, room)).events).toHaveLength(1);
+    await putOffEvent(world.db, late, "late", 3_600_000);
+    const [row] = await world.rows();
+    expect(row?.lastError).toBeNull();
+    expect(row?.waitMs).toBeLessThanOrEqual(leaseSeconds * 1_000);
+  });
+
+  test("waits where it is sent again while a later one of its order is being sent", async () => {
+    const [orderId = ""] = await world.reserve(1);
+    await world.deliver();
+    await world.confirm(orderId);
+    const answering = Promise.withResolvers<number>();
+    world.shop.answer(() => answering.promise);
+    const delivering = world.deliverOnce();
+    await eventually("the later one is being sent", async () => world.shop.received.length === 2);
+    await replayEvents(world.db, { event: (await world.rows())[0]?.id ?? "" });
+    expect((await claimEvents(world.db, room)).events).toEqual([]);
+    answering.resolve(204);
+    await delivering;
+    await world.deliver();
+    expect(world.taken(orderId)).toEqual(["order.reserved", "order.confirmed", "order.reserved"]);
+  });
+
+  test("that is new has a place while others hang again and again", async () => {
+    await world.reserve(150);
+    await sql`update shop_events set tries = 5, first_tried_at = now()`.execute(world.db);
+    world.shop.answer(() => "hang");
+    const [parts, inHand]: [ReturnType<typeof world.parts>, InHand] = [world.parts(), new Map()];
+    const closing = new AbortController();
+    await deliverOnce({ ...parts, closing: closing.signal }, inHand);
+    expect(inHand.size).toBe(8);
+    world.shop.answer(() => 204);
+    const [fresh = ""] = await world.reserve(1);
+    await deliverOnce({ ...parts, closing: closing.signal }, inHand);
+    await eventually("the new one is delivered", async () => world.taken(fresh).length === 1);
+    closing.abort();
+    await Promise.all(inHand.keys());
+  });
+
+  test("is held up for two looks at most by thousands that are due of one item", async () => {
+    await sql`
+      insert into shop_events (type, subject, payload, due_at)
+      select 'item.available', 'item item_1', '{}', now() - interval '1 minute'
+      from generate_series(1, 2000)`.execute(world.db);
+    const [fresh = ""] = await world.reserve(1);
+    for (let look = 1; look <= 3; look++) {
+      const claimed = (await claimEvents(world.db, room)).events;
+      if (claimed.some(({ payload }) => payload.id === fresh)) return;
+    }
+    throw new Error("The new event waits");
+  });
+
+  test("is tried again when the shop's Retry-After says, in seconds or as a date", async () => {
+    const asks = [["120"], [new Date(Date.now() + 120_000).toUTCString()]];
+    for (const [retryAfter = ""] of asks) {
+      const busy = await startShopReceiver({ "retry-after": retryAfter });
+      busy.answer(() => 429);
+      await world.reserve(1);
+      await world.deliverOnce(world.parts({ url: new URL(busy.url) }));
+      const waitMs = (await world.rows()).at(-1)?.waitMs ?? 0;
+      expect(waitMs).toBeGreaterThan(115_000);
+      expect(waitMs).toBeLessThanOrEqual(120_000);
+      await busy.close();
+    }
   });
 
   test("that cannot even be made is one that fails, and holds up nobody else's", async () => {
@@ -237,7 +362,7 @@ describe("an event for the shop", () => {
     });
   });
 
-  test("is delivered to a shop that answers without end, and nobody listens to that", async () => {
+  test("is delivered to a shop that answers without end, whose connection is closed", async () => {
     let chunks = 0;
     const server = createServer((_request, response) => {
       response.writeHead(200);

@@ -4,14 +4,17 @@ import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { reserveOrders } from "../src/reserve/reserve-orders.ts";
-import { forgetEvents, noteListening } from "../src/shop-webhooks/keep-events.ts";
+import { forgetEvents, noteDelivering, noteUnserved, watchLateEvents } from "../src/shop-webhooks/keep-events.ts";
 import { type ShopEvent, showEvent } from "../src/shop-webhooks/show-event.ts";
 
 describe("the outbox", () => {
   let world: PaymentWorld;
+  let alarms: string[];
+  const raiseAlarm = (name: string) => void alarms.push(name);
   beforeEach(async () => {
+    alarms = [];
     world = await createPaymentWorld();
-    await noteListening(world.db, true);
+    await noteDelivering(world.db);
     await addItem(world.db, "item_1", 3);
   });
   afterEach(() => world.close());
@@ -78,7 +81,7 @@ describe("the outbox", () => {
     });
   });
 
-  test("has nothing of an order that never was held: the shop has not heard of it", async () => {
+  test("has nothing of an order that never was held: the shop knows nothing of it", async () => {
     await world.reserve("item_1", { quantity: 4 });
     const { amountMinor, shopperId, orderId } = purchaseRequest();
     await sql`
@@ -140,33 +143,66 @@ describe("the outbox", () => {
     for (const secret of ["_secret_", "pm_card", "print", "clientSecret", "pi_"]) expect(text).not.toContain(secret);
   });
 
-  test("is not written where no shop listens", async () => {
-    await sql`update shop_webhook set listened_at = null`.execute(world.db);
+  const servedAgo = (days: number) =>
+    sql`update shop_webhook set delivering_at = now() - ${days} * interval '1 day'`.execute(world.db);
+
+  test("is not written where no worker delivers", async () => {
+    await sql`update shop_webhook set delivering_at = null`.execute(world.db);
     for (let i = 0; i < 3; i++) await world.settle(await world.reserve("item_1"));
     expect(await types()).toEqual([]);
   });
 
   test("is not written any more where nobody has delivered for a week: it would grow for ever", async () => {
-    await sql`update shop_webhook set listened_at = now() - interval '7 days' + interval '1 minute'`.execute(world.db);
+    await servedAgo(6.9);
     await world.reserve("item_1");
     expect(await types()).toEqual(["order.reserved"]);
-    await sql`update shop_webhook set listened_at = now() - interval '7 days'`.execute(world.db);
-    await world.reserve("item_1");
-    expect(await types()).toEqual(["order.reserved"]);
-  });
-
-  test("goes on where a worker without a shop's address starts beside one that delivers, and ends once none does", async () => {
-    await noteListening(world.db, false);
-    await world.reserve("item_1");
-    expect(await types()).toEqual(["order.reserved"]);
-    await sql`update shop_webhook set listened_at = now() - interval '61 seconds'`.execute(world.db);
-    await noteListening(world.db, false);
+    await servedAgo(7);
     await world.reserve("item_1");
     expect(await types()).toEqual(["order.reserved"]);
   });
 
-  test("keeps delivered events for three days and dead ones for thirty, and ends what nobody delivers for a week", async () => {
+  test("goes on after any outage, though a worker without a shop is the first to be back", async () => {
+    await servedAgo(6.9);
+    await noteUnserved(world.db, raiseAlarm);
+    await world.reserve("item_1");
+    expect(await types()).toEqual(["order.reserved"]);
+    expect(alarms).toEqual([]);
+  });
+
+  test("ends with one alarm, and begins again with the next worker that delivers", async () => {
+    await servedAgo(7.1);
+    for (let i = 0; i < 3; i++) await noteUnserved(world.db, raiseAlarm);
+    expect(alarms).toEqual(["shop_events_ended"]);
+    await noteDelivering(world.db);
+    await world.reserve("item_1");
+    expect(await types()).toEqual(["order.reserved"]);
+  });
+
+  test("has the time of each event, not of the transaction that it came with", async () => {
+    const [first = "", second = ""] = [await world.reserve("item_1"), await world.reserve("item_1")];
+    const settle = (trx: typeof world.db, orderId: string) =>
+      sql`update orders set status = 'cancelled', reason = 'payment_failed', settled_at = now() where id = ${orderId}`.execute(
+        trx,
+      );
     await world.db.transaction().execute(async (trx) => {
+      await sql`select 1`.execute(trx);
+      await settle(world.db, first);
+      await settle(trx, second);
+    });
+    const times = (await events("order %")).map(({ createdAt }) => createdAt.getTime());
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+
+  test("keeps of an item what is shown of it", async () => {
+    await sql`update items set stocked = stocked - inventory, inventory = 0`.execute(world.db);
+    const [soldOut] = await events("item %");
+    expect(Object.keys(soldOut?.payload ?? {}).sort()).toEqual(
+      ["id", "name", "price_minor", "currency", "inventory", "opens_at", "closes_at"].sort(),
+    );
+  });
+
+  const addEvents = () =>
+    world.db.transaction().execute(async (trx) => {
       const add = (id: number, outcome: string | null, days: number) =>
         sql`insert into shop_events (type, subject, payload, outcome, finished_at, due_at)
           values ('order.reserved', ${`order ${id}`}, '{}', ${outcome},
@@ -178,14 +214,41 @@ describe("the outbox", () => {
       await add(5, null, 6.9);
       await add(6, null, 7.1);
     });
-    expect(await forgetEvents(world.db)).toBe(false);
+  const kept = async () => {
     const { rows } = await sql<{ subject: string; outcome: string | null }>`
       select subject, outcome from shop_events order by subject`.execute(world.db);
-    expect(rows).toEqual([
-      { subject: "order 1", outcome: "delivered" },
-      { subject: "order 3", outcome: "dead" },
-      { subject: "order 5", outcome: null },
-      { subject: "order 6", outcome: "dead" },
-    ]);
+    return rows.map(({ subject, outcome }) => `${subject} ${outcome}`);
+  };
+
+  test("keeps delivered events for three days, dead ones for thirty, and others until they are tried, however old", async () => {
+    await addEvents();
+    expect(await forgetEvents(world.db, raiseAlarm)).toBe(false);
+    expect(await kept()).toEqual(["order 1 delivered", "order 3 dead", "order 5 null", "order 6 null"]);
+    expect(alarms).toEqual([]);
+  });
+
+  test("gives up, with an alarm, what was due for a week in which nobody delivered", async () => {
+    await addEvents();
+    await servedAgo(7.1);
+    await forgetEvents(world.db, raiseAlarm);
+    expect(await kept()).toEqual(["order 1 delivered", "order 3 dead", "order 5 null", "order 6 dead"]);
+    expect(alarms).toEqual(["shop_event_dead"]);
+  });
+
+  test("raises an alarm for what the shop has not taken for a quarter of an hour, whatever waits behind it", async () => {
+    await world.reserve("item_1");
+    await sql`update shop_events set created_at = now() - interval '2 days', due_at = now() - interval '2 days'`.execute(
+      world.db,
+    );
+    await watchLateEvents(world.db, raiseAlarm);
+    await sql`update shop_events set first_tried_at = now() - interval '14 minutes'`.execute(world.db);
+    await watchLateEvents(world.db, raiseAlarm);
+    expect(alarms).toEqual([]);
+    await sql`update shop_events set first_tried_at = now() - interval '15 minutes'`.execute(world.db);
+    await watchLateEvents(world.db, raiseAlarm);
+    expect(alarms).toEqual(["shop_events_late"]);
+    await sql`update shop_events set outcome = 'delivered', finished_at = now()`.execute(world.db);
+    await watchLateEvents(world.db, raiseAlarm);
+    expect(alarms).toHaveLength(1);
   });
 });

@@ -6,7 +6,7 @@ import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { reserveOrders } from "../src/reserve/reserve-orders.ts";
 import { type DeliveryParts, deliverOnce, type InHand } from "../src/shop-webhooks/deliver-events.ts";
-import { noteListening } from "../src/shop-webhooks/keep-events.ts";
+import { noteDelivering } from "../src/shop-webhooks/keep-events.ts";
 import { openConnections } from "../src/shop-webhooks/private-addresses.ts";
 
 /** A secret of the shop's; another byte is another one. */
@@ -21,7 +21,7 @@ export interface EventRow {
   readonly waitMs: number;
 }
 
-/** A world with a shop that listens, where each step of a delivery is taken by the test itself. */
+/** A world with a shop, where each step of a delivery is taken by the test itself. */
 export interface ShopWorld extends World {
   readonly shop: ShopReceiver;
   /** The names of the alarms raised so far. */
@@ -47,7 +47,7 @@ export interface ShopWorld extends World {
 export async function createShopWorld(): Promise<ShopWorld> {
   const [world, shop] = await Promise.all([createWorld(), startShopReceiver()]);
   const { db } = world;
-  await noteListening(db, true);
+  await noteDelivering(db);
   await addItem(db, "item_1", 1_000);
   const alarms: string[] = [];
   const parts = (more: Partial<DeliveryParts["shop"]> = {}): DeliveryParts => {
@@ -73,14 +73,14 @@ export async function createShopWorld(): Promise<ShopWorld> {
     refund: (orderId) =>
       sql`update orders set status = 'refunded', payment_status = 'refunded' where id = ${orderId}`.execute(db),
     async deliverOnce(delivery = parts()) {
-      const inHand: InHand = new Set();
+      const inHand: InHand = new Map();
       await deliverOnce(delivery, inHand);
-      await Promise.all(inHand);
+      await Promise.all(inHand.keys());
     },
     deliver: (delivery = parts()) => deliverAll(delivery),
     letTimePass: (seconds) =>
       sql`update shop_events set
-        due_at = due_at - ${seconds} * interval '1 second', give_up_at = give_up_at - ${seconds} * interval '1 second'
+        due_at = due_at - ${seconds} * interval '1 second', first_tried_at = first_tried_at - ${seconds} * interval '1 second'
       where outcome is null`.execute(db),
     async rows() {
       const { rows } = await sql<EventRow>`
@@ -99,10 +99,10 @@ export async function createShopWorld(): Promise<ShopWorld> {
 
 /** As the loop of a worker does it, without its waiting. */
 async function deliverAll(delivery: DeliveryParts): Promise<void> {
-  const inHand: InHand = new Set();
+  const inHand: InHand = new Map();
   for (;;) {
     const more = await deliverOnce(delivery, inHand);
-    if (inHand.size > 0) await Promise.race(inHand);
+    if (inHand.size > 0) await Promise.race(inHand.keys());
     else if (!more) return;
   }
 }

@@ -3,7 +3,7 @@ import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { type ClaimedEvent, claimEvents } from "./claim-events.ts";
-import { finishEvent, putOffEvent } from "./finish-event.ts";
+import { finishEvent, putBackEvent, putOffEvent } from "./finish-event.ts";
 import { nextTryMs } from "./next-try.ts";
 import { sendEvent } from "./send-event.ts";
 import type { Shop } from "./shop-settings.ts";
@@ -21,10 +21,10 @@ export interface DeliveryParts {
 
 /** Requests to the shop at a time from one worker: a shop of one process copes with it. */
 export const maxInHand = 10;
-const lateTries = 10; // a quarter of an hour of failures: a restart of the shop is over by then
+const maxRetries = 8; // of these: events that hang again and again leave two places for new ones
 
-/** Deliveries under way, at most `maxInHand`. */
-export type InHand = Set<Promise<void>>;
+/** Deliveries under way, at most `maxInHand`, each with its event. */
+export type InHand = Map<Promise<void>, ClaimedEvent>;
 
 /**
  * Takes as many events that are due as there is room for, and begins to send them. One that hangs
@@ -34,13 +34,14 @@ export type InHand = Set<Promise<void>>;
 export async function deliverOnce(parts: DeliveryParts, inHand: InHand): Promise<boolean> {
   const room = maxInHand - inHand.size;
   if (room === 0) return true;
-  const { events, more } = await claimEvents(parts.db, room);
+  const retries = [...inHand.values()].filter(({ tries }) => tries > 1).length;
+  const { events, more } = await claimEvents(parts.db, { events: room, retries: maxRetries - retries });
   for (const event of events) {
     const delivery = deliver(parts, event)
       // The event comes up again when its lease is over; the shop knows it by its id.
       .catch((error: Error) => parts.log.warn({ err: error, event: event.id }, "a delivery could not be noted"))
       .finally(() => inHand.delete(delivery));
-    inHand.add(delivery);
+    inHand.set(delivery, event);
   }
   return more;
 }
@@ -52,25 +53,19 @@ export async function deliverOnce(parts: DeliveryParts, inHand: InHand): Promise
 async function deliver({ db, shop, connections, raiseAlarm, log, closing }: DeliveryParts, event: ClaimedEvent) {
   const sent = await sendEvent(shop, connections, event, closing);
   if (sent.outcome === "delivered") return finishEvent(db, event, "delivered", null);
+  if (sent.outcome === "cut") return putBackEvent(db, event);
   const fields = { event: messageId(event), type: event.type, tries: event.tries, why: sent.why };
-  const retryMs = nextTryMs(event, Math.random());
-  if (retryMs === null) {
-    await finishEvent(db, event, "dead", sent.why);
-    raiseAlarm(
-      "shop_event_dead",
-      "The shop has not taken an event for three days, and it is tried no more. Mend the shop, then send the dead " +
-        "ones again with npm run shop-webhooks -- --replay-dead",
-      fields,
-    );
+  const retryMs = nextTryMs({ ...event, retryAfterMs: sent.retryAfterMs }, Math.random());
+  if (retryMs !== null) {
+    await putOffEvent(db, event, sent.why, retryMs);
+    log.debug(fields, "the shop did not take an event");
     return;
   }
-  await putOffEvent(db, event, sent.why, retryMs);
-  log.debug(fields, "the shop did not take an event");
-  if (event.tries >= lateTries) {
-    raiseAlarm(
-      "shop_events_late",
-      "The shop has not taken an event for a quarter of an hour. See npm run shop-webhooks; it is tried for three days",
-      fields,
-    );
-  }
+  await finishEvent(db, event, "dead", sent.why);
+  raiseAlarm(
+    "shop_event_dead",
+    "The shop has not taken an event for three days, and it is tried no more. Mend the shop, then send the dead " +
+      "ones again with npm run shop-webhooks -- --replay-dead",
+    fields,
+  );
 }

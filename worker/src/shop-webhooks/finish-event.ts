@@ -17,12 +17,12 @@ export async function finishEvent(
     with finished as (
       update shop_events set outcome = ${outcome}, finished_at = now(), lease = null, last_error = ${why}
       where id = ${id} and lease = ${lease}
-      returning subject, seq
+      returning id, subject
     )
     update shop_events set due_at = now()
     where lease is null and due_at > now() and id = (
       select next.id from shop_events next, finished
-      where next.subject = finished.subject and next.seq > finished.seq and next.outcome is null
+      where next.subject = finished.subject and next.id <> finished.id and next.outcome is null
       order by next.seq limit 1
     )`.execute(db);
 }
@@ -36,5 +36,14 @@ export async function putOffEvent(
 ): Promise<void> {
   await sql`
     update shop_events set due_at = now() + ${retryMs} * interval '1 millisecond', lease = null, last_error = ${why}
+    where id = ${id} and lease = ${lease}`.execute(db);
+}
+
+/** A try that this worker cut short, being closed: it does not count, and another worker's is due. */
+export async function putBackEvent(db: Database, { id, lease }: ClaimedEvent): Promise<void> {
+  await sql`
+    update shop_events set
+      due_at = now(), lease = null, tries = tries - 1,
+      first_tried_at = case when tries > 1 then first_tried_at end
     where id = ${id} and lease = ${lease}`.execute(db);
 }

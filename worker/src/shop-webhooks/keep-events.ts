@@ -1,34 +1,45 @@
+import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import { sql } from "kysely";
 
-const silentMs = 60_000; // a worker that delivers says so three times in this (serve-shop-webhooks.ts)
+const unservedAfter = "7 days"; // as shop_is_served() has it (migrations/sql/010_shop_events.sql)
 
 /**
- * Says whether this worker has a shop to deliver to; events are written only where one has. A
- * worker without one speaks for itself alone: it ends the writing only where no other has delivered
- * for a minute. So neither a worker that lacks the setting nor one that is being replaced loses the
- * others' events.
+ * Notes that a worker delivers to the shop: from now on events are written, until no worker has
+ * noted it for a week.
  */
-export async function noteListening(db: Database, listens: boolean): Promise<void> {
-  if (listens) await sql`update shop_webhook set listened_at = now()`.execute(db);
-  else
-    await sql`
-      update shop_webhook set listened_at = null
-      where listened_at < now() - ${silentMs} * interval '1 millisecond'`.execute(db);
+export async function noteDelivering(db: Database): Promise<void> {
+  await sql`update shop_webhook set delivering_at = now()`.execute(db);
+}
+
+/**
+ * Notices that no worker has delivered for a week, as a worker without a shop: nothing has been
+ * written since then, and what was written before is given up. A worker never ends the writing
+ * sooner: after an outage it cannot know what the others are about to do.
+ */
+export async function noteUnserved(db: Database, raiseAlarm: RaiseAlarm): Promise<void> {
+  const { numAffectedRows } = await sql`
+    update shop_webhook set delivering_at = null
+    where delivering_at <= now() - ${unservedAfter}::interval`.execute(db);
+  if (Number(numAffectedRows) === 0) return;
+  raiseAlarm(
+    "shop_events_ended",
+    "No worker with SHOP_WEBHOOK_URL has run for a week: events for the shop are not written any more. Start one if the " +
+      "shop still wants them, then see npm run shop-webhooks",
+  );
 }
 
 /** As long as an event is tried: until then the shop may ask to have one again. */
 const deliveredKept = "3 days";
 const deadKept = "30 days";
-/** Where nobody delivers any more. */
-const untriedKept = "7 days";
 const page = 1_000; // some ten milliseconds
 
 /**
- * Deletes events that are over, and ends those that nobody has delivered for a week.
+ * Deletes events that are over. Where no worker has delivered for a week it also ends, as dead and
+ * with an alarm, those that were due all that time; where one delivers, only tries end an event.
  * @returns whether there may be more of them
  */
-export async function forgetEvents(db: Database): Promise<boolean> {
+export async function forgetEvents(db: Database, raiseAlarm: RaiseAlarm): Promise<boolean> {
   const forget = (outcome: "delivered" | "dead", kept: string) =>
     sql`
       delete from shop_events where id in (
@@ -36,13 +47,44 @@ export async function forgetEvents(db: Database): Promise<boolean> {
         where outcome = ${outcome} and finished_at < now() - ${kept}::interval
         order by finished_at limit ${page} for update skip locked
       )`.execute(db);
-  const end = () =>
-    sql`
-      update shop_events set outcome = 'dead', finished_at = now(), lease = null, last_error = 'nobody delivered it'
-      where id in (
-        select id from shop_events where outcome is null and due_at < now() - ${untriedKept}::interval
-        order by due_at, seq limit ${page} for update skip locked
-      )`.execute(db);
-  const results = [await forget("delivered", deliveredKept), await forget("dead", deadKept), await end()];
+  const ended = await sql`
+    update shop_events set outcome = 'dead', finished_at = now(), lease = null, last_error = 'nobody delivered it'
+    where id in (
+      select id from shop_events
+      where outcome is null and due_at < now() - ${unservedAfter}::interval and not shop_is_served()
+      order by due_at, seq limit ${page} for update skip locked
+    )`.execute(db);
+  if (Number(ended.numAffectedRows) > 0) {
+    raiseAlarm(
+      "shop_event_dead",
+      "Events that no worker delivered for a week are given up. Start a worker with SHOP_WEBHOOK_URL, then send them " +
+        "with npm run shop-webhooks -- --replay-dead",
+    );
+  }
+  const results = [ended, await forget("delivered", deliveredKept), await forget("dead", deadKept)];
   return results.some(({ numAffectedRows }) => Number(numAffectedRows) === page);
+}
+
+const lateMinutes = 15; // a restart of the shop is over by then
+const maxCounted = 1_000; // so that the count costs the same however bad it is; "1000" is "1000 or more"
+
+/**
+ * Raises an alarm for events that the shop has not taken for long: by age, so that a shop that
+ * hangs is noticed as soon as one that refuses.
+ */
+export async function watchLateEvents(db: Database, raiseAlarm: RaiseAlarm): Promise<void> {
+  const { rows } = await sql<{ n: number; oldest: string | null; why: string | null }>`
+    select count(*) as n, (array_agg('msg_' || id))[1] as oldest, (array_agg(last_error))[1] as why from (
+      select id, last_error from shop_events
+      where outcome is null and first_tried_at < now() - ${lateMinutes} * interval '1 minute'
+      order by first_tried_at limit ${maxCounted}
+    ) e`.execute(db);
+  const { n: events = 0, oldest, why } = rows[0] ?? {};
+  if (events === 0) return;
+  raiseAlarm(
+    "shop_events_late",
+    `The shop has not taken ${events} events for over ${lateMinutes} minutes. See npm run shop-webhooks; they are tried ` +
+      "for three days",
+    { events, oldest, why },
+  );
 }

@@ -1,13 +1,21 @@
-import { type Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { type Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { Webhook } from "standardwebhooks";
 import type { Shop } from "./shop-settings.ts";
 import { messageId, type ShopEvent, showEvent } from "./show-event.ts";
 
-export type Sent = { readonly outcome: "delivered" } | { readonly outcome: "failed"; readonly why: string };
+export type Sent =
+  | { readonly outcome: "delivered" }
+  /** @property retryAfterMs as the shop asks for, null where it does not */
+  | { readonly outcome: "failed"; readonly why: string; readonly retryAfterMs: number | null }
+  /** Ended by ourselves: it says nothing about the shop. */
+  | { readonly outcome: "cut" };
 
-const answerWithinMs = 10_000; // headers and body; a shop that needs longer takes the event and works later
-const maxAnswerBytes = 65_536; // nobody reads it: what is longer costs the shop its connection
+/**
+ * For connection, request and answer: the least that Standard Webhooks asks for. A shop that needs
+ * longer takes the event and works later.
+ */
+export const answerWithinMs = 15_000;
 
 /**
  * Sends an event once, signed as Standard Webhooks has it (https://www.standardwebhooks.com): any
@@ -19,16 +27,27 @@ export async function sendEvent(shop: Shop, connections: Agent, event: ShopEvent
   const timeout = AbortSignal.timeout(answerWithinMs);
   try {
     const body = showEvent(event);
-    const status = await post(shop.url, connections, body, {
+    const { status, headers } = await post(shop.url, connections, body, {
       headers: signedHeaders(shop.secrets, messageId(event), body),
       signal: AbortSignal.any([timeout, closing]),
     });
-    return status >= 200 && status < 300 ? { outcome: "delivered" } : { outcome: "failed", why: `HTTP ${status}` };
+    if (status >= 200 && status < 300) return { outcome: "delivered" };
+    return failed(`HTTP ${status}`, retryAfterMs(headers["retry-after"]));
   } catch (error) {
-    if (timeout.aborted) return { outcome: "failed", why: `no answer within ${answerWithinMs / 1_000} s` };
-    if (closing.aborted) return { outcome: "failed", why: "no answer before the worker closed" };
-    return { outcome: "failed", why: reason(error as NodeJS.ErrnoException) };
+    if (timeout.aborted) return failed(`no answer within ${answerWithinMs / 1_000} s`);
+    if (closing.aborted) return { outcome: "cut" };
+    return failed(reason(error as NodeJS.ErrnoException));
   }
+}
+
+function failed(why: string, retryAfterMs: number | null = null): Sent {
+  return { outcome: "failed", why, retryAfterMs };
+}
+
+/** Seconds, or a date (RFC 9110, 10.2.3). */
+function retryAfterMs(text = ""): number | null {
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
+  return ms > 0 ? ms : null;
 }
 
 /** Of now, so that a shop that refuses old timestamps takes a late try, too. */
@@ -44,36 +63,32 @@ function signedHeaders(secrets: readonly string[], id: string, body: string): Re
   };
 }
 
-/** @returns the answer's status */
+/** @returns the answer's status and headers; its body is discarded */
 function post(
   url: URL,
   agent: Agent,
   body: string,
   { headers, signal }: { headers: Record<string, string>; signal: AbortSignal },
-): Promise<number> {
+): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders }> {
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const request = send(url, { method: "POST", agent, headers, signal }, (response) => {
-      discard(response);
-      resolve(response.statusCode ?? 0);
+      response.on("error", () => {});
+      response.resume();
+      // What came with the headers is over now, and the connection can be used again; nobody reads
+      // the rest, and it costs the shop its connection.
+      setImmediate(() => response.complete || response.destroy());
+      resolve({ status: response.statusCode ?? 0, headers: response.headers });
     });
     request.on("error", reject);
     request.end(body);
   });
 }
 
-/** Reads the answer to its end, so that the connection can be used again. */
-function discard(response: IncomingMessage): void {
-  let bytes = 0;
-  response.on("error", () => {});
-  response.on("data", (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > maxAnswerBytes) response.destroy();
-  });
-}
-
-/** Without what the shop answered, which may be anything. */
+/**
+ * A code where there is one: a message may have what the other side sent, such as the names in its
+ * certificate.
+ */
 function reason(error: NodeJS.ErrnoException): string {
-  const text = error.message || error.code || error.name;
-  return text.slice(0, 200);
+  return (error.code ?? (error.message || error.name)).slice(0, 200);
 }

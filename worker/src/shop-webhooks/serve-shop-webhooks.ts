@@ -3,12 +3,12 @@ import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { deliverOnce, type InHand, maxInHand } from "./deliver-events.ts";
-import { forgetEvents, noteListening } from "./keep-events.ts";
+import { forgetEvents, noteDelivering, noteUnserved, watchLateEvents } from "./keep-events.ts";
 import { openConnections } from "./private-addresses.ts";
 import type { Shop } from "./shop-settings.ts";
 
 const lookEveryMs = 500; // a look that finds nothing reads one page of an index
-const keepEveryMs = 20_000; // three times in the minute after which nobody seems to deliver
+const keepEveryMs = 20_000; // an alarm is a minute late at most
 const closeWithinMs = 5_000; // a worker has nine seconds in all
 
 /** Connections to Postgres that deliveries need: each statement takes about a millisecond. */
@@ -29,11 +29,12 @@ export interface ShopParts {
  */
 export async function serveShopWebhooks(parts: ShopParts): Promise<{ close(): Promise<void> }> {
   const { db, shop, log } = parts;
-  await noteListening(db, shop !== null);
+  if (shop !== null) await noteDelivering(db);
   if (shop?.url.protocol === "http:")
     log.warn("SHOP_WEBHOOK_URL is http: whoever is in between reads the shop's events");
   const closing = new AbortController();
-  const keeping = run(() => keepOnce(parts, closing.signal), keepEveryMs, closing.signal, log);
+  const pause = () => sleep(keepEveryMs, undefined, { signal: closing.signal });
+  const keeping = run(() => keepOnce(parts), pause, closing.signal, log);
   const delivery = shop === null ? null : runDelivery({ ...parts, shop }, closing.signal);
   return {
     async close() {
@@ -52,31 +53,51 @@ async function runDelivery(parts: ShopParts & { readonly shop: Shop }, closing: 
   closing.addEventListener("abort", () => {
     timer = setTimeout(() => cut.abort(), closeWithinMs);
   });
-  const inHand: InHand = new Set();
+  const inHand: InHand = new Map();
   const step = async () => {
     const more = await deliverOnce({ ...parts, connections, closing: cut.signal }, inHand);
-    if (inHand.size === maxInHand) await Promise.race(inHand);
+    if (inHand.size === maxInHand) await Promise.race(inHand.keys());
     return more;
   };
-  await run(step, lookEveryMs, closing, log);
-  await Promise.all(inHand);
+  // What is finished makes the next one of its order due.
+  const pause = () => sleepUnless(inHand.keys(), lookEveryMs, closing);
+  await run(step, pause, closing, log);
+  await Promise.all(inHand.keys());
   clearTimeout(timer);
   connections.destroy();
 }
 
-async function keepOnce({ db, shop }: ShopParts, closing: AbortSignal): Promise<boolean> {
-  await noteListening(db, shop !== null);
-  while (!closing.aborted && (await forgetEvents(db))) {}
-  return false;
+/** Waits until the time is over, or one of these has ended. */
+async function sleepUnless(these: Iterable<Promise<void>>, ms: number, closing: AbortSignal): Promise<void> {
+  const awake = new AbortController();
+  const signal = AbortSignal.any([closing, awake.signal]);
+  const slept = sleep(ms, undefined, { signal }).catch(() => {});
+  await Promise.race([slept, ...these]);
+  awake.abort();
+}
+
+async function keepOnce({ db, shop, raiseAlarm }: ShopParts): Promise<boolean> {
+  if (shop === null) {
+    await noteUnserved(db, raiseAlarm);
+  } else {
+    await noteDelivering(db);
+    await watchLateEvents(db, raiseAlarm);
+  }
+  return forgetEvents(db, raiseAlarm);
 }
 
 /** Step after step; after one that found no more to do, or failed, it waits. */
-async function run(step: () => Promise<boolean>, everyMs: number, closing: AbortSignal, log: Logger): Promise<void> {
+async function run(
+  step: () => Promise<boolean>,
+  pause: () => Promise<unknown>,
+  closing: AbortSignal,
+  log: Logger,
+): Promise<void> {
   while (!closing.aborted) {
     const more = await step().catch((error: Error) => {
-      log.warn({ err: error }, "events for the shop wait for Postgres; the next look tries again");
+      log.warn({ err: error }, "a look at the shop's events failed; the next one tries again");
       return false;
     });
-    if (!more) await sleep(everyMs, undefined, { signal: closing }).catch(() => {});
+    if (!more) await pause().catch(() => {});
   }
 }

@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { isPrivateAddress } from "./private-addresses.ts";
 
-/** Where the shop's own system listens, and how it knows that we are who speaks. */
+/** Where the shop's own system takes events, and how it knows that they are ours. */
 export interface Shop {
   readonly url: URL;
   /** Each signs every event: two of them while one is being replaced. */
