@@ -22,6 +22,12 @@ describe("an address of the shop that leads inside", () => {
     expect(world.shop.received).toEqual([]);
   });
 
+  test.each(["localhost", "127.0.0.1"])("is not connected to over https either: %s", async (host) => {
+    const url = new URL(`https://${host}:${new URL(world.shop.url).port}/`);
+    await world.deliverOnce(world.parts({ url, allowPrivate: false }));
+    expect((await world.rows())[0]?.lastError).toMatch(/not allowed.*private IP address/);
+  });
+
   test("is connected to where SHOP_WEBHOOK_ALLOW_PRIVATE is on", async () => {
     const url = new URL(`http://localhost:${new URL(world.shop.url).port}/`);
     await world.deliverOnce(world.parts({ url, allowPrivate: true }));
