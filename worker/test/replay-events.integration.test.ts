@@ -46,6 +46,25 @@ describe("npm run shop-webhooks", () => {
     expect((await world.rows())[0]).toMatchObject({ outcome: "delivered", tries: 1 });
   });
 
+  test("gives what is sent again another three days of tries", async () => {
+    await world.reserve(1);
+    await kill();
+    await replayEvents(world.db, { dead: true });
+    world.shop.answer(() => 500);
+    for (let i = 0; i < 10; i++) {
+      await world.deliverOnce();
+      await world.letTimePass(3_600);
+    }
+    expect((await world.rows())[0]).toMatchObject({ outcome: null, tries: 10 });
+  });
+
+  test("counts a thousand of a kind at most: a list costs the same after a week's outage", async () => {
+    await sql`
+      insert into shop_events (type, subject, payload)
+      select 'order.reserved', 'order ' || n, '{}' from generate_series(1, 1001) n`.execute(world.db);
+    expect((await command()).stdout).toMatch(/^1000 or more waiting, 0 delivered, 0 dead\n/);
+  });
+
   test("lists those that were tried in vain so far", async () => {
     await world.reserve(2);
     world.shop.answer(() => 503);
@@ -79,7 +98,7 @@ describe("npm run shop-webhooks", () => {
     expect(await replayEvents(world.db, { dead: true })).toBe(0);
   });
 
-  test("one that is being sent right now is sent once more, and whoever sent it has nothing to say about that", async () => {
+  test("one that is being sent right now is sent once more, and whoever sent it changes nothing about that", async () => {
     const [orderId = ""] = await world.reserve(1);
     const answering = Promise.withResolvers<number>();
     world.shop.answer(() => answering.promise);

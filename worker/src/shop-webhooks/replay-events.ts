@@ -4,9 +4,9 @@ import { type RawBuilder, sql } from "kysely";
 /** What operations see of the deliveries to the shop, and how they have events sent again. */
 
 export interface DeliveryList {
-  /** All that are kept, by what became of them. */
+  /** How many are kept, by what became of them; `maxCounted` is that many or more. */
   readonly counts: Readonly<Record<"waiting" | "delivered" | "dead", number>>;
-  /** Of those that failed at least once, the most often tried first. */
+  /** Of those that failed at least once, the one that fails for longest first. */
   readonly retried: readonly ListedEvent[];
   /** The newest first. */
   readonly dead: readonly ListedEvent[];
@@ -23,14 +23,20 @@ interface ListedEvent {
 }
 
 const maxListed = 100; // as many as anyone reads
+const maxCounted = 1_000; // so that the list costs the same however many there are
 
 export async function listDeliveries(db: Database): Promise<DeliveryList> {
-  const { rows } = await sql<{ outcome: "delivered" | "dead" | null; n: number }>`
-    select outcome, count(*) as n from shop_events group by outcome`.execute(db);
-  const count = (outcome: string | null) => rows.find((row) => row.outcome === outcome)?.n ?? 0;
+  const count = (which: RawBuilder<unknown>) =>
+    sql`(select count(*) from (select from shop_events where ${which} limit ${maxCounted}) e)`;
+  const { rows } = await sql<DeliveryList["counts"]>`
+    select ${count(sql`outcome is null`)} as waiting, ${count(sql`outcome = 'delivered'`)} as delivered,
+      ${count(sql`outcome = 'dead'`)} as dead`.execute(db);
   return {
-    counts: { waiting: count(null), delivered: count("delivered"), dead: count("dead") },
-    retried: await list(db, sql`outcome is null and tries > 0 order by tries desc, seq`),
+    counts: rows[0] ?? { waiting: 0, delivered: 0, dead: 0 },
+    retried: await list(
+      db,
+      sql`outcome is null and first_tried_at is not null and last_error is not null order by first_tried_at`,
+    ),
     dead: await list(db, sql`outcome = 'dead' order by finished_at desc, seq desc`),
   };
 }
@@ -45,36 +51,51 @@ async function list(db: Database, which: RawBuilder<unknown>): Promise<readonly 
 /** Which events to send again: one, those of an order, or all dead ones. */
 export type Replayed = { readonly event: string } | { readonly order: string } | { readonly dead: true };
 
-const page = 1_000; // some ten milliseconds
-
 /**
  * Has events sent again, under the same ids and in their order, for another three days. One that is
  * being sent right now is sent once more.
  * @returns how many
  */
 export async function replayEvents(db: Database, which: Replayed): Promise<number> {
-  for (let replayed = 0; ; ) {
-    const { numAffectedRows } = await sql`
-      update shop_events set
-        outcome = null, finished_at = null, tries = 0, lease = null, due_at = now(),
-        give_up_at = now() + interval '3 days'
-      where id in (select id from shop_events where ${condition(which)} order by seq limit ${page})`.execute(db);
-    const affected = Number(numAffectedRows);
-    replayed += affected;
-    // What is not dead any more is not found again; of an order there are four events at most.
-    if (affected < page || !("dead" in which)) return replayed;
-  }
+  if ("dead" in which) return replayDead(db);
+  const ids =
+    "event" in which
+      ? sql`select ${which.event}::uuid`
+      : sql`
+          select id from shop_events where subject = ${`order ${which.order}`} and outcome is null
+          union all select id from shop_events where subject = ${`order ${which.order}`} and outcome is not null`;
+  const { numAffectedRows } = await sql`update shop_events set ${anew} where id in (${ids})`.execute(db);
+  return Number(numAffectedRows);
 }
 
-function condition(which: Replayed): RawBuilder<unknown> {
-  if ("event" in which) return sql`id = ${which.event}::uuid`;
-  if ("order" in which) return sql`subject = ${`order ${which.order}`}`;
-  return sql`outcome = 'dead'`;
+const anew = sql`
+  outcome = null, finished_at = null, tries = 0, lease = null, due_at = now(), first_tried_at = null`;
+const page = 1_000; // some ten milliseconds
+
+/** Page after page in the order of their index, so that none is looked at twice. */
+async function replayDead(db: Database): Promise<number> {
+  let after = { at: "-infinity", seq: 0 };
+  for (let replayed = 0; ; ) {
+    const { rows } = await sql<{ at: string; seq: number }>`
+      with dead as (
+        select id, finished_at, seq from shop_events
+        where outcome = 'dead' and (finished_at, seq) > (${after.at}::timestamptz, ${after.seq}::bigint)
+        order by finished_at, seq limit ${page}
+      ), replayed as (
+        update shop_events set ${anew} where id in (select id from dead)
+      )
+      select finished_at::text as at, seq from dead order by finished_at, seq`.execute(db);
+    replayed += rows.length;
+    const last = rows.at(-1);
+    if (rows.length < page || last === undefined) return replayed;
+    after = last;
+  }
 }
 
 /** The list as a table of text. */
 export function printDeliveries({ counts, retried, dead }: DeliveryList): string {
-  const totals = `${counts.waiting} waiting, ${counts.delivered} delivered, ${counts.dead} dead`;
+  const shown = (n: number) => (n === maxCounted ? `${n} or more` : n);
+  const totals = `${shown(counts.waiting)} waiting, ${shown(counts.delivered)} delivered, ${shown(counts.dead)} dead`;
   const sections = [totals, ...section("Tried in vain so far", retried), ...section("Dead", dead)];
   if (dead.length > 0) sections.push("", "npm run shop-webhooks -- --replay-dead sends the dead ones again.");
   return sections.join("\n");
