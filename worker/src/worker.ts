@@ -107,6 +107,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
   const recover = generationRecovery({ db, redis: failing, keys, lanes, setUpQueues, signal: closing.signal, log });
   const watch = watchGeneration({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, raiseAlarm });
   const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, raiseAlarm, signal: closing.signal });
+  if (!roles.has("webhook") && config.SHOP_WEBHOOK_URL !== undefined)
+    log.warn("SHOP_WEBHOOK_URL is set, but this worker has not the role webhook: others must deliver to the shop");
   const shopParts = { db: shopDb, shop: shopOf(config), raiseAlarm, log };
   const shopWebhooks = roles.has("webhook") ? await serveShopWebhooks(shopParts) : null;
   const { PURCHASE_LANES, CHARGE_RATE_PER_SECOND } = config;

@@ -68,7 +68,7 @@ describe("a worker that delivers to the shop", () => {
     await start({ WORKER_ROLES: "webhook", STRIPE_SECRET_KEY: "" });
     await start({ WORKER_ROLES: "reserve", STRIPE_SECRET_KEY: "" });
     await buy(1);
-    await eventually("the shop hears of it", async () => shop.taken[0]?.body.type === "order.reserved");
+    await eventually("the shop has it", async () => shop.taken[0]?.body.type === "order.reserved");
   });
 
   test("has events written from when it serves on; one without the shop's address, or the role, does not", async () => {
@@ -126,6 +126,62 @@ describe("a worker that delivers to the shop", () => {
     await start({ WORKER_ROLES: "webhook" });
     await eventually("all are delivered", async () => shop.taken.length === 20);
     expect(new Set(shop.taken.map(({ id }) => id)).size).toBe(20);
+  });
+
+  test("delivers the events of one item one after the other without a pause", async () => {
+    await start({ WORKER_ROLES: "webhook" });
+    const beganAtMs = performance.now();
+    await sql`
+      insert into shop_events (type, subject, payload)
+      select 'item.available', 'item item_1', shop_item(i) from items i, generate_series(1, 40)`.execute(world.db);
+    await eventually("all forty are delivered", async () => shop.taken.length === 40, 20_000);
+    expect(performance.now() - beganAtMs).toBeLessThan(5_000); // two a second would be twenty
+  });
+
+  test("delivers while every connection of the lanes waits for a lock", async () => {
+    await start({ PURCHASE_LANES: "1" });
+    const [lane] = openLanes(world, 1);
+    if (!lane) throw new Error("There is one lane");
+    lanes.push(lane);
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const { promise: locked, resolve: lock } = Promise.withResolvers<void>();
+    const holding = world.db.transaction().execute(async (trx) => {
+      await sql`select from items for update`.execute(trx);
+      lock();
+      await ended;
+    });
+    await locked;
+    await acceptor(world, [lane])("item_1", purchaseRequest());
+    await eventually("the lane waits", async () => (await count("pg_locks where not granted")) > 0);
+    await sql`
+      insert into shop_events (type, subject, payload)
+      select 'item.available', 'item item_1', shop_item(i) from items i`.execute(world.db);
+    await eventually("it is delivered", async () => shop.taken.length === 1, 2_500); // a lock is waited for longer
+    expect(await count("pg_locks where not granted")).toBeGreaterThan(0);
+    end();
+    await holding;
+  });
+
+  test("deletes what is over, and says that it delivers, as long as it serves", async () => {
+    await sql`
+      insert into shop_events (type, subject, payload, outcome, finished_at)
+      values ('order.reserved', 'order 1', '{}', 'delivered', now() - interval '4 days')`.execute(world.db);
+    await start({ WORKER_ROLES: "webhook" });
+    await eventually("it is deleted", async () => (await count("shop_events")) === 0);
+    await sql`update shop_webhook set delivering_at = null`.execute(world.db);
+    await eventually(
+      "it said so again",
+      async () => (await count("shop_webhook where shop_is_served()")) === 1,
+      25_000,
+    );
+  });
+
+  test("loses no event where a worker without the shop's address is the first to be back after an outage", async () => {
+    await sql`update shop_webhook set delivering_at = now() - interval '2 minutes'`.execute(world.db);
+    await start({ SHOP_WEBHOOK_URL: "", SHOP_WEBHOOK_SECRET: "" });
+    await buy(1);
+    await eventually("it is paid", async () => (await confirmed()) === 1);
+    expect(await count("shop_events where outcome is null")).toBe(2);
   });
 
   test("waits for Postgres while it is unavailable, and delivers what there is afterwards", async () => {
