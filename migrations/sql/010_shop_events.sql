@@ -1,6 +1,6 @@
--- Events for the shop: an outbox. The database writes an event itself, in the transaction that makes
--- it true, so no process can forget one, and a transaction that is rolled back leaves none. Workers
--- deliver them afterwards (worker/src/shop-webhooks).
+-- Events for the shop: an outbox. The database writes an event itself, in the transaction that
+-- makes it true, so no process can forget one, and a transaction that is rolled back leaves none.
+-- Workers deliver them afterwards (worker/src/shop-webhooks).
 
 -- Both tables get triggers. Reserving and cancelling lock the item first and then orders: so do we,
 -- or a sale and this migration wait for each other.

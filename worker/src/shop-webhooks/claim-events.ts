@@ -53,7 +53,7 @@ export async function claimEvents(
   });
 }
 
-const crowd = 10; // an order has four events at most; an item that sells out again and again has hundreds
+const crowd = 10; // an order has four events; an item that sells out again and again hundreds
 const maxCrowd = 1_000; // some ten milliseconds
 
 /** What else is due of a subject that fills the look: it is put off in one step with the rest. */

@@ -66,7 +66,7 @@ export async function forgetEvents(db: Database, raiseAlarm: RaiseAlarm): Promis
 }
 
 const lateMinutes = 15; // a restart of the shop is over by then
-const maxCounted = 1_000; // so that the count costs the same however bad it is; "1000" is "1000 or more"
+const maxCounted = 1_000; // so that the count costs the same however bad it is: that many or more
 
 /**
  * Raises an alarm for events that the shop has not taken for long: by age, so that a shop that

@@ -26,7 +26,7 @@ function isPublic(text: string): boolean {
   return !alsoPrivate.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits));
 }
 
-const idleMs = 20_000; // an idle connection is closed after this; a sale's events come closer together
+const idleMs = 20_000; // then an idle connection is closed; a sale's events come closer together
 
 /**
  * Connections to the shop. Whether an address may be connected to is judged in the connection's own
