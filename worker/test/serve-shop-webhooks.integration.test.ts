@@ -151,15 +151,18 @@ describe("a worker that delivers to the shop", () => {
       await ended;
     });
     await locked;
-    await acceptor(world, [lane])("item_1", purchaseRequest());
-    await eventually("the lane waits", async () => (await count("pg_locks where not granted")) > 0);
-    await sql`
-      insert into shop_events (type, subject, payload)
-      select 'item.available', 'item item_1', shop_item(i) from items i`.execute(world.db);
-    await eventually("it is delivered", async () => shop.taken.length === 1, 2_500); // a lock is waited for longer
-    expect(await count("pg_locks where not granted")).toBeGreaterThan(0);
-    end();
-    await holding;
+    try {
+      await acceptor(world, [lane])("item_1", purchaseRequest());
+      await eventually("the lane waits", async () => (await count("pg_locks where not granted")) > 0);
+      await sql`
+        insert into shop_events (type, subject, payload)
+        select 'item.available', 'item item_1', shop_item(i) from items i`.execute(world.db);
+      await eventually("it is delivered", async () => shop.taken.length === 1, 2_500); // a lock is waited for longer
+      expect(await count("pg_locks where not granted")).toBeGreaterThan(0);
+    } finally {
+      end();
+      await holding;
+    }
   });
 
   test("deletes what is over, and says that it delivers, as long as it serves", async () => {

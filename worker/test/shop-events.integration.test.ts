@@ -179,7 +179,7 @@ describe("the outbox", () => {
   });
 
   test("has the time of each event, not of the transaction that it came with", async () => {
-    const [first = "", second = ""] = [await world.reserve("item_1"), await world.reserve("item_1")];
+    const [first, second] = [await world.reserve("item_1"), await world.reserve("item_1")];
     const settle = (trx: typeof world.db, orderId: string) =>
       sql`update orders set status = 'cancelled', reason = 'payment_failed', settled_at = now() where id = ${orderId}`.execute(
         trx,
