@@ -1,4 +1,4 @@
-import { HoldfastError } from "@holdfast/client";
+import { createClient, HoldfastError } from "@holdfast/client";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Answer, answer, bought, broken, FakeShop, never, problem, untilTrue } from "./fake-shop.ts";
 
@@ -124,6 +124,25 @@ describe("a purchase", () => {
   });
 });
 
+/** The second tab presses while the first waits for its answer; then it is answered by `script`. */
+async function pressInBoth(script: Answer[], locks: LockManager, untilSecond = true) {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  shop.script = [(request) => held.then(() => bought(request)), ...script];
+  const first = shop.openPage({ locks }).buy("item_1", visa);
+  await untilTrue(() => shop.requests.length === 1);
+  const second = shop
+    .openPage({ locks })
+    .buy("item_1", visa)
+    .catch((error: unknown) => error);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  release();
+  await untilTrue(() => shop.requests.length === 2);
+  return [await first, untilSecond ? await second : null];
+}
+
 describe("two tabs of one browser", () => {
   const locks = navigator.locks;
   test.each([
@@ -138,17 +157,40 @@ describe("two tabs of one browser", () => {
       await held;
       return bought(request);
     };
-    shop.script = [slow, () => answer(200, { id: "the-order" })];
+    shop.script = [slow, bought];
     const first = shop.openPage(options).buy("item_1", visa);
     await untilTrue(() => shop.requests.length === 1);
     const second = shop.openPage(options).buy("item_1", visa);
     await new Promise((resolve) => setTimeout(resolve, 20));
     release();
-    const [one] = await Promise.all([first, second]);
-    expect(shop.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
-      "POST /purchase/item_1",
-      `GET /orders/${one.id}`,
-    ]);
+    const [one, other] = await Promise.all([first, second]);
+    expect(other).toEqual(one);
+    expect(shop.ordersMade()).toBe(1);
+  });
+
+  test("that both press Buy make one order, though nothing that the second asks is answered for a while", async () => {
+    const [one, other] = await pressInBoth(
+      [broken, () => problem(503, "unavailable"), () => problem(429, "rate_limited", { "retry-after": "50" })],
+      locks,
+    );
+    expect(other).toMatchObject({ definite: false });
+    const page = shop.openPage({ locks });
+    expect(page.unansweredSince("item_1")).not.toBeNull();
+    shop.script = [bought, bought];
+    expect(await page.buy("item_1", { paymentMethod: "pm_another" })).toEqual(one);
+    expect(shop.ordersMade()).toBe(1);
+    expect(new Set(shop.requests.map(({ body }) => body)).size).toBe(1);
+    await page.buy("item_1", visa); // the next press is the next purchase
+    expect(shop.ordersMade()).toBe(2);
+  });
+
+  test("of which the second is left before it learns of the first's answer go on with that order", async () => {
+    const [one] = await pressInBoth([never], locks, false);
+    shop.script = [bought];
+    // Without the lock of the closed page, which a browser lets go.
+    const page = shop.openPage({ locks: { request: (_name: string, work: () => unknown) => work() } as LockManager });
+    expect(await page.buy("item_1", visa)).toEqual(one);
+    expect(shop.ordersMade()).toBe(1);
   });
 
   test("that press Buy one after the other make two", async () => {
@@ -179,27 +221,22 @@ describe("two tabs of one browser", () => {
 });
 
 describe("a confirmation token", () => {
-  test("is made once for the sends of one purchase, and again only when it has grown old", async () => {
+  test("is made once for all sends of one purchase, however old it grows: the shop says whether it is too old", async () => {
     let nowMs = 1_000_000_000_000;
     let made = 0;
     const confirmationToken = async () => `ctoken_${++made}`;
     const now = () => nowMs;
     shop.script = [broken, broken, broken];
     await expect(shop.openPage({ now }).buy("item_1", { confirmationToken })).rejects.toThrow(/same purchase/);
-    nowMs += 60_000;
-    shop.script = [broken, broken, broken];
-    await expect(shop.openPage({ now }).buy("item_1", { confirmationToken })).rejects.toThrow(/same purchase/);
-    expect(made).toBe(1);
     nowMs += 3_600_000;
-    shop.kept.delete("holdfast:session"); // it has come to its end, and the shop gives the same shopper another
-    shop.sessions = 0;
-    shop.script = [bought];
-    await shop.openPage({ now }).buy("item_1", { confirmationToken });
-    expect(shop.bodies().at(-1)).toEqual({ quantity: 1, confirmationToken: "ctoken_2" });
-    expect(new Set(shop.requests.map(({ key }) => key)).size).toBe(1);
+    const declined = { status: "reserved", payment: { status: "declined", declineCode: "stale_token" } };
+    shop.script = [({ key }) => answer(202, { id: `order-of-${key}`, ...declined })];
+    expect(await shop.openPage({ now }).buy("item_1", { confirmationToken })).toMatchObject(declined);
+    expect(made).toBe(1);
+    expect(new Set(shop.requests.map(({ key, body }) => `${key} ${body}`)).size).toBe(1);
   });
 
-  test("that was given as it is is not asked for again while it is fresh, over a reload", async () => {
+  test("that was given as it is is not asked for again, over a reload", async () => {
     shop.script = [broken, broken, broken];
     await expect(shop.openPage().buy("item_1", { confirmationToken: "ctoken_1" })).rejects.toThrow(/same purchase/);
     shop.script = [bought];
@@ -215,28 +252,65 @@ describe("a confirmation token", () => {
     expect(shop.requests).toEqual([]);
   });
 
-  test("that its shopper does not give the second time leaves the purchase that may be in line", async () => {
-    let nowMs = Date.now();
-    const now = () => nowMs;
-    shop.script = [broken, broken, broken];
-    await expect(shop.openPage({ now }).buy("item_1", { confirmationToken: () => "ctoken_1" })).rejects.toThrow(
+  test("is asked for where the purchase was kept before there was one", async () => {
+    shop.openSession = broken;
+    await expect(shop.openPage().buy("item_1", { confirmationToken: () => "ctoken_1" })).rejects.toThrow(
       /same purchase/,
     );
-    nowMs += 1_200_000;
-    const page = shop.openPage({ now });
-    await expect(page.buy("item_1", { confirmationToken: () => Promise.reject(new Error("closed")) })).rejects.toThrow(
-      "closed",
-    );
-    expect(page.unansweredSince("item_1")).not.toBeNull();
+    shop.openSession = () => shop.guest();
+    shop.script = [bought];
+    await shop.openPage().buy("item_1", { confirmationToken: () => "ctoken_2" });
+    expect(shop.bodies()).toEqual([{ quantity: 1, confirmationToken: "ctoken_2" }]);
+  });
+});
+
+describe("a purchase that its shopper gives up", () => {
+  test("is forgotten, and the next press is another one, in the tab that pressed before too", async () => {
+    shop.script = [broken, broken, broken, bought];
+    const page = shop.openPage();
+    await expect(page.buy("item_1", visa)).rejects.toThrow(/same purchase/);
+    page.forgetPurchase("item_1");
+    expect(page.unansweredSince("item_1")).toBeNull();
+    expect(page.answeredAt("item_1")).toBeNull();
+    await page.buy("item_1", { paymentMethod: "pm_another" });
+    expect(shop.ordersMade()).toBe(2);
+    expect(shop.bodies().at(-1)).toMatchObject({ paymentMethod: "pm_another" });
   });
 
-  test("given as it is takes the place of the one before, under the same key", async () => {
-    shop.script = [broken, broken, broken];
-    await expect(shop.openPage().buy("item_1", { confirmationToken: "ctoken_1" })).rejects.toThrow(/same purchase/);
+  test("is none where there is none", async () => {
+    const page = shop.openPage();
+    page.forgetPurchase("item_1");
     shop.script = [bought];
-    await shop.openPage().buy("item_1", { confirmationToken: "ctoken_2" });
-    expect(shop.ordersMade()).toBe(1);
-    expect(shop.bodies().at(-1)).toMatchObject({ confirmationToken: "ctoken_2" });
+    await page.buy("item_1", visa);
+    expect(shop.requests[0]?.key).toMatch(/-item_1-0$/);
+  });
+});
+
+describe("what the browser keeps", () => {
+  test("cleared while the page is open, the keys are new ones that no other browser has", async () => {
+    const keys: (string | undefined)[] = [];
+    for (const browser of [new FakeShop(), new FakeShop()]) {
+      const page = browser.openPage();
+      browser.kept.clear();
+      browser.script = [bought, bought];
+      await page.buy("item_1", visa);
+      browser.kept.clear();
+      await page.buy("item_1", visa);
+      keys.push(...browser.requests.map(({ key }) => key));
+    }
+    expect(new Set(keys).size).toBe(4);
+    expect(keys.join()).not.toContain("null");
+  });
+
+  test("makes a key that a header can carry of every id", async () => {
+    shop.script = [bought];
+    await shop.openPage().buy("Плакат 1", visa);
+    expect(shop.requests[0]?.key).toMatch(/^[\x21-\x7e]{1,255}$/);
+  });
+
+  test("lasts where it was given, and does not in a program's own memory", () => {
+    expect(shop.openPage().keeps).toBe(true);
+    expect(createClient().keeps).toBe(false);
   });
 });
 
@@ -259,6 +333,15 @@ describe("another card", () => {
     await page.payWithAnotherCard("order_1", { paymentMethod: "pm_2" });
     expect(shop.bodies().at(-1)).toEqual({ paymentMethod: "pm_2" });
     expect(shop.ordersMade()).toBe(2);
+    expect(shop.kept.has("holdfast:card:order_1")).toBe(false);
+  });
+
+  test("that was never answered is forgotten with the order's end", async () => {
+    const page = shop.openPage();
+    shop.script = [broken, broken, broken, () => answer(200, { id: "order_1", status: "cancelled" })];
+    await expect(page.payWithAnotherCard("order_1", visa)).rejects.toThrow("The shop does not answer");
+    expect(shop.kept.has("holdfast:card:order_1")).toBe(true);
+    await page.order("order_1");
     expect(shop.kept.has("holdfast:card:order_1")).toBe(false);
   });
 

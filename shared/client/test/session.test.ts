@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
-import { createClient } from "@holdfast/client";
+import { type Client, createClient, type Order } from "@holdfast/client";
 import { beforeEach, describe, expect, test } from "vitest";
-import { answer, bought, broken, FakeShop, never, problem, untilTrue } from "./fake-shop.ts";
+import { type Answer, answer, bought, broken, FakeShop, never, problem, untilTrue } from "./fake-shop.ts";
 
 const visa = { paymentMethod: "pm_1" };
 const tokenOf = (sub: string, more: object = {}) =>
   `h.${Buffer.from(JSON.stringify({ sub, ...more })).toString("base64url")}.s`;
+const queuedOrder: Answer = ({ key }) => answer(202, { id: `order-of-${key}`, status: "queued" }, { etag: '"1"' });
 let shop: FakeShop;
 beforeEach(() => {
   shop = new FakeShop();
@@ -45,9 +46,11 @@ describe("a guest's session", () => {
     shop.script = [broken, () => problem(401, "unauthenticated"), bought];
     const page = shop.openPage();
     await expect(page.buy("item_1", visa)).rejects.toThrow(/may have gone through/);
+    // Kept until its shopper knows: neither another press nor another tab buys a second time.
+    await expect(shop.openPage().buy("item_1", visa)).rejects.toMatchObject({ code: "session_ended", definite: false });
     expect(shop.requests).toHaveLength(2);
-    expect(page.unansweredSince("item_1")).toBeNull();
-    await page.buy("item_1", visa); // pressed again, knowing that
+    page.forgetPurchase("item_1");
+    await page.buy("item_1", visa);
     expect(shop.ordersMade()).toBe(2);
   });
 
@@ -70,6 +73,66 @@ describe("a guest's session", () => {
     shop.script = [bought];
     await shop.openPage().buy("item_1", visa);
     expect(shop.requests[0]?.key).toBe(kept.key);
+  });
+
+  test("is good until the shop says otherwise, whatever the device's clock says", async () => {
+    const page = shop.openPage({ now: () => Date.now() + 25 * 3_600_000 });
+    const cancelled = { status: "cancelled" };
+    shop.script = [queuedOrder, ({ path }) => answer(200, { id: path.split("/").at(-1), ...cancelled })];
+    expect(await page.waitFor(await page.buy("item_1", visa))).toMatchObject(cancelled);
+    expect(shop.sessions).toBe(1);
+    expect(page.hasSession()).toBe(true);
+  });
+
+  test.each<[string, (page: Client, order: Order) => Promise<unknown>]>([
+    ["a wait", (page, order) => page.waitFor(order)],
+    ["an order", (page, { id }) => page.order(id)],
+    ["a cancellation", (page, { id }) => page.cancel(id)],
+    ["another card", (page, { id }) => page.payWithAnotherCard(id, visa)],
+    ["one's orders", (page) => page.orders()],
+  ])("that the shop no longer takes ends %s, and nobody else asks for it", async (_name, work) => {
+    const page = shop.openPage();
+    shop.script = [queuedOrder, () => problem(401, "unauthenticated")];
+    const order = await page.buy("item_1", visa);
+    await expect(work(page, order)).rejects.toMatchObject({ code: "session_ended", definite: false });
+    expect(shop.sessions).toBe(1);
+    expect(page.hasSession()).toBe(false);
+  });
+
+  test.each<[string, (page: Client, order: Order) => Promise<unknown>]>([
+    ["a wait", (page, order) => page.waitFor(order)],
+    ["an order", (page, { id }) => page.order(id)],
+    ["a cancellation", (page, { id }) => page.cancel(id)],
+    ["another card", (page, { id }) => page.payWithAnotherCard(id, visa)],
+  ])("replaced in another tab sends nothing for %s of the one before", async (_name, work) => {
+    const page = shop.openPage();
+    shop.script = [queuedOrder, () => problem(401, "unauthenticated"), bought];
+    const order = await page.buy("item_1", visa);
+    await shop.openPage().buy("item_2", visa);
+    expect(shop.sessions).toBe(2);
+    await expect(work(page, order)).rejects.toMatchObject({ code: "session_ended" });
+    expect(shop.requests).toHaveLength(3);
+  });
+
+  test("that ended before another tab's answer could be looked at buys nothing under the next one", async () => {
+    const locks = navigator.locks;
+    const answered: Answer = (request) => {
+      second = shop.openPage({ locks }).buy("item_1", visa);
+      void second.catch(() => {});
+      return new Promise((resolve) => setTimeout(() => resolve(bought(request)), 20));
+    };
+    let second: Promise<unknown> = Promise.resolve();
+    shop.script = [answered, () => problem(401, "unauthenticated")];
+    await shop.openPage({ locks }).buy("item_1", visa);
+    await expect(second).rejects.toMatchObject({ code: "session_ended" });
+    expect(shop.sessions).toBe(1);
+    expect(shop.requests).toHaveLength(2);
+  });
+
+  test("is not asked for without end where the shop refuses every one", async () => {
+    shop.script = Array.from({ length: 9 }, () => () => problem(401, "unauthenticated"));
+    await expect(shop.openPage().buy("item_1", visa)).rejects.toMatchObject({ code: "unauthenticated" });
+    expect(shop.sessions).toBe(2);
   });
 
   test("is not opened to find out whether there is one", () => {
@@ -108,13 +171,39 @@ describe("a shop's own token", () => {
     expect(new Set(shop.requests.map(({ key }) => key)).size).toBe(1);
   });
 
-  test("of somebody else does not send what may be in line for the one before", async () => {
-    const page = shop.openPage({ token: tokenOf("anna") });
+  test("of somebody else neither sends nor forgets what may be in line for the one before", async () => {
+    const [anna, ben] = ["anna", "ben"].map((sub) => shop.openPage({ token: tokenOf(sub) })) as [Client, Client];
     shop.script = [broken, broken, broken];
-    await expect(page.buy("item_1", visa)).rejects.toThrow(/same purchase/);
-    page.signIn(tokenOf("ben"));
-    await expect(page.buy("item_1", visa)).rejects.toMatchObject({ code: "session_ended" });
-    expect(shop.requests).toHaveLength(3);
+    await expect(anna.buy("item_1", visa)).rejects.toThrow(/same purchase/);
+    expect(ben.unansweredSince("item_1")).toBeNull();
+    shop.script = [bought, bought, bought];
+    await ben.buy("item_1", visa);
+    expect(ben.answeredAt("item_1")).not.toBeNull();
+    expect(anna.answeredAt("item_1")).toBeNull();
+    await anna.buy("item_1", visa);
+    const keysOf = (sub: string) => shop.requests.filter(({ token }) => token === tokenOf(sub)).map(({ key }) => key);
+    expect(new Set(keysOf("anna")).size).toBe(1);
+    expect(keysOf("anna")).toHaveLength(4);
+    expect(keysOf("ben")).toHaveLength(1);
+  });
+
+  test("of two that press at the same time in one browser buys for each", async () => {
+    shop.script = [bought, bought];
+    const [anna, ben] = ["anna", "ben"].map((sub) => shop.openPage({ token: tokenOf(sub) })) as [Client, Client];
+    await Promise.all([anna.buy("item_1", visa), ben.buy("item_1", visa)]);
+    expect(shop.requests.map(({ method, token }) => `${method} ${token}`).sort()).toEqual(
+      ["anna", "ben"].map((sub) => `POST ${tokenOf(sub)}`).sort(),
+    );
+  });
+
+  test("given in the middle of a guest's purchase sends nothing of it under the new name", async () => {
+    const page = shop.openPage();
+    shop.script = [broken];
+    const buying = page.buy("item_1", visa);
+    await untilTrue(() => shop.requests.length === 1);
+    page.signIn(tokenOf("anna"));
+    await expect(buying).rejects.toMatchObject({ code: "session_ended" });
+    expect(shop.requests).toHaveLength(1);
   });
 
   test("that is none to anybody is the shop's to refuse", async () => {
@@ -142,8 +231,10 @@ describe("the client", () => {
     expect(shop.sessions).toBe(1);
   });
 
-  test("is under 5 KB, compressed as it travels", async () => {
-    const source = await readFile(new URL("../client.js", import.meta.url));
-    expect(gzipSync(source, { level: 9 }).length).toBeLessThan(5 * 1024);
+  test("is under 5 KB: all its files together, compressed, without their comments, as the API serves them", async () => {
+    const files = ["client.js", "ask.js", "keep.js"].map((name) => new URL(`../${name}`, import.meta.url));
+    const sources = await Promise.all(files.map((file) => readFile(file, "utf8")));
+    const code = sources.join("").replaceAll(/^\s*(\/\/|\/?\*).*\n/gm, "");
+    expect(gzipSync(code, { level: 9 }).length).toBeLessThan(5 * 1024);
   });
 });

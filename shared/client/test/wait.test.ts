@@ -1,5 +1,5 @@
-import type { Order } from "@holdfast/client";
-import { beforeEach, describe, expect, test } from "vitest";
+import type { Client, Order } from "@holdfast/client";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { type Answer, answer, bought, broken, FakeShop, notModified, problem } from "./fake-shop.ts";
 
 const queued = { id: "order_1", status: "queued", position: 2 } as Order;
@@ -90,6 +90,34 @@ describe("waiting for an order", () => {
     expect(shop.pauses[0]).toBeGreaterThanOrEqual(7_000);
   });
 
+  test.each(["3600", "1e999"])("does not wait for an hour because of a Retry-After of %s", async (retryAfter) => {
+    const late = () => problem(429, "rate_limited", { "retry-after": retryAfter });
+    shop.script = [late, shown({ status: "confirmed" }, '"2"')];
+    await shop.openPage().waitFor(queued);
+    expect(shop.pauses[0]).toBeGreaterThanOrEqual(60_000);
+    expect(shop.pauses[0]).toBeLessThanOrEqual(75_000);
+  });
+
+  test("needs nothing that browsers of 2022 lack, and gives up a request that hangs", async () => {
+    vi.useFakeTimers();
+    vi.stubGlobal("AbortSignal", undefined);
+    try {
+      const hang = (_url: string, { signal }: RequestInit) =>
+        new Promise<Response>((_resolve, reject) => signal?.addEventListener("abort", () => reject(new Error("gone"))));
+      const lost = new Promise<string>((resolve) => {
+        const fetch = (url: string, request: RequestInit) =>
+          url === "/sessions" ? Promise.resolve(shop.guest()) : hang(url, request);
+        const { signal } = new AbortController();
+        void shop.openPage({ fetch }).waitFor(queued, { signal, onConnection: resolve });
+      });
+      await vi.advanceTimersByTimeAsync(16_000);
+      expect(await lost).toBe("lost");
+    } finally {
+      vi.unstubAllGlobals();
+      vi.useRealTimers();
+    }
+  });
+
   test("does not ask in a loop where answers are not held, as by a server that is closing", async () => {
     const [still, final] = [notModified('"1"'), shown({ status: "confirmed" }, '"2"')];
     shop.script = [shown({ status: "reserved" }, '"1"'), still, still, still, final];
@@ -130,6 +158,22 @@ describe("the client", () => {
       [null, '"a"'],
     ]);
     expect(shop.sessions).toBe(0);
+  });
+
+  test.each<[string, (page: Client) => Promise<Order>]>([
+    ["cancellation", (page) => page.cancel("order_1")],
+    ["order", (page) => page.order("order_1")],
+  ])("asks for a %s three times at most, as long as no answer comes", async (_name, work) => {
+    const page = shop.openPage();
+    shop.script = [broken, () => problem(503, "unavailable"), shown({}, '"1"')];
+    expect(await work(page)).toMatchObject({ id: "order_1" });
+    shop.script = [broken, broken, broken];
+    await expect(work(page)).rejects.toMatchObject({ definite: false });
+    shop.script = [() => problem(409, "payment_in_progress")];
+    await expect(work(page)).rejects.toMatchObject({ definite: true });
+    shop.script = [() => problem(503, "unavailable", { "retry-after": "50" })];
+    await expect(work(page)).rejects.toMatchObject({ retryAfterSeconds: 50 });
+    expect(shop.requests).toHaveLength(8);
   });
 
   test("cancels, looks at an order, and turns the pages of one's own", async () => {
