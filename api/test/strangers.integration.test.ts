@@ -169,6 +169,8 @@ describe("a stranger", () => {
       "GET /",
       "GET /*",
       "GET /client.js",
+      "GET /ask.js",
+      "GET /keep.js",
       "GET /shop.css",
       "GET /shop/:file",
       "GET /storefront.json",

@@ -12,6 +12,7 @@ import { shopStylesheet } from "./shop-stylesheet.ts";
 
 const webRoot = fileURLToPath(new URL("../../web/", import.meta.url));
 const clientRoot = dirname(fileURLToPath(import.meta.resolve("@holdfast/client")));
+const clientFiles = ["client.js", "ask.js", "keep.js"];
 /** The version that `@stripe/stripe-js` 10.2.1 loads; always Stripe's own copy. https://docs.stripe.com/js/including */
 const stripeScript = "https://js.stripe.com/endive/stripe.js";
 const hidden = { schema: { hide: true } };
@@ -37,7 +38,12 @@ export async function storefrontRoutes(app: App, config: StorefrontConfig): Prom
   app.get("/", hidden, (_request, reply) =>
     reply.type("text/html; charset=utf-8").header("cache-control", cached).send(page),
   );
-  app.get("/client.js", hidden, (_request, reply) => reply.sendFile("client.js", clientRoot));
+  for (const file of clientFiles) {
+    const script = withoutComments(await readFile(`${clientRoot}/${file}`, "utf8"));
+    app.get(`/${file}`, hidden, (_request, reply) =>
+      reply.type("text/javascript; charset=utf-8").header("cache-control", cached).send(script),
+    );
+  }
   const settings = storefrontSettings(config, look);
   app.get("/storefront.json", hidden, async () => settings);
 
@@ -66,6 +72,9 @@ function storefrontSettings(config: StorefrontConfig, { name }: ShopLook) {
     guests: config.GUEST_SESSIONS === "on",
   };
 }
+
+/** Shoppers at the end of a thin line need not load what is written for us. */
+const withoutComments = (script: string) => script.replaceAll(/^\s*(\/\/|\/?\*).*\n/gm, "");
 
 /** Checked with the rest of the configuration; whatever went wrong with it since then ends the start. */
 function requireLook(directory: string | undefined): ShopLook {
