@@ -1,13 +1,13 @@
 // Requests to the shop: one at a time, and as whom.
 
 const answerTimeoutMs = 15_000; // later ones are lost, for all we know
-const waitSeconds = 20; // of a long poll: proxies let it be
+export const waitSeconds = 20; // of a long poll: proxies let it be
 const maxSends = 3; // of one call; then the shopper decides
 const longestPauseMs = 10_000; // longer, and the buyer is told
 export const usualPauseMs = 1_000; // where the shop does not say how long
 
 export class HoldfastError extends Error {
-  constructor(status, problem, retryAfter = null) {
+  constructor(status, problem, retryAfter = "") {
     super(problem?.title ?? "The shop does not answer");
     this.status = status;
     this.code = problem?.code ?? null;
@@ -28,20 +28,19 @@ export const isPassing = ({ definite, status }) => definite === false && status 
 export function createAsk(baseUrl, fetch) {
   /**
    * @param {string} path
-   * @param {RequestInit & { isHeld?: boolean }} [request]
+   * @param {{ signal?: AbortSignal, method?: string, headers?: any }} [request]
    */
-  async function ask(path, { signal, isHeld, headers, ...request } = {}) {
+  async function ask(path, { signal, ...request } = {}) {
     // By hand: browsers of 2023 have no AbortSignal.any.
     const end = new AbortController();
     const abort = () => end.abort();
-    const timer = setTimeout(abort, answerTimeoutMs + (isHeld ? waitSeconds * 1_000 : 0));
+    const timer = setTimeout(abort, answerTimeoutMs + (request.headers?.prefer ? waitSeconds * 1_000 : 0));
     signal?.addEventListener("abort", abort);
-    if (isHeld) headers = { ...headers, prefer: `wait=${waitSeconds}` };
     let response;
     let body = null;
     try {
       signal?.throwIfAborted();
-      response = await fetch(baseUrl + path, { ...request, headers, signal: end.signal });
+      response = await fetch(baseUrl + path, { ...request, signal: end.signal });
       if (response.status !== 304) body = Object(await response.json());
     } catch {
       signal?.throwIfAborted();
@@ -81,6 +80,7 @@ export function createSessions(ask, keep, ownToken) {
     const opened = kept(); // by another tab
     if (opened) return opened;
     const { body } = await ask("/sessions", { method: "POST" });
+    if (!body.token) throw new HoldfastError(0, null); // whoever answered, it was not the shop
     keep.write("session", body);
     return body;
   }

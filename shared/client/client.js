@@ -11,6 +11,7 @@ import {
   sleep,
   spread,
   usualPauseMs,
+  waitSeconds,
 } from "./ask.js";
 import { createKeep, newKey } from "./keep.js";
 
@@ -195,9 +196,9 @@ function createOrders(keep, sessions, pause, now) {
     let lost = 0;
     while (seen === null || !until(seen)) {
       const askedAt = now();
-      const request = etag === null ? { signal } : { signal, isHeld: true, headers: { "if-none-match": etag } };
+      const headers = etag === null ? {} : { prefer: `wait=${waitSeconds}`, "if-none-match": etag };
       try {
-        const answer = await askForOrder(id, request);
+        const answer = await askForOrder(id, { headers, signal });
         if (lost) onConnection?.("back");
         failures = lost = 0;
         const changed = answer.body && answer.etag !== etag;

@@ -129,6 +129,17 @@ describe("a guest's session", () => {
     expect(shop.requests).toHaveLength(2);
   });
 
+  test("is the shop's alone: what something on the way says keeps the purchase, and is no session", async () => {
+    const hotel = () => answer(200, { welcome: "to this hotel" });
+    shop.openSession = hotel;
+    await expect(shop.openPage().buy("item_1", visa)).rejects.toMatchObject({ definite: false });
+    expect(shop.requests).toEqual([]);
+    shop.openSession = () => shop.guest();
+    shop.script = [bought];
+    await shop.openPage().buy("item_1", visa);
+    expect(shop.ordersMade()).toBe(1);
+  });
+
   test("is not asked for without end where the shop refuses every one", async () => {
     shop.script = Array.from({ length: 9 }, () => () => problem(401, "unauthenticated"));
     await expect(shop.openPage().buy("item_1", visa)).rejects.toMatchObject({ code: "unauthenticated" });

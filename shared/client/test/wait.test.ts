@@ -161,9 +161,9 @@ describe("the client", () => {
   });
 
   test.each<[string, (page: Client) => Promise<Order>]>([
-    ["cancellation", (page) => page.cancel("order_1")],
-    ["order", (page) => page.order("order_1")],
-  ])("asks for a %s three times at most, as long as no answer comes", async (_name, work) => {
+    ["a cancellation", (page) => page.cancel("order_1")],
+    ["an order", (page) => page.order("order_1")],
+  ])("asks for %s three times at most, as long as no answer comes", async (_name, work) => {
     const page = shop.openPage();
     shop.script = [broken, () => problem(503, "unavailable"), shown({}, '"1"')];
     expect(await work(page)).toMatchObject({ id: "order_1" });
