@@ -69,7 +69,7 @@ export async function persist(pause, work) {
   }
 }
 
-/** A guest's session or the shop's own token: good until the shop says 401. Devices' clocks are wrong. */
+/** A guest's session or the shop's own token, good until the shop says 401: clocks are wrong. */
 export function createSessions(ask, keep, ownToken) {
   const kept = () => {
     const session = keep.read("session");

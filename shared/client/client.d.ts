@@ -1,5 +1,5 @@
-// client.js with ask.js and keep.js: all three together stay under 5 KB (5 * 1024 bytes, gzip of one
-// concatenation without its comment lines, as the API serves it from /client.js and beside).
+// client.js with ask.js and keep.js: all three together stay under 5 KB (5 * 1024 bytes: gzip of
+// one concatenation without comment lines, as the API serves it from /client.js and beside).
 
 import type { components } from "./api.js";
 
