@@ -1,12 +1,18 @@
 // What the page says, as functions of what the shop has answered.
 
-/** @param amount in the currency's minor unit */
+// What Stripe counts amounts in: https://docs.stripe.com/currencies#minor-units. Where people write no
+// decimals, Stripe may count hundredths all the same, such as with isk, huf, twd and ugx.
+const noDecimals = /^(bif|clp|djf|gnf|jpy|kmf|krw|mga|pyg|rwf|vnd|vuv|xaf|xof|xpf)$/i;
+const threeDecimals = /^(bhd|jod|kwd|omr|tnd)$/i;
+
+/** @param amount in the currency's minor unit, as Stripe counts it */
 export function money(amount, currency) {
-  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
-  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  const digits = noDecimals.test(currency) ? 0 : threeDecimals.test(currency) ? 3 : 2;
+  const decimals = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(undefined, { style: "currency", currency, ...decimals }).format(amount / 10 ** digits);
 }
 
-/** Short enough to be read out: the last letters of the order's id, which are the random ones in every kind of id. */
+/** Short enough to be read out: the end of an order's id is random in every kind of id. */
 export function orderNumber(id) {
   const letters = id.replaceAll("-", "").slice(-8).toUpperCase();
   return `${letters.slice(0, 4)}-${letters.slice(4)}`;
@@ -22,16 +28,26 @@ export function clock(ms) {
 
 export const time = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-const samePurchase = "Press again: it is the same purchase, and paid once.";
+/** Whether an order is still to be decided or paid. */
+export const isOpen = ({ status }) => status === "queued" || status === "reserved";
+
 const reload = "The shop did not understand the page. Load it again.";
 const notHere = "This shop does not do that.";
+
+/** What is true, and what helps, where it is not known whether a request was carried out. */
+const unknownOutcomes = {
+  purchase: "Press again: it is the same purchase, and paid once.",
+  card: "Press again: the order is paid once.",
+  cancel: "The order may still stand. Press Cancel again.",
+  reading: "Your orders are safe, and go on. We keep asking for them.",
+};
 
 const refusals = {
   foreign_page: notHere,
   forbidden: notHere,
   route_not_found: notHere,
   method_not_allowed: notHere,
-  order_not_found: "We do not have this order. Nothing more happens with it.",
+  order_not_found: "The shop has no such order of yours. Ask the shop if you placed it.",
   item_not_found: "This item is not sold here any more.",
   out_of_stock: "Sold out. A unit may come back if somebody's payment fails.",
   sale_not_open: "The sale is not open yet.",
@@ -46,20 +62,30 @@ const refusals = {
   unsupported_media_type: reload,
   headers_too_large: "Your browser sent too much. Delete this site's cookies and try again.",
   idempotency_key_reused: "This purchase was made before in another way. Look at your orders.",
-  request_timeout: `That took too long. ${samePurchase}`,
-  rate_limited: `You are too fast for the shop. Wait a moment. ${samePurchase}`,
-  busy: `Too many people are in line. Wait a moment. ${samePurchase}`,
-  unavailable: `The shop cannot be reached. ${samePurchase}`,
-  internal: `Something went wrong in the shop. ${samePurchase}`,
-  session_ended: "Your session ended before the shop had answered. That purchase may have gone through.",
 };
 
-/** A refusal, or that no answer came. @param shopName whom to sign in with */
-export function refusalSentence({ code, detail, status }, shopName) {
+/** Those after which a request may have been carried out all the same. */
+const interruptions = {
+  request_timeout: "That took too long.",
+  // Counted for a whole address, which many may share.
+  rate_limited: "Too many requests come from you or your network. Wait a moment.",
+  busy: "Too many people are in line. Wait a moment.",
+  unavailable: "The shop cannot be reached.",
+  internal: "Something went wrong in the shop.",
+};
+
+/**
+ * A refusal, or that no answer came.
+ * @param shopName whom to sign in with, or to ask
+ * @param action what was asked for: `purchase`, `card`, `cancel` or `reading`
+ */
+export function refusalSentence({ code, detail, status }, shopName, action = "purchase") {
   if (code === "unauthenticated") return `Sign in again at ${shopName}.`;
+  if (code === "session_ended")
+    return `Your session has ended. What you ordered goes on; ask ${shopName} what came of it.`;
   if (refusals[code]) return refusals[code];
-  if (code && status < 500) return detail || "The shop refused that.";
-  return `The shop does not answer. ${samePurchase}`;
+  if (code && status < 500 && !interruptions[code]) return detail || "The shop refused that.";
+  return `${interruptions[code] ?? "The shop does not answer."} ${unknownOutcomes[action]}`;
 }
 
 // https://docs.stripe.com/declines/codes. That a card was reported lost or stolen is its bank's to say.
@@ -145,7 +171,10 @@ function cancelledSentence(reason, payment, reservedAt) {
   return reason === "hold_expired" ? "Not paid in time, nothing was charged" : "Cancelled, nothing was charged";
 }
 
-/** What there is to do or to wait for, which does change with the time. @param seenAtMs when the order was answered */
+/**
+ * What there is to do or to wait for, which does change with the time.
+ * @param nowMs of the shop's clock @param seenAtMs when the order was answered
+ */
 export function orderDetail(order, nowMs, seenAtMs = nowMs) {
   const { status, payment, position, estimatedSeconds, holdExpiresAt } = order;
   const left = estimatedSeconds == null ? null : Math.max(1, estimatedSeconds - Math.floor((nowMs - seenAtMs) / 1_000));
@@ -163,14 +192,22 @@ export function receiptLine({ id, quantity, amount, currency, settledAt, placedA
   return `Receipt: ${quantity} × ${name}, ${money(amount, currency)}, paid ${time(settledAt ?? placedAt)}, order ${orderNumber(id)}`;
 }
 
+const closed = { out_of_stock: "Out of stock", paused: "Paused", ended: "Sale is over" };
+
 /** What a button to buy says, and whether it can be pressed. */
 export function buyLabel({ status, opensAt }, nowMs, { buying, unanswered }) {
   if (buying) return { text: "Buying …", ready: false };
-  if (unanswered) return { text: "Ask again", ready: true };
+  if (unanswered) return { text: "Check my purchase", ready: true };
   if (status === "available") return { text: "Buy", ready: true };
   if (status === "scheduled") return { text: openingText(opensAt, nowMs), ready: false };
-  const closed = { out_of_stock: "Out of stock", paused: "Paused", ended: "Sale is over" };
   return { text: closed[status] ?? "Not on sale", ready: false };
+}
+
+/** Why an item is not bought on the terms its button had; null where it is. @param now as it is on sale */
+export function offerChange({ name, price, currency }, now) {
+  if (now?.status !== "available") return `${name}: ${closed[now?.status] ?? "Not on sale"}. Nothing was bought.`;
+  if (now.price === price && now.currency === currency) return null;
+  return `${name} costs ${money(now.price, now.currency)} now. Nothing was bought. Press Buy to pay that.`;
 }
 
 function openingText(opensAt, nowMs) {
@@ -181,3 +218,5 @@ function openingText(opensAt, nowMs) {
 
 export const unreachable = "The shop does not answer. Trying again …";
 export const outage = "We lost the connection; your order is safe, we keep asking.";
+export const forgetful =
+  "This browser keeps nothing for this page. Note the number of what you order, and do not load the page again: it could not show your order.";

@@ -48,7 +48,7 @@ describe("one order comes of it", () => {
     await shopper.buy("Print");
     await becomes(() => shopper.notices(), "Press again: it is the same purchase, and paid once.");
     await shopper.page.unroute("**/purchase/*");
-    await shopper.page.getByRole("button", { name: "Ask again Print" }).click();
+    await shopper.page.getByRole("button", { name: "Check my purchase Print" }).click();
     await becomes(() => shopper.order("Print"), "It is yours.");
     expect(await shopper.notices()).toBe("");
     await expectOneOrder(itemId);
@@ -203,7 +203,7 @@ describe("one order comes of it", () => {
     await first.buy("Fan");
     await taken;
     await first.page.close();
-    await second.page.getByRole("button", { name: "Ask again Fan" }).click();
+    await second.page.getByRole("button", { name: "Check my purchase Fan" }).click();
     await becomes(() => second.order("Fan"), "It is yours.");
     await expectOneOrder(itemId);
     await second.leave();

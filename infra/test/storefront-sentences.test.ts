@@ -6,11 +6,14 @@ import { untriedCode } from "@holdfast/shared/show-order.ts";
 import { describe, expect, test } from "vitest";
 import { cardOf } from "../stripe-simulator/test-cards.ts";
 
+type Offer = Pick<Item, "name" | "price" | "currency" | "status">;
 interface Sentences {
   readonly refusalSentence: (
     error: { code: string | null; status: number; detail?: string | null },
     shopName: string,
+    action?: "purchase" | "card" | "cancel" | "reading",
   ) => string;
+  readonly offerChange: (before: Offer, now: Offer | undefined) => string | null;
   readonly declineSentence: (code: string | null) => string;
   readonly orderSentence: (order: Order) => string;
   readonly orderDetail: (order: Order, nowMs: number, seenAtMs?: number) => string;
@@ -37,7 +40,10 @@ const {
   orderNumber,
   clock,
   money,
+  offerChange,
 } = (await import(new URL("sentences.js", web).href)) as Sentences;
+const standIn = new URL("../stripe-simulator/stand-in/bank-dialog.js", import.meta.url);
+const bankDialog = (await import(standIn.href)) as Pick<Sentences, "money">;
 
 const nowMs = Date.parse("2026-11-27T10:00:00Z");
 const order = (change: Omit<Partial<Order>, "payment"> & { payment?: Partial<Order["payment"]> } = {}): Order => ({
@@ -72,6 +78,65 @@ describe("the storefront", () => {
   test("says for an answer that never came that it may be asked for again, and is paid once", () => {
     for (const status of [0, 202, 502]) {
       expect(refusalSentence({ code: null, status }, "Records")).toMatch(/does not answer.*paid once/);
+    }
+  });
+
+  test.each([
+    [null, 0],
+    ["unavailable", 503],
+    ["rate_limited", 429],
+    ["internal", 500],
+    ["request_timeout", 408],
+  ])(
+    "says of an interruption (%s) what is true of what was asked for, and speaks of a purchase after a purchase alone",
+    (code, status) => {
+      const sentence = (action: "purchase" | "card" | "cancel" | "reading") =>
+        refusalSentence({ code, status }, "Records", action);
+      expect(sentence("purchase")).toMatch(/the same purchase, and paid once\.$/);
+      expect(sentence("card")).toMatch(/the order is paid once\.$/);
+      expect(sentence("cancel")).toMatch(/may still stand\. Press Cancel again\.$/);
+      expect(sentence("reading")).toMatch(/Your orders are safe/);
+      for (const action of ["card", "cancel", "reading"] as const) expect(sentence(action)).not.toMatch(/purchase/);
+    },
+  );
+
+  test("does not blame one for the requests of everybody at their address", () => {
+    expect(refusalSentence({ code: "rate_limited", status: 429 }, "Records")).toMatch(/your network/);
+  });
+
+  test("says of a session that ended that the order goes on, and whom to ask", () => {
+    const sentence = refusalSentence({ code: "session_ended", status: 410 }, "Records", "reading");
+    expect(sentence).toMatch(/goes on; ask Records/);
+  });
+
+  test("never says of an order that it does not find that nothing more happens with it", () => {
+    expect(refusalSentence({ code: "order_not_found", status: 404 }, "Records", "reading")).not.toMatch(/nothing/i);
+  });
+
+  test("says why nothing is bought where an item is not any more what its button said", () => {
+    const poster: Offer = { name: "Poster", price: 1_900, currency: "eur", status: "available" };
+    expect(offerChange(poster, { ...poster })).toBeNull();
+    expect(offerChange(poster, { ...poster, price: 9_900 })).toMatch(/^Poster costs .*99\.00 now\. Nothing was bought/);
+    expect(offerChange(poster, { ...poster, currency: "usd" })).toMatch(/Nothing was bought/);
+    expect(offerChange(poster, { ...poster, status: "out_of_stock" })).toBe(
+      "Poster: Out of stock. Nothing was bought.",
+    );
+    expect(offerChange(poster, undefined)).toBe("Poster: Not on sale. Nothing was bought.");
+  });
+
+  test.each([
+    ["storefront", money],
+    ["simulated bank", bankDialog.money],
+  ])("the %s writes an amount as Stripe counts it, whatever decimals people use", (_name, write) => {
+    // https://docs.stripe.com/currencies#minor-units
+    const none = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" ");
+    const three = "bhd jod kwd omr tnd".split(" ");
+    const hundredths = "huf idr cop isk pkr ugx twd eur usd crc".split(" ");
+    const number = (currency: string) => /\d[\d,.]*/.exec(write(190_000, currency))?.[0];
+    for (const currency of none) expect({ currency, shown: number(currency) }).toEqual({ currency, shown: "190,000" });
+    for (const currency of three) expect({ currency, shown: number(currency) }).toEqual({ currency, shown: "190.000" });
+    for (const currency of hundredths) {
+      expect({ currency, shown: number(currency) }).toEqual({ currency, shown: "1,900.00" });
     }
   });
 
@@ -152,7 +217,10 @@ describe("the storefront", () => {
 
   test("lets a purchase that was never answered be asked for again, whatever became of the item", () => {
     const gone = { status: "ended", opensAt: null } as const;
-    expect(buyLabel(gone, nowMs, { buying: false, unanswered: true })).toEqual({ text: "Ask again", ready: true });
+    expect(buyLabel(gone, nowMs, { buying: false, unanswered: true })).toEqual({
+      text: "Check my purchase",
+      ready: true,
+    });
     expect(buyLabel(gone, nowMs, { buying: true, unanswered: true }).ready).toBe(false);
   });
 

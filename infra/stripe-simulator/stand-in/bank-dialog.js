@@ -57,7 +57,15 @@ function make(tag, properties, style = {}) {
   return element;
 }
 
-function money(amountMinor, currency) {
-  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
-  return format.format(amountMinor / 10 ** format.resolvedOptions().maximumFractionDigits);
+// https://docs.stripe.com/currencies#minor-units; all others are counted in hundredths.
+const noDecimals = /^(bif|clp|djf|gnf|jpy|kmf|krw|mga|pyg|rwf|vnd|vuv|xaf|xof|xpf)$/;
+const threeDecimals = /^(bhd|jod|kwd|omr|tnd)$/;
+
+/** An amount in the currency's minor unit, as a shopper reads it. */
+export function money(amountMinor, currency) {
+  const digits = noDecimals.test(currency) ? 0 : threeDecimals.test(currency) ? 3 : 2;
+  const decimals = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(undefined, { style: "currency", currency, ...decimals }).format(
+    amountMinor / 10 ** digits,
+  );
 }
