@@ -8,7 +8,7 @@ interface Follower {
   hurry(): void;
 }
 interface Parts {
-  client: { waitFor(order: Order, options: WaitOptions): Promise<Order> };
+  client: { waitFor(known: string | Order, options: WaitOptions): Promise<Order> };
   onOrder(order: Order): void;
   onLost(id: string, error: unknown): void;
   onConnection(reached: boolean): void;
@@ -19,7 +19,7 @@ const { createFollower } = (await import(new URL("../web/follow-orders.js", impo
 };
 
 interface Wait {
-  readonly order: Order;
+  readonly known: string | Order;
   readonly options: WaitOptions;
   readonly resolve: (order: Order) => void;
   readonly reject: (reason: unknown) => void;
@@ -35,9 +35,9 @@ describe("the storefront's long polls", () => {
     [open, lost, connection] = [[], [], []];
     follower = createFollower({
       client: {
-        waitFor: (order, options) =>
+        waitFor: (known, options) =>
           new Promise<Order>((resolve, reject) => {
-            const wait = { order, options, resolve, reject };
+            const wait = { known, options, resolve, reject };
             open.push(wait);
             options.signal?.addEventListener("abort", () => {
               open = open.filter((other) => other !== wait);
@@ -54,7 +54,8 @@ describe("the storefront's long polls", () => {
     vi.useRealTimers();
   });
   const order = (id: number, status: Order["status"] = "queued") => ({ id: String(id), status }) as Order;
-  const ids = () => open.map((wait) => wait.order.id);
+  const idOf = ({ known }: Wait) => (typeof known === "string" ? known : known.id);
+  const ids = () => open.map(idOf);
   const settle = () => vi.advanceTimersByTimeAsync(0);
 
   test("are one for each order, three at most, and none for a final one", () => {
@@ -87,10 +88,7 @@ describe("the storefront's long polls", () => {
     follower.follow(order(2));
     expect(open).toEqual([]);
     follower.watch(true);
-    expect(open.map((wait) => [wait.order.id, wait.order.status])).toEqual([
-      ["1", "reserved"],
-      ["2", "queued"],
-    ]);
+    expect(open.map(({ known }) => known)).toEqual([order(1, "reserved"), order(2)]);
   });
 
   test("make room for the next one when an order is settled or lost", async () => {
@@ -117,5 +115,38 @@ describe("the storefront's long polls", () => {
     await settle();
     expect(ids()).toEqual(["1"]);
     expect(open).not.toEqual([first]);
+  });
+
+  test("give the oldest turn to an order that is placed after all of them have lasted long enough", async () => {
+    for (const id of [1, 2, 3]) follower.follow(order(id));
+    await vi.advanceTimersByTimeAsync(60_000);
+    follower.follow(order(4));
+    await settle();
+    expect(ids()).toEqual(["2", "3", "4"]);
+  });
+
+  test("leave nobody out, whenever an order joins the line", async () => {
+    for (const id of [1, 2, 3]) follower.follow(order(id));
+    await vi.advanceTimersByTimeAsync(4_000);
+    follower.follow(order(4));
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(ids()).toContain("4");
+  });
+
+  test.each([
+    ["begins anew because the network is back", () => follower.hurry()],
+    ["makes room for another order", () => vi.advanceTimersByTimeAsync(8_000)],
+    ["ends while nobody looks", () => [follower.watch(false), follower.watch(true)]],
+  ])("say that the shop can be reached with the first answer after a turn that %s in an outage", async (_name, end) => {
+    for (const id of [1, 2, 3, 4]) follower.follow(order(id));
+    open[0]?.options.onConnection?.("lost");
+    await end();
+    await settle();
+    await vi.advanceTimersByTimeAsync(8_000);
+    const again = open.find((wait) => idOf(wait) === "1");
+    expect(again?.known).toBe("1"); // the whole order: a long poll would say nothing for a while
+    expect(connection).toEqual([false]);
+    again?.options.onChange?.(order(1));
+    expect(connection).toEqual([false, true]);
   });
 });

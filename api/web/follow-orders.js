@@ -1,5 +1,7 @@
 // Follows the shopper's orders: a long poll for each, a few at a time, and none while nobody looks.
 
+import { isOpen } from "./sentences.js";
+
 const mostAtOnce = 3; // a browser has six connections to us without HTTP/2, and buying needs some
 const turnMs = 8_000; // where more orders wait than that
 
@@ -13,16 +15,19 @@ export function createFollower({ client, onOrder, onLost, onConnection }) {
   const waiting = new Map();
   /** Ids in the order of their turns. */
   let line = [];
+  /** By id, oldest first: the long poll's signal, and whether its turn has lasted long enough. */
   const open = new Map();
   const unreached = new Set();
   let watched = true;
 
-  const wantsMore = (order) => order.status === "queued" || order.status === "reserved";
-
   function follow(order) {
-    if (!wantsMore(order)) return forget(order.id);
-    if (!waiting.has(order.id)) line.push(order.id);
+    if (!isOpen(order)) return forget(order.id);
+    const isNew = !waiting.has(order.id);
     waiting.set(order.id, order);
+    if (isNew) {
+      line.push(order.id);
+      if (open.size >= mostAtOnce) endOverdue(1);
+    }
     fill();
   }
 
@@ -42,34 +47,50 @@ export function createFollower({ client, onOrder, onLost, onConnection }) {
     }
   }
 
+  /** Makes room for those in line, by the turns that have lasted longest. */
+  function endOverdue(count) {
+    const overdue = [...open.values()].filter((turn) => turn.isOverdue && !turn.signal.aborted);
+    for (const turn of overdue.slice(0, count)) turn.abort();
+  }
+
   async function wait(id) {
-    const turn = new AbortController();
+    const turn = Object.assign(new AbortController(), { isOverdue: false });
     open.set(id, turn);
-    const timer = setTimeout(() => line.length > 0 && turn.abort(), turnMs);
+    const timer = setTimeout(() => {
+      turn.isOverdue = true;
+      endOverdue(line.length);
+    }, turnMs);
     try {
-      await client.waitFor(waiting.get(id), {
+      await client.waitFor(whatIsKnown(id), {
         signal: turn.signal,
-        until: (order) => !wantsMore(order),
-        onChange(order) {
-          if (waiting.has(id)) waiting.set(id, order);
-          onOrder(order);
-        },
+        until: (order) => !isOpen(order),
+        onChange: (order) => seen(id, order),
         onConnection: (state) => (state === "lost" ? missed(id) : reached(id)),
       });
       waiting.delete(id);
     } catch (error) {
-      if (turn.signal.aborted) {
-        if (waiting.has(id) && !line.includes(id)) line.push(id); // the next turn begins with what is known by now
-      } else {
+      if (!turn.signal.aborted) {
         waiting.delete(id);
         onLost(id, error);
-      }
+      } else if (waiting.has(id) && !line.includes(id)) line.push(id);
     } finally {
       clearTimeout(timer);
       open.delete(id);
-      if (!watched || !waiting.has(id)) reached(id);
+      if (!waiting.has(id)) reached(id);
       fill();
     }
+  }
+
+  /**
+   * A turn begins with what is known by now. Where the last one ended in an outage, the whole order is
+   * asked for: that is answered at once, and shows whether the outage is over.
+   */
+  const whatIsKnown = (id) => (unreached.has(id) ? id : waiting.get(id));
+
+  function seen(id, order) {
+    if (waiting.has(id)) waiting.set(id, order);
+    reached(id);
+    onOrder(order);
   }
 
   function missed(id) {
