@@ -139,18 +139,49 @@ describe("the pages", () => {
     await rm(directory, { recursive: true });
   });
 
-  test("everything that the storefront loads from us is there, and under 60 KB in all", async () => {
-    const asked = new Set(["/", "/favicon.svg"]);
-    let bytes = 0;
-    for (const url of asked) {
-      const { statusCode, rawPayload, body } = await api.app.inject(url);
-      expect({ url, statusCode }).toEqual({ url, statusCode: 200 });
-      bytes += rawPayload.length;
-      const named = /(?:from|import) "(\.\/[\w-]+\.js)"|(?:src|href)="(\/[\w.-]+\.(?:js|css|svg))"/g;
-      for (const [, module, file] of body.matchAll(named)) asked.add(file ?? `/${module?.slice(2)}`);
-    }
-    expect([...asked]).toEqual(expect.arrayContaining(["/client.js", "/sentences.js", "/shop.css", "/sign-in.js"]));
-    expect(bytes).toBeLessThan(60_000);
+  test.each([
+    ["test cards", {}, ["/test-cards.js"]],
+    ["real cards", { STRIPE_PUBLISHABLE_KEY: publishableKey }, ["/cards.js"]],
+  ])(
+    "everything that the storefront loads from us with %s is there, and under 60 KB in all",
+    async (_name, env, more) => {
+      const shop = await createTestApi(world, { STRIPE_SIMULATOR_URL: simulatorUrl, ...env });
+      const asked = new Set(["/", "/favicon.svg", "/storefront.json", ...more]);
+      let bytes = 0;
+      for (const url of asked) {
+        const { statusCode, rawPayload, body } = await shop.app.inject(url);
+        expect({ url, statusCode }).toEqual({ url, statusCode: 200 });
+        bytes += rawPayload.length;
+        const named = /(?:from|import) "(\.\/[\w-]+\.js)"|(?:src|href)="(\/[\w.-]+\.(?:js|css|svg))"/g;
+        for (const [, module, file] of body.matchAll(named)) asked.add(file ?? `/${module?.slice(2)}`);
+      }
+      await shop.close();
+      expect([...asked]).toEqual(expect.arrayContaining(["/client.js", "/sentences.js", "/shop.css", "/sign-in.js"]));
+      expect(bytes).toBeLessThan(60_000);
+    },
+  );
+
+  test("a script that a browser has is not sent again", async () => {
+    const first = await api.app.inject("/storefront.js");
+    expect(first.headers["cache-control"]).toBe("public, max-age=60");
+    const again = await api.app.inject({
+      url: "/storefront.js",
+      headers: { "if-none-match": `W/"x", ${first.headers.etag}` },
+    });
+    expect([again.statusCode, again.body]).toEqual([304, ""]);
+  });
+
+  test("a shop's links are in its page, as text, and there are none where it names none", async () => {
+    expect((await page("/")).body).not.toMatch(/href="\/(docs|ops)/);
+    const directory = await mkdtemp(join(tmpdir(), "holdfast-shop-"));
+    const links = [{ text: "Terms & <more>", address: "https://records.example/terms?a=1&b=2" }];
+    await writeFile(join(directory, "shop.json"), JSON.stringify({ name: "Records", links }));
+    const own = await createTestApi(world, { STOREFRONT_DIRECTORY: directory });
+    expect((await own.app.inject("/")).body).toContain(
+      '<a href="https://records.example/terms?a=1&#38;b=2">Terms &#38; &#60;more&#62;</a>',
+    );
+    await own.close();
+    await rm(directory, { recursive: true });
   });
 
   test.each(pages)("%s has no script inline that its own policy would stop", async (url) => {

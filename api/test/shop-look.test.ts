@@ -43,6 +43,17 @@ describe("a shop's own look", () => {
     ["with a picture that is not there", { name: "a", picture: "gone.png" }, /^gone\.png, which .* is not there$/],
     ["with a picture elsewhere", { name: "a", picture: "../secret.png" }, /^shop\.json: \/picture does not fit/],
     ["with a file that is no picture", { name: "a", itemPictures: { p: "x.html" } }, /\/itemPictures\/p does not fit/],
+    [
+      "with a link that would run",
+      { name: "a", links: [{ text: "b", address: "javascript:c()" }] },
+      /^shop\.json: \/links.*https:\/\/…/,
+    ],
+    ["with a link to another host in disguise", { name: "a", links: [{ text: "b", address: "//c" }] }, /\/links/],
+    [
+      "with nine links",
+      { name: "a", links: Array.from({ length: 9 }, () => ({ text: "b", address: "/c" })) },
+      /8 links/,
+    ],
     ["that is no object", 1, /^shop\.json: \/ does not fit/],
   ])("%s is refused in one line", async (_name, shop, problem) => {
     const { problems } = (await look(shop)) as { problems: string[] };

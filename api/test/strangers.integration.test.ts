@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
@@ -165,16 +166,9 @@ describe("a stranger", () => {
       .filter(({ method }) => method !== "HEAD" && method !== "OPTIONS")
       .filter(({ url }) => !/^\/ops(\/?\*?$|\/queues)/.test(url))
       .map(({ method, url }) => `${String(method)} ${url}`);
-    const storefront = [
-      "GET /",
-      "GET /*",
-      "GET /client.js",
-      "GET /ask.js",
-      "GET /keep.js",
-      "GET /shop.css",
-      "GET /shop/:file",
-      "GET /storefront.json",
-    ];
+    const files = ["../web", "../../shared/client"].flatMap((folder) => readdirSync(new URL(folder, import.meta.url)));
+    const scripts = files.filter((file) => /\.(js|css|svg)$/.test(file)).map((file) => `GET /${file}`);
+    const storefront = ["GET /", ...scripts, "GET /shop.css", "GET /shop/:file", "GET /storefront.json"];
     const pages = [...storefront, "GET /problems", "GET /problems/:code"];
     const undescribed = known.filter((route) => !described.includes(route) && !route.startsWith("GET /docs"));
     expect(undescribed.sort()).toEqual(pages.sort());

@@ -6,8 +6,7 @@ export const contentSecurityPolicy = {
   "default-src": ["'self'"],
   "script-src": ["'self'"],
   "style-src": ["'self'"],
-  "font-src": ["'self'"],
-  "img-src": ["'self'", "data:"],
+  "img-src": ["'self'"],
   "connect-src": ["'self'"],
   "frame-ancestors": ["'none'"],
   "upgrade-insecure-requests": null, // a trial runs without TLS

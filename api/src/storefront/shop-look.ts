@@ -8,6 +8,10 @@ const text = (maxLength: number) => Type.String({ minLength: 1, maxLength, patte
 const colour = Type.String({ pattern: "^#[0-9A-Fa-f]{6}$" });
 const picture = Type.String({ pattern: "^[A-Za-z0-9_-][A-Za-z0-9._-]*\\.(svg|png|jpg|jpeg|webp|avif)$" });
 
+/** A page of the shop's, or one elsewhere: nothing that runs as a script. */
+const address = Type.String({ maxLength: 300, pattern: "^(/(?!/)|https://)[^\\s\"'<>\\\\]*$" });
+const maxLinks = 8; // a line on a phone
+
 /** What `shop.json` says in the folder that `STOREFRONT_DIRECTORY` names. */
 const shopFile = Type.Object(
   {
@@ -18,6 +22,9 @@ const shopFile = Type.Object(
       Type.Object({ accent: colour, accentDark: Type.Optional(colour) }, { additionalProperties: false }),
     ),
     itemPictures: Type.Optional(Type.Record(Type.String(), picture)),
+    links: Type.Optional(
+      Type.Array(Type.Object({ text: text(40), address }, { additionalProperties: false }), { maxItems: maxLinks }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -66,6 +73,8 @@ function meaning(path: string): string {
     return "the name of an .svg, .png, .jpg, .webp or .avif file beside it";
   if (/^\/(name|tagline)$/.test(path))
     return "a line of text, 60 characters at most for the name and 160 for the tagline";
+  if (path.startsWith("/links"))
+    return `${maxLinks} links at most, each a text of 40 characters at most and an address, /… or https://…`;
   return "see docs/storefront.md";
 }
 

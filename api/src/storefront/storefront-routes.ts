@@ -1,5 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import { EnvironmentError } from "@holdfast/shared/environment.ts";
@@ -9,11 +10,14 @@ import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
 import { ownLook, picturesOf, readShopLook, type ShopLook } from "./shop-look.ts";
 import { shopStylesheet } from "./shop-stylesheet.ts";
+import { slim } from "./slim.ts";
 
 const webRoot = fileURLToPath(new URL("../../web/", import.meta.url));
 const clientRoot = dirname(fileURLToPath(import.meta.resolve("@holdfast/client")));
-const clientFiles = ["client.js", "ask.js", "keep.js"];
-/** The version that `@stripe/stripe-js` 10.2.1 loads; always Stripe's own copy. https://docs.stripe.com/js/including */
+/**
+ * The version that `@stripe/stripe-js` 10.2.1 loads; always Stripe's own copy.
+ * https://docs.stripe.com/js/including
+ */
 const stripeScript = "https://js.stripe.com/endive/stripe.js";
 const hidden = { schema: { hide: true } };
 
@@ -22,35 +26,18 @@ type StorefrontConfig = Pick<
   "STRIPE_PUBLISHABLE_KEY" | "STRIPE_SIMULATOR_URL" | "STOREFRONT_DIRECTORY" | "GUEST_SESSIONS"
 >;
 
-/** The storefront: its page in the shop's own name, its scripts, and what they need to know of this shop. */
+/** The storefront: its page in the shop's name, its scripts, and what they need to know of the shop. */
 export async function storefrontRoutes(app: App, config: StorefrontConfig): Promise<void> {
   const directory = config.STOREFRONT_DIRECTORY;
   const look = requireLook(directory);
-  await app.register(fastifyStatic, {
-    root: webRoot,
-    cacheControl: true,
-    maxAge: 60_000,
-    index: false,
-    allowedPath: (path) => path !== "/index.html", // a template: it is served as /
-  });
-  const page = fillIn(await readFile(`${webRoot}index.html`, "utf8"), look);
-  const cached = "public, max-age=60";
-  app.get("/", hidden, (_request, reply) =>
-    reply.type("text/html; charset=utf-8").header("cache-control", cached).send(page),
-  );
-  for (const file of clientFiles) {
-    const script = withoutComments(await readFile(`${clientRoot}/${file}`, "utf8"));
-    app.get(`/${file}`, hidden, (_request, reply) =>
-      reply.type("text/javascript; charset=utf-8").header("cache-control", cached).send(script),
-    );
-  }
+  await app.register(fastifyStatic, { root: webRoot, cacheControl: true, maxAge: 60_000, serve: false });
+  const html = fillIn(await readFile(`${webRoot}index.html`, "utf8"), look);
+  serveText(app, "/", "text/html", slim(html));
+  for (const root of [webRoot, clientRoot]) await serveFiles(app, root);
   const settings = storefrontSettings(config, look);
   app.get("/storefront.json", hidden, async () => settings);
 
-  const stylesheet = shopStylesheet(look);
-  app.get("/shop.css", hidden, (_request, reply) =>
-    reply.type("text/css; charset=utf-8").header("cache-control", cached).send(stylesheet),
-  );
+  serveText(app, "/shop.css", "text/css", shopStylesheet(look));
   const pictures = picturesOf(look);
   const params = Type.Object({ file: Type.String() });
   app.get("/shop/:file", { schema: { hide: true, params } }, (request, reply) => {
@@ -58,6 +45,36 @@ export async function storefrontRoutes(app: App, config: StorefrontConfig): Prom
     if (!directory || !pictures.includes(file))
       throw new Problem("route_not_found", "There is no picture of this name.");
     return reply.sendFile(file, directory);
+  });
+}
+
+/**
+ * The scripts, stylesheets and drawings of a folder. A name that another folder has, too, ends the
+ * start.
+ */
+async function serveFiles(app: App, root: string): Promise<void> {
+  for (const file of await readdir(root)) {
+    const type = textTypes[extname(file)];
+    if (type) serveText(app, `/${file}`, type, slim(await readFile(join(root, file), "utf8")));
+  }
+}
+
+const textTypes: Readonly<Record<string, string>> = {
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
+
+/**
+ * Kept in memory, and not sent again to a browser that has it.
+ * https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+ */
+function serveText(app: App, url: string, type: string, text: string): void {
+  const etag = `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
+  app.get(url, hidden, (request, reply) => {
+    reply.type(`${type}; charset=utf-8`).headers({ "cache-control": "public, max-age=60", etag });
+    const known = request.headers["if-none-match"]?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+    return known?.includes(etag) ? reply.code(304).send() : reply.send(text);
   });
 }
 
@@ -73,10 +90,7 @@ function storefrontSettings(config: StorefrontConfig, { name }: ShopLook) {
   };
 }
 
-/** Shoppers at the end of a thin line need not load what is written for us. */
-const withoutComments = (script: string) => script.replaceAll(/^\s*(\/\/|\/?\*).*\n/gm, "");
-
-/** Checked with the rest of the configuration; whatever went wrong with it since then ends the start. */
+/** Checked with the configuration; whatever went wrong with it since then ends the start. */
 function requireLook(directory: string | undefined): ShopLook {
   if (directory === undefined) return ownLook;
   const look = readShopLook(directory);
@@ -84,9 +98,13 @@ function requireLook(directory: string | undefined): ShopLook {
   return look;
 }
 
-/** The shop's name and its tagline are there before any script runs, and without one. */
-function fillIn(template: string, { name, tagline = "" }: ShopLook): string {
-  return template.replaceAll("{{name}}", () => escapeHtml(name)).replaceAll("{{tagline}}", () => escapeHtml(tagline));
+/** The shop's name, tagline and links are there before any script runs, and without one. */
+function fillIn(template: string, { name, tagline = "", links = [] }: ShopLook): string {
+  const anchors = links.map(({ text, address }) => `<a href="${escapeHtml(address)}">${escapeHtml(text)}</a>`);
+  return template
+    .replaceAll("{{name}}", () => escapeHtml(name))
+    .replaceAll("{{tagline}}", () => escapeHtml(tagline))
+    .replaceAll("{{links}}", () => anchors.join(" "));
 }
 
 const escapeHtml = (text: string) => text.replaceAll(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
