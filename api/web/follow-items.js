@@ -1,12 +1,15 @@
-// Looks what is on sale: one cheap request a second while things change, fewer while they don't, and
-// none while nobody looks at the page.
+// Looks what is on sale: one cheap request a second while things change, fewer while they don't,
+// and none while nobody looks at the page.
 
 const busyMs = 1_000; // what the shop's answers are good for (max-age=1)
 const calmMs = 5_000; // nothing has changed for a while
 const calmAfter = 15; // looks without a change
 const longestOutageMs = 15_000;
 
-/** @param client of @holdfast/client @param show called with the items when they changed @param onFailure when they could not be had */
+/**
+ * @param client of @holdfast/client
+ * @param show called with the items after every look @param onFailure when they could not be had
+ */
 export function createItemFollower({ client, show, onFailure }) {
   let timer = null;
   let watched = true;

@@ -15,9 +15,8 @@ export function createFollower({ client, onOrder, onLost, onConnection }) {
   const waiting = new Map();
   /** Ids in the order of their turns. */
   let line = [];
-  /** By id, oldest first: the long poll's signal, and whether its turn has lasted long enough. */
-  const open = new Map();
-  const unreached = new Set();
+  const turns = createTurns();
+  const reach = createReach(onConnection);
   let watched = true;
 
   function follow(order) {
@@ -26,7 +25,7 @@ export function createFollower({ client, onOrder, onLost, onConnection }) {
     waiting.set(order.id, order);
     if (isNew) {
       line.push(order.id);
-      if (open.size >= mostAtOnce) endOverdue(1);
+      if (turns.count() >= mostAtOnce) turns.endOverdue(1);
     }
     fill();
   }
@@ -34,72 +33,51 @@ export function createFollower({ client, onOrder, onLost, onConnection }) {
   function forget(id) {
     waiting.delete(id);
     line = line.filter((other) => other !== id);
-    open.get(id)?.abort();
-    reached(id);
+    turns.end(id);
+    reach.found(id);
   }
 
   function fill() {
-    while (watched && open.size < mostAtOnce) {
-      const next = line.find((id) => !open.has(id));
+    while (watched && turns.count() < mostAtOnce) {
+      const next = line.find((id) => !turns.has(id));
       if (next === undefined) return;
       line = line.filter((id) => id !== next);
       wait(next);
     }
   }
 
-  /** Makes room for those in line, by the turns that have lasted longest. */
-  function endOverdue(count) {
-    const overdue = [...open.values()].filter((turn) => turn.isOverdue && !turn.signal.aborted);
-    for (const turn of overdue.slice(0, count)) turn.abort();
-  }
-
   async function wait(id) {
-    const turn = Object.assign(new AbortController(), { isOverdue: false });
-    open.set(id, turn);
-    const timer = setTimeout(() => {
-      turn.isOverdue = true;
-      endOverdue(line.length);
-    }, turnMs);
+    const { signal, close } = turns.begin(id, () => turns.endOverdue(line.length));
     try {
       await client.waitFor(whatIsKnown(id), {
-        signal: turn.signal,
+        signal,
         until: (order) => !isOpen(order),
         onChange: (order) => seen(id, order),
-        onConnection: (state) => (state === "lost" ? missed(id) : reached(id)),
+        onConnection: (state) => (state === "lost" ? reach.missed(id) : reach.found(id)),
       });
       waiting.delete(id);
     } catch (error) {
-      if (!turn.signal.aborted) {
+      if (!signal.aborted) {
         waiting.delete(id);
         onLost(id, error);
       } else if (waiting.has(id) && !line.includes(id)) line.push(id);
     } finally {
-      clearTimeout(timer);
-      open.delete(id);
-      if (!waiting.has(id)) reached(id);
+      close();
+      if (!waiting.has(id)) reach.found(id);
       fill();
     }
   }
 
   /**
-   * A turn begins with what is known by now. Where the last one ended in an outage, the whole order is
-   * asked for: that is answered at once, and shows whether the outage is over.
+   * A turn begins with what is known by now. Where the last one ended in an outage, the whole order
+   * is asked for: that is answered at once, and shows whether the outage is over.
    */
-  const whatIsKnown = (id) => (unreached.has(id) ? id : waiting.get(id));
+  const whatIsKnown = (id) => (reach.isMissed(id) ? id : waiting.get(id));
 
   function seen(id, order) {
     if (waiting.has(id)) waiting.set(id, order);
-    reached(id);
+    reach.found(id);
     onOrder(order);
-  }
-
-  function missed(id) {
-    unreached.add(id);
-    if (unreached.size === 1) onConnection(false);
-  }
-
-  function reached(id) {
-    if (unreached.delete(id) && unreached.size === 0) onConnection(true);
   }
 
   return {
@@ -108,12 +86,58 @@ export function createFollower({ client, onOrder, onLost, onConnection }) {
     /** Whether somebody looks at the page; what was missed meanwhile is asked for at once. */
     watch(visible) {
       watched = visible;
-      if (!visible) for (const turn of open.values()) turn.abort();
+      if (!visible) turns.endAll();
       fill();
     },
     /** Asks again at once: the network is back, for all the browser knows. */
-    hurry() {
+    hurry: turns.endAll,
+  };
+}
+
+/** The long polls that are open. */
+function createTurns() {
+  /** By an order's id, oldest first. */
+  const open = new Map();
+  return {
+    count: () => open.size,
+    has: (id) => open.has(id),
+    /** @param onOverdue called when the turn has lasted long enough, should others wait */
+    begin(id, onOverdue) {
+      const turn = Object.assign(new AbortController(), { isOverdue: false });
+      open.set(id, turn);
+      const timer = setTimeout(() => {
+        turn.isOverdue = true;
+        onOverdue();
+      }, turnMs);
+      const close = () => {
+        clearTimeout(timer);
+        open.delete(id);
+      };
+      return { signal: turn.signal, close };
+    },
+    end: (id) => open.get(id)?.abort(),
+    endAll() {
       for (const turn of open.values()) turn.abort();
+    },
+    /** Makes room for so many others, by the turns that have lasted longest. */
+    endOverdue(count) {
+      const overdue = [...open.values()].filter((turn) => turn.isOverdue && !turn.signal.aborted);
+      for (const turn of overdue.slice(0, count)) turn.abort();
+    },
+  };
+}
+
+/** Whether the shop can be reached, by the orders whose requests found it or not. */
+function createReach(onConnection) {
+  const missing = new Set();
+  return {
+    isMissed: (id) => missing.has(id),
+    missed(id) {
+      missing.add(id);
+      if (missing.size === 1) onConnection(false);
+    },
+    found(id) {
+      if (missing.delete(id) && missing.size === 0) onConnection(true);
     },
   };
 }

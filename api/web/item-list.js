@@ -2,13 +2,16 @@
 
 import { buyLabel, money } from "./sentences.js";
 import { setText } from "./set-text.js";
+import { shopNow } from "./shop-clock.js";
 
 /**
  * @param list the `<ul>` @param template of one item
  * @param isBuying @param unansweredSince what is under way, by an item's id
  * @param onBuy called with an item and the test card chosen, if there is a choice
+ * @param onDrop called with an item whose unanswered purchase is not to be asked for any more
+ * @param testCards makes what a test card is chosen by; null where cards are real
  */
-export function createItemList({ list, template, isBuying, unansweredSince, onBuy, testCards }) {
+export function createItemList({ list, template, isBuying, unansweredSince, onBuy, onDrop, testCards }) {
   const rows = new Map();
   let items = [];
 
@@ -17,12 +20,14 @@ export function createItemList({ list, template, isBuying, unansweredSince, onBu
     if (known) return known;
     const row = template.content.firstElementChild.cloneNode(true);
     row.dataset.item = item.id;
-    if (!testCards) row.querySelector(".test-card").remove();
+    if (testCards) row.querySelector("select").replaceWith(testCards());
+    else row.querySelector(".test-card").remove();
     row.querySelector("form").addEventListener("submit", (event) => {
       event.preventDefault();
       const current = items.find(({ id }) => id === item.id) ?? item;
       onBuy(current, new FormData(event.target).get("paymentMethod"));
     });
+    row.querySelector(".drop").addEventListener("click", () => onDrop(item));
     rows.set(item.id, row);
     list.append(row);
     return row;
@@ -38,7 +43,11 @@ export function createItemList({ list, template, isBuying, unansweredSince, onBu
     row.querySelector(".left").hidden = item.status !== "available" && item.status !== "scheduled";
     const state = { buying: isBuying(item.id), unanswered: unansweredSince(item.id) !== null };
     const { text, ready } = buyLabel(item, nowMs, state);
-    const button = row.querySelector("button");
+    const button = row.querySelector("[type=submit]");
+    const drop = row.querySelector(".drop");
+    const isDropped = drop === document.activeElement;
+    drop.hidden = state.buying || !state.unanswered;
+    if (drop.hidden && isDropped) button.focus();
     setText(button.querySelector(".action"), text);
     // Not the attribute `disabled`: it would take the focus away from whoever has just pressed.
     button.ariaDisabled = String(!ready);
@@ -57,12 +66,12 @@ export function createItemList({ list, template, isBuying, unansweredSince, onBu
     },
     /** What changes with the time alone, and what another tab may have done. */
     tick() {
-      for (const item of items) showItem(item, Date.now());
+      for (const item of items) showItem(item, shopNow());
     },
     isEmpty: () => items.length === 0,
     /** Whether a sale opens within the next ten seconds, or should be open. */
     opensSoon: () =>
-      items.some(({ status, opensAt }) => status === "scheduled" && Date.parse(opensAt) - Date.now() < 10_000),
+      items.some(({ status, opensAt }) => status === "scheduled" && Date.parse(opensAt) - shopNow() < 10_000),
     nameOf: (itemId) => items.find(({ id }) => id === itemId)?.name ?? itemId,
     item: (itemId) => items.find(({ id }) => id === itemId),
     chosenCard: (itemId) => rows.get(itemId)?.querySelector("select")?.value,

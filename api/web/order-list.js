@@ -1,9 +1,8 @@
 // The list of the shopper's orders.
 
-import { money, orderDetail, orderNumber, orderSentence, receiptLine, time } from "./sentences.js";
+import { isOpen, money, orderDetail, orderNumber, orderSentence, receiptLine, time } from "./sentences.js";
 import { setText } from "./set-text.js";
-
-const isOpen = ({ status }) => status === "queued" || status === "reserved";
+import { shopNow } from "./shop-clock.js";
 
 /**
  * @param list the `<ol>` @param template of one order @param nameOf an item's name
@@ -18,13 +17,7 @@ export function createOrderList({ list, template, nameOf, actions, testCards, as
   function addRow(order) {
     const row = template.content.firstElementChild.cloneNode(true);
     row.dataset.order = order.id;
-    const press = (selector, action) =>
-      row.querySelector(selector).addEventListener("click", (event) => action(shown.get(order.id).order, event.target));
-    press(".yes", (current) => actions.answerBank(current, true));
-    press(".no", (current) => actions.answerBank(current, false));
-    press(".ask-bank", actions.askBank);
-    press(".pay", (current) => actions.payAgain(current, row.querySelector("select")?.value));
-    press(".cancel", actions.cancel);
+    addActions(row, () => shown.get(order.id).order, actions);
     if (testCards) row.querySelector("select").replaceWith(testCards());
     else {
       row.querySelector(".test-card").remove();
@@ -43,44 +36,32 @@ export function createOrderList({ list, template, nameOf, actions, testCards, as
   function show(order) {
     const row = shown.get(order.id)?.row ?? addRow(order);
     const focused = row.contains(document.activeElement) ? document.activeElement : null;
-    shown.set(order.id, { row, order, seenAtMs: Date.now() });
-    const { status, payment } = order;
-    const asked = status === "reserved" && payment.status === "requires_action";
-    const declined = status === "reserved" && payment.status === "declined";
-    row.dataset.status = status;
-    row.dataset.payment = payment.status ?? "";
-    row.querySelector(".bank").hidden = !(asked && payment.clientSecret && testCards && asksBank);
-    row.querySelector(".ask-bank").hidden = !(asked && payment.clientSecret && !testCards);
-    row.querySelector(".again").hidden = !declined;
-    row.querySelector(".cancel").hidden = !(status === "queued" || asked || declined);
-    row.classList.toggle("won", status === "confirmed");
-    row.classList.toggle("lost", !isOpen(order) && status !== "confirmed");
-    const number = orderNumber(order.id);
-    setText(row.querySelector(".headline"), orderSentence(order));
-    for (const of of row.querySelectorAll(".of")) setText(of, ` order ${number}`);
-    const facts = [`Order ${number}`, money(order.amount, order.currency), time(order.placedAt)];
-    setText(row.querySelector(".facts"), facts.join(" · "));
-    row.querySelector(".receipt").hidden = status !== "confirmed";
-    if (status === "confirmed") setText(row.querySelector(".receipt"), receiptLine(order, nameOf(order.itemId)));
+    shown.set(order.id, { row, order, seenAtMs: shopNow() });
+    showButtons(row, order, { testCards, asksBank });
+    showTexts(row, order, nameOf);
     tickOne(order.id);
     // Whoever pressed a button that is no more goes on from the order it was about.
-    if (focused?.closest("[hidden]")) row.querySelector(".title").focus({ preventScroll: true });
+    if (focused?.closest("[hidden]")) focus(order.id);
+  }
+
+  function focus(id) {
+    shown.get(id).row.querySelector(".title").focus({ preventScroll: true });
   }
 
   function tickOne(id) {
     const { row, order, seenAtMs } = shown.get(id);
     setText(row.querySelector(".title"), `${order.quantity} × ${nameOf(order.itemId)}`); // names may come later
-    setText(row.querySelector(".detail"), orderDetail(order, Date.now(), seenAtMs));
+    setText(row.querySelector(".detail"), orderDetail(order, shopNow(), seenAtMs));
   }
 
   return {
     show,
+    focus,
     /** Brings an order before its shopper's eyes, and where they go on by keyboard. */
-    focus(id) {
-      const { row } = shown.get(id);
+    bringUp(id) {
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      row.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
-      row.querySelector(".title").focus({ preventScroll: true });
+      shown.get(id).row.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+      focus(id);
     },
     order: (id) => shown.get(id)?.order,
     /** Whether any order is still to be decided or paid. */
@@ -88,5 +69,46 @@ export function createOrderList({ list, template, nameOf, actions, testCards, as
     tick() {
       for (const id of shown.keys()) tickOne(id);
     },
+    /** Takes all orders away: they are another shopper's. @returns their ids */
+    clear() {
+      const ids = [...shown.keys()];
+      shown.clear();
+      list.replaceChildren();
+      return ids;
+    },
   };
+}
+
+function addActions(row, order, { answerBank, askBank, payAgain, cancel }) {
+  const press = (selector, action) => row.querySelector(selector).addEventListener("click", () => action(order()));
+  press(".yes", (current) => answerBank(current, true));
+  press(".no", (current) => answerBank(current, false));
+  press(".ask-bank", askBank);
+  press(".pay", (current) => payAgain(current, row.querySelector("select")?.value));
+  press(".cancel", cancel);
+}
+
+function showButtons(row, { status, payment }, { testCards, asksBank }) {
+  const asked = status === "reserved" && payment.status === "requires_action";
+  const declined = status === "reserved" && payment.status === "declined";
+  row.querySelector(".bank").hidden = !(asked && payment.clientSecret && testCards && asksBank);
+  row.querySelector(".ask-bank").hidden = !(asked && payment.clientSecret && !testCards);
+  row.querySelector(".again").hidden = !declined;
+  row.querySelector(".cancel").hidden = !(status === "queued" || asked || declined);
+}
+
+function showTexts(row, order, nameOf) {
+  const { status, payment } = order;
+  const confirmed = status === "confirmed";
+  row.dataset.status = status;
+  row.dataset.payment = payment.status ?? "";
+  row.classList.toggle("won", confirmed);
+  row.classList.toggle("lost", !isOpen(order) && !confirmed);
+  const number = orderNumber(order.id);
+  setText(row.querySelector(".headline"), orderSentence(order));
+  for (const of of row.querySelectorAll(".of")) setText(of, ` order ${number}`);
+  const facts = [`Order ${number}`, money(order.amount, order.currency), time(order.placedAt)];
+  setText(row.querySelector(".facts"), facts.join(" · "));
+  row.querySelector(".receipt").hidden = !confirmed;
+  if (confirmed) setText(row.querySelector(".receipt"), receiptLine(order, nameOf(order.itemId)));
 }

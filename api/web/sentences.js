@@ -1,7 +1,7 @@
 // What the page says, as functions of what the shop has answered.
 
-// What Stripe counts amounts in: https://docs.stripe.com/currencies#minor-units. Where people write no
-// decimals, Stripe may count hundredths all the same, such as with isk, huf, twd and ugx.
+// What Stripe counts amounts in: https://docs.stripe.com/currencies#minor-units. Where people write
+// no decimals, Stripe may count hundredths all the same, such as with isk, huf, twd and ugx.
 const noDecimals = /^(bif|clp|djf|gnf|jpy|kmf|krw|mga|pyg|rwf|vnd|vuv|xaf|xof|xpf)$/i;
 const threeDecimals = /^(bhd|jod|kwd|omr|tnd)$/i;
 
@@ -88,7 +88,8 @@ export function refusalSentence({ code, detail, status }, shopName, action = "pu
   return `${interruptions[code] ?? "The shop does not answer."} ${unknownOutcomes[action]}`;
 }
 
-// https://docs.stripe.com/declines/codes. That a card was reported lost or stolen is its bank's to say.
+// https://docs.stripe.com/declines/codes. That a card was reported lost or stolen is for its bank to
+// say.
 const wrongNumber = "The card number is wrong.";
 const wrongDate = "The expiry date is wrong.";
 const wrongCode = "The security code is wrong.";
@@ -203,7 +204,10 @@ export function buyLabel({ status, opensAt }, nowMs, { buying, unanswered }) {
   return { text: closed[status] ?? "Not on sale", ready: false };
 }
 
-/** Why an item is not bought on the terms its button had; null where it is. @param now as it is on sale */
+/**
+ * Why an item is not bought on the terms its button had; null where it is.
+ * @param now as it is on sale
+ */
 export function offerChange({ name, price, currency }, now) {
   if (now?.status !== "available") return `${name}: ${closed[now?.status] ?? "Not on sale"}. Nothing was bought.`;
   if (now.price === price && now.currency === currency) return null;

@@ -1,6 +1,7 @@
 // A shop that signs its shoppers in itself opens this page with their token behind the #, which no
-// browser sends to a server. This script runs first (index.html) and takes it out of the address, so
-// that it stays in no history, bookmark or copied link; it is kept for this tab alone (docs/security.md).
+// browser sends to a server. This script runs first (index.html) and takes it out of the address,
+// so that it stays in no history, bookmark or copied link; it is kept for this tab alone
+// (docs/security.md).
 
 const name = "holdfast:token";
 
@@ -13,6 +14,15 @@ export function takeToken(location, history, storage) {
     return token ?? storage().getItem(name);
   } catch {
     return token; // this browser keeps nothing: good until the page is left
+  }
+}
+
+/** Whether the token will still be there after a reload. */
+export function keepsToken(token, storage) {
+  try {
+    return storage().getItem(name) === token;
+  } catch {
+    return false;
   }
 }
 

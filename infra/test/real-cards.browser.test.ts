@@ -113,7 +113,13 @@ describe("a real card", () => {
     await shopper.buy(name);
     await shopper.payWithNumber(asksBank);
     await shopper.page.getByRole("dialog", { name: "Your bank asks" }).waitFor();
-    if (again) await shopper.reload();
+    if (again) {
+      await shopper.reload();
+      await shopper
+        .orderOf(name)
+        .getByRole("button", { name: /^Confirm with your bank/ })
+        .click();
+    }
     await shopper.answerBank(name, "yes");
     await becomes(() => shopper.order(name), "It is yours.");
     await expectPaidOnce(itemId);

@@ -106,7 +106,7 @@ const ordersOf = (page: Page, name: string) =>
     .filter({ has: page.getByRole("heading", { name: `1 × ${name}`, exact: true }) });
 
 function buying(page: Page) {
-  const buyButton = (item: string) => itemOf(page, item).getByRole("button");
+  const buyButton = (item: string) => itemOf(page, item).getByRole("button").first();
   return {
     buyButton,
     async buy(item: string, card?: string) {
