@@ -161,6 +161,18 @@ describe("the pages", () => {
     },
   );
 
+  test("a page of another origin that is let in can load the client, and all that it is made of", async () => {
+    const origin = "https://records.example";
+    const shop = await createTestApi(world, { CORS_ORIGINS: origin });
+    const asked = new Set(["/client.js"]);
+    for (const url of asked) {
+      const { statusCode, headers, body } = await shop.app.inject({ url, headers: { origin } });
+      expect([url, statusCode, headers["access-control-allow-origin"]]).toEqual([url, 200, origin]);
+      for (const [, module] of body.matchAll(/(?:from|import) "\.(\/[\w-]+\.js)"/g)) asked.add(module ?? "");
+    }
+    await shop.close();
+  });
+
   test("a script that a browser has is not sent again", async () => {
     const first = await api.app.inject("/storefront.js");
     expect(first.headers["cache-control"]).toBe("public, max-age=60");

@@ -145,7 +145,7 @@ async function chooseCard(item) {
 
 /** Asks no more for a purchase that was not answered. */
 function drop(item) {
-  client.forgetPurchase?.(item.id);
+  client.forgetPurchase(item.id);
   items.tick();
   ownOrders.newest();
   notify("Forgotten in this browser. If the shop has that purchase, it is among your orders.");
@@ -295,6 +295,6 @@ setInterval(() => {
   if (items.opensSoon()) itemFollower.wake();
 }, 1_000);
 
-if (client.keeps === false) setText(byId("forgetful"), forgetful);
+if (!client.keeps) setText(byId("forgetful"), forgetful);
 watch();
 ownOrders.newest();
