@@ -134,9 +134,15 @@ describe("the storefront's long polls", () => {
   });
 
   test.each([
-    ["begins anew because the network is back", () => follower.hurry()],
-    ["makes room for another order", () => vi.advanceTimersByTimeAsync(8_000)],
-    ["ends while nobody looks", () => [follower.watch(false), follower.watch(true)]],
+    ["begins anew because the network is back", async () => follower.hurry()],
+    ["makes room for another order", async () => void (await vi.advanceTimersByTimeAsync(8_000))],
+    [
+      "ends while nobody looks",
+      async () => {
+        follower.watch(false);
+        follower.watch(true);
+      },
+    ],
   ])("say that the shop can be reached with the first answer after a turn that %s in an outage", async (_name, end) => {
     for (const id of [1, 2, 3, 4]) follower.follow(order(id));
     open[0]?.options.onConnection?.("lost");

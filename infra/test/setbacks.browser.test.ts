@@ -78,7 +78,7 @@ describe("the storefront", () => {
     await shopper.page.unroute(order);
     await shopper.page.evaluate("dispatchEvent(new Event('online'))");
     await becomes(() => shopper.notices(), /^$/, 3_000);
-    expect(await shopper.announcements()).toContain("The connection is back.");
+    await becomes(async () => (await shopper.announcements()).join(" "), "The connection is back.");
     await shopper.leave();
   });
 
