@@ -88,8 +88,7 @@ export function refusalSentence({ code, detail, status }, shopName, action = "pu
   return `${interruptions[code] ?? "The shop does not answer."} ${unknownOutcomes[action]}`;
 }
 
-// https://docs.stripe.com/declines/codes. That a card was reported lost or stolen is for its bank to
-// say.
+// https://docs.stripe.com/declines/codes. That a card was reported lost is for its bank to say.
 const wrongNumber = "The card number is wrong.";
 const wrongDate = "The expiry date is wrong.";
 const wrongCode = "The security code is wrong.";

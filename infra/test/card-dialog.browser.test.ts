@@ -167,6 +167,8 @@ describe("the card dialog", () => {
     const button = shopper.orderOf("Ring").getByRole("button", { name: /^Confirm/ });
     await button.waitFor();
     await shopper.page.route(/\/orders/, (route) => route.abort()); // this tab learns of nothing
+    await shopper.page.evaluate("dispatchEvent(new Event('online'))"); // nor by the poll that is open
+    await becomes(() => shopper.notices(), "We lost the connection");
     const secret = await secretOf(shopper, itemId);
     const body = new URLSearchParams({ client_secret: secret, succeed: "true" });
     const signal = AbortSignal.timeout(10_000);

@@ -26,7 +26,7 @@ type StorefrontConfig = Pick<
   "STRIPE_PUBLISHABLE_KEY" | "STRIPE_SIMULATOR_URL" | "STOREFRONT_DIRECTORY" | "GUEST_SESSIONS"
 >;
 
-/** The storefront: its page in the shop's name, its scripts, and what they need to know of the shop. */
+/** The storefront: its page in the shop's name, its scripts, and what they need to know. */
 export async function storefrontRoutes(app: App, config: StorefrontConfig): Promise<void> {
   const directory = config.STOREFRONT_DIRECTORY;
   const look = requireLook(directory);
