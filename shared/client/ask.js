@@ -1,10 +1,15 @@
 // Requests to the shop: one at a time, and as whom.
 
-const answerTimeoutMs = 15_000; // later ones are lost, for all we know
-export const waitSeconds = 20; // of a long poll: proxies let it be
-const maxSends = 3; // of one call; then the shopper decides
-const longestPauseMs = 10_000; // longer, and the buyer is told
-export const usualPauseMs = 1_000; // where the shop does not say how long
+// Later ones are lost, for all we know.
+const answerTimeoutMs = 15_000;
+// Of a long poll: proxies let it be.
+export const waitSeconds = 20;
+// Of one call; then the shopper decides.
+const maxSends = 3;
+// Longer, and the buyer is told.
+const longestPauseMs = 10_000;
+// Where the shop does not say how long.
+export const usualPauseMs = 1_000;
 
 export class HoldfastError extends Error {
   constructor(status, problem, retryAfter = "") {
@@ -77,10 +82,12 @@ export function createSessions(ask, keep, ownToken) {
   };
 
   async function open() {
-    const opened = kept(); // by another tab
+    // By another tab.
+    const opened = kept();
     if (opened) return opened;
     const { body } = await ask("/sessions", { method: "POST" });
-    if (!body.token) throw new HoldfastError(0, null); // whoever answered, it was not the shop
+    // Whoever answered, it was not the shop.
+    if (!body.token) throw new HoldfastError(0, null);
     keep.write("session", body);
     return body;
   }
@@ -109,7 +116,8 @@ export function createSessions(ask, keep, ownToken) {
 
     /** After a 401. @returns whether a guest may open another */
     end({ token }) {
-      if (kept()?.token === token) keep.forget("session"); // not replaced meanwhile
+      // Not replaced meanwhile.
+      if (kept()?.token === token) keep.forget("session");
       return token !== ownToken;
     },
   };

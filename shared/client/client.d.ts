@@ -21,6 +21,11 @@ export type Purchase = Card & {
   readonly quantity?: number | undefined;
   /** The shop's own words about the purchase: kept with the order. */
   readonly metadata?: Record<string, string> | undefined;
+  /**
+   * A name of the caller's own for this purchase, such as a cart's: whoever repeats it, after a
+   * crash too, means the same order. Without one, the client makes and keeps its key itself.
+   */
+  readonly key?: string | undefined;
 };
 
 export interface WaitOptions {

@@ -18,8 +18,10 @@ import { createKeep, newKey } from "./keep.js";
 export { HoldfastError };
 
 const longestBackoffMs = 30_000;
-const longestRetryAfterMs = 60_000; // the shop counts requests by the minute
-const mostOwners = 1_000; // orders whose shopper is remembered
+// The shop counts requests by the minute.
+const longestRetryAfterMs = 60_000;
+// Orders whose shopper is remembered.
+const mostOwners = 1_000;
 
 /** @type {typeof import("./client.js").isFinal} */
 export const isFinal = ({ status }) => status !== "queued" && status !== "reserved";
@@ -80,7 +82,8 @@ function createBuying({ keep, sessions, pause, now, noteOrder, ownerOf }) {
       const request = { method: "POST", headers, body: JSON.stringify(intention.body) };
       try {
         const answer = await sessions.askAs(as, path, request);
-        if (!answer.body.id) throw new HoldfastError(0, null); // whoever answered, it was not the shop
+        // Whoever answered, it was not the shop.
+        if (!answer.body.id) throw new HoldfastError(0, null);
         noteOrder(answer, as);
         note?.({ ...intention, shopperId: as.shopperId });
         keep.forget(name);
@@ -88,7 +91,8 @@ function createBuying({ keep, sessions, pause, now, noteOrder, ownerOf }) {
       } catch (error) {
         if (error.code !== "unauthenticated") sentAs = error.definite ? null : as.shopperId;
         else {
-          keepAs(sentAs); // this one was not taken: its key is as good in another session
+          // This one was not taken: its key is as good in another session.
+          keepAs(sentAs);
           if (sessions.end(as) && !isRenewed) return send(true);
         }
         throw error;
@@ -110,15 +114,15 @@ function createBuying({ keep, sessions, pause, now, noteOrder, ownerOf }) {
   const answerOf = (itemId) => `answer:${itemId}${sessions.whose()}`;
 
   return {
-    buy(itemId, { quantity = 1, metadata, ...card }) {
-      const [name, answerName, whose] = [intentionOf(itemId), answerOf(itemId), sessions.whose()];
+    buy(itemId, { quantity = 1, metadata, key: own, ...card }) {
+      const [name, answerName, whose] = [intentionOf(own ?? itemId), answerOf(own ?? itemId), sessions.whose()];
       const answered = () => keep.read(answerName) ?? { count: 0 };
       const before = answered().count;
       return keep.once(name, () =>
-        keep.exclusive(`intention:${itemId}`, () => {
+        keep.exclusive(`intention:${own ?? itemId}`, () => {
           const { count, last } = answered();
           // The same in every tab until there is an answer, however late a tab hears of another's.
-          const key = `${keep.seed()}-${encodeURIComponent(itemId)}-${count}`;
+          const key = own ?? `${keep.seed()}-${encodeURIComponent(itemId)}-${count}`;
           const fresh = { key, count, body: { quantity, metadata }, shopperId: null, whose, at: now() };
           // What another tab was answered after this press is the answer to this press, too.
           const intention = keep.read(name) || (count > before && last) || fresh;

@@ -1,7 +1,9 @@
 // What is kept over a reload, and shared by the tabs of a browser.
 
-const leaseMs = 5_000; // renewed while needed: a tab that died blocks no other for longer
-const settleMs = 100; // by then all tabs see what another one has written
+// Renewed while needed: a tab that died blocks no other for longer.
+const leaseMs = 5_000;
+// By then all tabs see what another one has written.
+const settleMs = 100;
 
 /** Nobody else's. By hand, since crypto.randomUUID is missing on pages without TLS. */
 export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
@@ -17,7 +19,8 @@ export function createKeep({ storage, locks }, pause, now) {
     try {
       return JSON.parse(kept.getItem(`holdfast:${name}`) ?? "null");
     } catch {
-      return null; // somebody else's text
+      // Somebody else's text.
+      return null;
     }
   };
   const write = (name, value) => kept.setItem(`holdfast:${name}`, JSON.stringify(value));
@@ -29,19 +32,22 @@ export function createKeep({ storage, locks }, pause, now) {
     write("seed", made);
     return made;
   }
-  seed(); // now, so that other tabs know it by the time of a press
+  // Now, so that other tabs know it by the time of a press.
+  seed();
 
   /** One at a time in all tabs. Pages without TLS have no Web Locks, and use a lease. */
   async function exclusive(name, work) {
     if (webLocks) return webLocks.request(`holdfast:${name}`, work);
-    if (!storage && !inBrowser) return work(); // alone, in its own memory
+    // Alone, in its own memory.
+    if (!storage && !inBrowser) return work();
     const lease = `lease:${name}`;
     const owner = newKey();
     const isOurs = () => read(lease)?.owner === owner;
     const take = () => write(lease, { owner, until: now() + leaseMs });
     while (!isOurs()) {
       if (!(read(lease)?.until > now())) take();
-      await pause(settleMs); // the last one to write has it
+      // The last one to write has it.
+      await pause(settleMs);
     }
     const renewal = setInterval(() => isOurs() && take(), leaseMs / 5);
     try {

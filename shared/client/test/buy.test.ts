@@ -77,6 +77,15 @@ describe("a purchase", () => {
     expect(shop.ordersMade()).toBe(1);
   });
 
+  test("under a key of the caller's own is sent under that, by whoever repeats it, and beside others of the item", async () => {
+    shop.script = [bought, bought, bought];
+    const own = { ...visa, key: "cart-1" };
+    const [one] = [await shop.openPage().buy("item_1", own), await shop.openPage().buy("item_1", visa)];
+    shop.kept.clear(); // a crash of a program that keeps nothing
+    expect((await shop.openPage().buy("item_1", own)).id).toBe(one.id);
+    expect(shop.requests.filter(({ key }) => key === "cart-1")).toHaveLength(2);
+  });
+
   test("that is refused for good ends there: the next press asks anew", async () => {
     const page = shop.openPage();
     shop.script = [bought, () => problem(409, "out_of_stock"), bought];
