@@ -26,19 +26,25 @@ const maxListed = 100; // as many as anyone reads
 const maxCounted = 1_000; // so that the list costs the same however many there are
 
 export async function listDeliveries(db: Database): Promise<DeliveryList> {
-  const count = (which: RawBuilder<unknown>) =>
-    sql`(select count(*) from (select from shop_events where ${which} limit ${maxCounted}) e)`;
-  const { rows } = await sql<DeliveryList["counts"]>`
-    select ${count(sql`outcome is null`)} as waiting, ${count(sql`outcome = 'delivered'`)} as delivered,
-      ${count(sql`outcome = 'dead'`)} as dead`.execute(db);
   return {
-    counts: rows[0] ?? { waiting: 0, delivered: 0, dead: 0 },
+    counts: {
+      waiting: await count(db, sql`outcome is null order by due_at, seq`),
+      delivered: await count(db, sql`outcome = 'delivered' order by finished_at`),
+      dead: await count(db, sql`outcome = 'dead' order by finished_at`),
+    },
     retried: await list(
       db,
       sql`outcome is null and first_tried_at is not null and last_error is not null order by first_tried_at`,
     ),
     dead: await list(db, sql`outcome = 'dead' order by finished_at desc, seq desc`),
   };
+}
+
+/** @param which in the order of an index, or all rows would be read where few are found */
+async function count(db: Database, which: RawBuilder<unknown>): Promise<number> {
+  const { rows } = await sql<{ n: number }>`
+    select count(*) as n from (select from shop_events where ${which} limit ${maxCounted}) e`.execute(db);
+  return rows[0]?.n ?? 0;
 }
 
 async function list(db: Database, which: RawBuilder<unknown>): Promise<readonly ListedEvent[]> {
