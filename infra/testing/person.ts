@@ -13,6 +13,8 @@ export type Chance = (below: number) => number;
 
 const calmMs = 20_000; // an answer, three sends of it, and a server that starts again in between
 const settledMs = 60_000;
+const restMs = 120_000; // until a page has come to rest, in the worst case
+const patienceMs = 15_000; // with one that does not; the longest pause between two of its tries is 15 s
 const shownMs = 150; // from an answer to what is drawn of it
 
 /**
@@ -34,6 +36,7 @@ export class Person {
     this.#context = context;
     this.#chance = chance;
     this.#tell = tell;
+    context.on("weberror", (error) => tell(`… error: ${error.error().stack}`));
     const purchases = (sent: Request) => sent.method() === "POST" && sent.url().includes("/purchase/");
     const keyOf = (sent: Request) => sent.headers()["idempotency-key"]?.slice(0, 8);
     context.on("request", (sent) => purchases(sent) && tell(`… sends ${keyOf(sent)} at ${Date.now() % 1e6}`));
@@ -243,11 +246,18 @@ export class Person {
       const connection = await page.locator("#connection").textContent({ timeout: 1_000 });
       return labels.length > 0 && !labels.some((label) => label.startsWith("Buying")) && connection === "";
     };
-    const endsAtMs = Date.now() + 2 * calmMs;
+    const endsAtMs = Date.now() + restMs;
+    let patientUntilMs = Date.now() + patienceMs;
     for (;;) {
       if (await atRest().catch(() => false)) return;
       if (Date.now() > endsAtMs) throw new Error(`the page does not come to rest: ${await this.#words()}`);
-      if (this.#tab().url() !== `${this.#shop.url}/`) await this.#reload();
+      const elsewhere = this.#tab().url() !== `${this.#shop.url}/`;
+      // People load a page again that says so, or that seems to do nothing any more.
+      if (elsewhere || Date.now() > patientUntilMs) {
+        if (!elsewhere) this.#tell(`loads again what does not come to rest: ${await this.#words()}`);
+        await this.#reload();
+        patientUntilMs = Date.now() + patienceMs;
+      }
       await this.#tab().waitForTimeout(150);
     }
   }
