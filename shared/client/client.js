@@ -217,6 +217,8 @@ function createOrders(keep, sessions, pause, now) {
       } catch (error) {
         if (!isPassing(error)) throw error;
         if (error.status !== 429 && lost++ === 0) onConnection?.("lost");
+        // The next answer is not waited for: it shows that the shop is back.
+        etag = null;
         const backoffMs = Math.min(longestBackoffMs, usualPauseMs * 2 ** failures++);
         const askedForMs = Math.min(longestRetryAfterMs, error.retryAfterSeconds * 1_000);
         await pause(spread(Math.max(backoffMs, askedForMs)), signal);

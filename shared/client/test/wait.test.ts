@@ -66,6 +66,18 @@ describe("waiting for an order", () => {
     expect(shop.requests).toEqual([]);
   });
 
+  test("asks for an answer at once after an outage: one that is held would hide for its time that the shop is back", async () => {
+    const shop = new FakeShop();
+    shop.script = [
+      () => answer(200, { id: "o", status: "queued" }, { etag: '"0"' }),
+      broken,
+      () => answer(200, { id: "o", status: "queued" }, { etag: '"0"' }),
+      () => answer(200, { id: "o", status: "confirmed" }, { etag: '"1"' }),
+    ];
+    await shop.openPage().waitFor("o");
+    expect(shop.requests.map(({ prefer }) => prefer)).toEqual([undefined, "wait=20", undefined, "wait=20"]);
+  });
+
   test("goes on through whatever gets lost, ever more slowly, and says when the shop is gone and back", async () => {
     shop.script = [broken, () => problem(503, "unavailable"), broken, shown({ status: "confirmed" }, '"2"')];
     const states: string[] = [];
