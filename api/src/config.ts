@@ -106,7 +106,9 @@ export function corsOrigins(setting: string): string[] {
   return setting.split(",").map((origin) => origin.trim());
 }
 
-/** A browser compares an origin letter by letter: one that is written in another way lets nobody in. */
+/**
+ * A browser compares an origin letter by letter: one that is written in another way lets nobody in.
+ */
 function originProblems({ CORS_ORIGINS }: { readonly CORS_ORIGINS?: string }): string[] {
   const wrong = corsOrigins(CORS_ORIGINS ?? "https://none.example").filter(
     (origin) => !/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin,

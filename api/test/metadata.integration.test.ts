@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const metadata = { email: "ann@example.com", "gift note": "To: you|me\n@home", Straße: "☃" };
 
-describe("what a shop keeps with an order", () => {
+describe("what comes with a purchase", () => {
   let world: World;
   let api: TestApi;
   let authorization: string;
@@ -33,7 +33,7 @@ describe("what a shop keeps with an order", () => {
   const read = async (id: string) =>
     (await api.app.inject({ url: `/orders/${id}`, headers: { authorization } })).json<OrderBody>();
 
-  test("is in its view while it is in line, and in Postgres and its view once it is decided", async () => {
+  test("metadata are in its view while it is in line, and in Postgres and its view once it is decided", async () => {
     const bought = (await buy({ metadata })).json<OrderBody>();
     expect(bought.metadata).toEqual(metadata);
     expect((await read(bought.id)).metadata).toEqual(metadata);
@@ -51,14 +51,14 @@ describe("what a shop keeps with an order", () => {
     expect((await read(bought.id)).metadata).toEqual(metadata);
   });
 
-  test("never changes: the database refuses it", async () => {
+  test("metadata never change: the database refuses it", async () => {
     const change = world.db.updateTable("orders").set({ metadata: { email: "eve@example.com" } });
     await expect(change.where("metadata", "is not", null).execute()).rejects.toThrow(/refused/);
     const noObject = world.db.updateTable("orders").set({ metadata: [] as never });
     await expect(noObject.execute()).rejects.toThrow(/metadata_is_object|refused/);
   });
 
-  test("belongs to what a key stands for: other metadata under it are another purchase", async () => {
+  test("metadata belong to what a key stands for: other metadata under it are another purchase", async () => {
     const headers = { "idempotency-key": "with-metadata" };
     const first = (await buy({ metadata: { a: "1", b: "2" } }, headers)).json<OrderBody>();
     expect((await buy({ metadata: { b: "2", a: "1" } }, headers)).json<OrderBody>().id).toBe(first.id);
@@ -91,49 +91,36 @@ describe("what a shop keeps with an order", () => {
     expect(await world.redis.hlen(world.keys.shopperOrders("ann"))).toBe(before);
   });
 
-  test("at its bounds is taken", async () => {
+  test("metadata at their bounds are taken", async () => {
     expect((await buy({ metadata: many(20, "") })).statusCode).toBe(202);
     expect((await buy({ metadata: { [long(40)]: long(500) } })).statusCode).toBe(202);
     expect((await buy({ metadata: many(8, long(500)) })).statusCode).toBe(202);
     expect((await buy({ metadata: many(8, '"\\\n'.repeat(166)) })).statusCode).toBe(202);
     expect((await buy({ metadata: {} })).json<OrderBody>().metadata).toEqual({});
   });
-});
 
-describe("a card", () => {
-  let world: World;
-  let api: TestApi;
-  let authorization: string;
-  beforeAll(async () => {
-    world = await createWorld();
-    await addItem(world.db, "item_1", 100);
-    api = await createTestApi(world);
-    authorization = await shopperAuthorization("ann");
-  });
-  afterAll(async () => {
-    await api.close();
-    await world.close();
-  });
-  const buy = (payload: object, headers: Record<string, string> = {}) =>
+  const buyWith = (payload: object, headers: Record<string, string> = {}) =>
     api.app.inject({ method: "POST", url: "/purchase/item_1", headers: { authorization, ...headers }, payload });
 
-  test("is a payment method or a confirmation token, and exactly one of them", async () => {
-    expect((await buy({ confirmationToken: "ctoken_1" })).statusCode).toBe(202);
+  test("a card is a payment method or a confirmation token, and exactly one of them", async () => {
+    expect((await buyWith({ confirmationToken: "ctoken_1" })).statusCode).toBe(202);
     for (const body of [{}, { paymentMethod: "pm_1", confirmationToken: "ctoken_1" }]) {
-      expect((await buy(body)).json()).toMatchObject({
+      expect((await buyWith(body)).json()).toMatchObject({
         status: 400,
         errors: [{ field: "body/paymentMethod", message: "or a confirmationToken is needed, and not both" }],
       });
     }
     for (const confirmationToken of ["pm_1", "ctoken_", "ctoken_a b", 7, null]) {
-      expect((await buy({ confirmationToken })).json()).toMatchObject({ status: 400, code: "invalid_request" });
+      expect((await buyWith({ confirmationToken })).json()).toMatchObject({ status: 400, code: "invalid_request" });
     }
   });
 
-  test("comes as another confirmation token after a reload: under one key it is one order", async () => {
+  test("a card comes as another confirmation token after a reload: under one key it is one order", async () => {
     const headers = { "idempotency-key": "reloaded" };
-    const first = (await buy({ confirmationToken: "ctoken_1" }, headers)).json<OrderBody>();
-    expect((await buy({ confirmationToken: "ctoken_2" }, headers)).json<OrderBody>().id).toBe(first.id);
-    expect((await buy({ paymentMethod: "pm_1" }, headers)).json()).toMatchObject({ code: "idempotency_key_reused" });
+    const first = (await buyWith({ confirmationToken: "ctoken_1" }, headers)).json<OrderBody>();
+    expect((await buyWith({ confirmationToken: "ctoken_2" }, headers)).json<OrderBody>().id).toBe(first.id);
+    expect((await buyWith({ paymentMethod: "pm_1" }, headers)).json()).toMatchObject({
+      code: "idempotency_key_reused",
+    });
   });
 });

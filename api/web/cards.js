@@ -16,7 +16,9 @@ const notLoaded = "The card form could not be loaded. Close this and try again."
 export function createCards(settings, dialog) {
   const stripe = stripeOnce(settings);
   const { part, show, showError } = createQuestion(dialog);
-  /** The question on the screen: what it is about, its form once that is there, and what ends it. */
+  /**
+   * The question on the screen: what it is about, its form once that is there, and what ends it.
+   */
   let asking = null;
 
   /**
@@ -131,7 +133,8 @@ function askBankWith(stripe) {
   }
 
   /**
-   * Has the shopper's bank ask its question: by itself once for each secret, and in one tab at a time.
+   * Has the shopper's bank ask its question: by itself once for each secret, and in one tab at a
+   * time.
    * @returns what went wrong, in the provider's words; null otherwise
    */
   return async ({ id, payment: { clientSecret } }, isPressed = false) => {

@@ -1,7 +1,7 @@
 // JWT_SECRET=… SHOP_WEBHOOK_SECRET=whsec_… node examples/shop/shop.ts http://127.0.0.1:3000 poster 4000
 // A shop around Holdfast: it signs its buyers in, sells to them, and learns from events what became
-// of their orders. It may be killed at any time: a buyer's purchase has one name, and an event is in
-// a file before it is acknowledged. Who a buyer is, a real shop knows by its own sign-in.
+// of their orders. It may be killed at any time: a buyer's purchase has one name, and an event is
+// in a file before it is acknowledged. Who a buyer is, a real shop knows by its own sign-in.
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
@@ -18,7 +18,9 @@ interface Confirmed {
   shopperId: string;
   metadata: { email?: string } | null;
 }
-/** Orders to send out, by id: an event may come twice. A line that was not finished will come again. */
+/**
+ * Orders to send out, by id: an event may come twice. A line that was not finished will come again.
+ */
 const confirmed = new Map<string, Confirmed>();
 const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
 for (const line of lines) {

@@ -9,7 +9,9 @@ const isDeclined = "4000000000000002";
 const asksBank = "4000002760003184";
 const halfDayMs = 12 * 3_600_000;
 
-/** The whole way of Stripe's Payment Element, against the simulator's stand-in for Stripe's script. */
+/**
+ * The whole way of Stripe's Payment Element, against the simulator's stand-in for Stripe's script.
+ */
 describe("a real card", () => {
   let shop: BrowserShop;
   beforeAll(async () => {

@@ -119,7 +119,8 @@ describe("a shop in some sixty lines", () => {
     const placed = await world.db.selectFrom("orders").select("shopper_id").execute();
     expect(new Set(placed.map(({ shopper_id }) => shopper_id)).size, "one order per buyer").toBe(placed.length);
 
-    // An event that comes twice is one order, and a line that a crash cut off does not keep it closed.
+    // An event that comes twice is one order, and a line that a crash cut off does not keep it
+    // closed.
     await sql`update shop_events set outcome = null, finished_at = null, due_at = now(), tries = 0
       where type = 'order.confirmed'`.execute(world.db);
     await kill();

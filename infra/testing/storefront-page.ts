@@ -9,7 +9,10 @@ import { watchPage } from "./watch-page.ts";
 export interface StorefrontPage {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Presses Buy. @param card which test card is chosen first, by its words, such as "Visa, declined" */
+  /**
+   * Presses Buy.
+   * @param card which test card is chosen first, by its words, such as "Visa, declined"
+   */
   buy(item: string, card?: string): Promise<void>;
   buyButton(item: string): Locator;
   /** The Idempotency-Keys of this tab's purchases so far: one for each that was meant. */

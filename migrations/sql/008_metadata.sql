@@ -1,9 +1,9 @@
--- What a shop keeps with an order (an address, a voucher): names and values of its own, written with
--- the order and never changed.
+-- What a shop keeps with an order (an address, a voucher): names and values of its own, written
+-- with the order and never changed.
 --
--- The workers of the version before go on with this schema, but cannot read the purchase jobs of API
--- servers of this one that have metadata, and take a confirmation token for a payment method. So all
--- workers are replaced before the first API server is.
+-- The workers of the version before go on with this schema, but cannot read the purchase jobs of
+-- API servers of this one that have metadata, and take a confirmation token for a payment method.
+-- So all workers are replaced before the first API server is.
 alter table orders
   add column metadata jsonb,
   -- For every row that is written from now on; those that are there have none (009).

@@ -115,11 +115,12 @@ function createBuying({ keep, sessions, pause, now, noteOrder, ownerOf }) {
 
   return {
     buy(itemId, { quantity = 1, metadata, key: own, ...card }) {
-      const [name, answerName, whose] = [intentionOf(own ?? itemId), answerOf(own ?? itemId), sessions.whose()];
+      const about = own ? `${itemId} ${own}` : itemId;
+      const [name, answerName, whose] = [intentionOf(about), answerOf(about), sessions.whose()];
       const answered = () => keep.read(answerName) ?? { count: 0 };
       const before = answered().count;
       return keep.once(name, () =>
-        keep.exclusive(`intention:${own ?? itemId}`, () => {
+        keep.exclusive(`intention:${about}`, () => {
           const { count, last } = answered();
           // The same in every tab until there is an answer, however late a tab hears of another's.
           const key = own ?? `${keep.seed()}-${encodeURIComponent(itemId)}-${count}`;

@@ -36,7 +36,7 @@ test("a view reads as it was written", () => {
   );
 });
 
-test("whatever a shop keeps with an order, its view is one line of as many fields as any other", () => {
+test("whatever a shop keeps with an order, its view is one line with no more fields than others", () => {
   fc.assert(
     fc.property(order, (o) => {
       const view = encodeView({ ...o, metadata: { "a|b\n": "|\n|" } });

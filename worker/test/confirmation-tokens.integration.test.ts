@@ -7,7 +7,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 const minuteMs = 60_000;
 const create = { method: "POST", path: "/v1/payment_intents" };
 
-/** A card that comes from the shopper's browser as a confirmation token: good for one try, and not for long. */
+/**
+ * A card that comes from the shopper's browser as a confirmation token: good for one try, and not
+ * for long.
+ */
 describe("an order paid with a confirmation token", () => {
   let world: PaymentWorld;
   let itemId = "";

@@ -1,4 +1,10 @@
+import { hash } from "node:crypto";
 import type { FastifyReply } from "fastify";
+
+/** The tag of an answer by what it says. */
+export function contentTag(body: string): string {
+  return `"${hash("sha1", body, "base64url")}"`;
+}
 
 /**
  * Whether what a client has is what it would get: `If-None-Match` (RFC 9110, section 13.1.2), by

@@ -1,11 +1,6 @@
-import { hash } from "node:crypto";
 import { type ShownItem, showItem } from "@holdfast/shared/show-item.ts";
+import { contentTag } from "../http/etag.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
-
-/** The `ETag` of what is shown: the time alone may change an item's status. */
-export function itemTag(body: string): string {
-  return `"${hash("sha1", body, "base64url")}"`;
-}
 
 /** All items as they are shown, with their tag. */
 export interface ShownList {
@@ -14,8 +9,8 @@ export interface ShownList {
 }
 
 /**
- * Reads the list that a whole crowd asks for: made once for each change of an item, or of its sale's
- * state by the time.
+ * Reads the list that a whole crowd asks for: made once for each change of an item, or of its
+ * sale's state by the time.
  */
 export function itemListReader(items: ItemCatalog): (nowMs: number) => ShownList {
   let revision = -1;
@@ -26,7 +21,7 @@ export function itemListReader(items: ItemCatalog): (nowMs: number) => ShownList
     revision = items.revision();
     const list = items.list();
     const body = JSON.stringify(list.map((item): ShownItem => showItem(item, nowMs)));
-    shown = { body, tag: itemTag(body) };
+    shown = { body, tag: contentTag(body) };
     const turns = list.flatMap(({ opensAtMs, closesAtMs }) => [opensAtMs ?? 0, closesAtMs ?? 0]);
     goodUntilMs = Math.min(...turns.filter((atMs) => atMs > nowMs), Number.MAX_SAFE_INTEGER);
     return shown;

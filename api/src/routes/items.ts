@@ -2,12 +2,12 @@ import { showItem } from "@holdfast/shared/show-item.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { cachedItem, cachedItems, itemNotModified, refusals } from "../answers.ts";
-import { isUnchanged } from "../http/etag.ts";
+import { contentTag, isUnchanged } from "../http/etag.ts";
 import type { App } from "../http/fastify-app.ts";
 import type { Limits } from "../http/limits.ts";
 import { Problem } from "../http/problems.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
-import { itemListReader, itemTag, type ShownList } from "../items/item-list.ts";
+import { itemListReader, type ShownList } from "../items/item-list.ts";
 import { tagHeaders } from "../schemas.ts";
 
 /** `GET /items` and `GET /items/:itemId`: what is on sale, and what is left of it. */
@@ -52,7 +52,7 @@ export function itemRoutes(app: App, items: ItemCatalog, limits: Limits): void {
       const item = await items.find(request.params.itemId);
       if (item === null) throw new Problem("item_not_found", "There is no item with this id.");
       const body = JSON.stringify(showItem(item, Date.now()));
-      send(request, reply, { body, tag: itemTag(body) });
+      send(request, reply, { body, tag: contentTag(body) });
       return reply;
     },
   );

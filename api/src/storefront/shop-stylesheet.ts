@@ -2,8 +2,8 @@ import { textOn } from "./contrast.ts";
 import type { ShopLook } from "./shop-look.ts";
 
 /**
- * A shop's colours and pictures as a stylesheet: the page's policy lets nothing be styled inline. The
- * pictures are backgrounds, since they say nothing that the names beside them do not.
+ * A shop's colours and pictures as a stylesheet: the page's policy lets nothing be styled inline.
+ * The pictures are backgrounds, since they say nothing that the names beside them do not.
  */
 export function shopStylesheet({ colours, picture, itemPictures = {} }: ShopLook): string {
   const rules: string[] = [];

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +5,7 @@ import fastifyStatic from "@fastify/static";
 import { EnvironmentError } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
 import type { ApiConfig } from "../config.ts";
+import { contentTag, isUnchanged } from "../http/etag.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
 import { ownLook, picturesOf, readShopLook, type ShopLook } from "./shop-look.ts";
@@ -70,11 +70,10 @@ const textTypes: Readonly<Record<string, string>> = {
  * https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
  */
 function serveText(app: App, url: string, type: string, text: string): void {
-  const etag = `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
+  const tag = contentTag(text);
   app.get(url, hidden, (request, reply) => {
-    reply.type(`${type}; charset=utf-8`).headers({ "cache-control": "public, max-age=60", etag });
-    const known = request.headers["if-none-match"]?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
-    return known?.includes(etag) ? reply.code(304).send() : reply.send(text);
+    reply.type(`${type}; charset=utf-8`).header("cache-control", "public, max-age=60");
+    return reply.send(isUnchanged(reply, request.headers["if-none-match"], tag) ? undefined : text);
   });
 }
 

@@ -21,7 +21,9 @@ export function readTestKey(env: Readonly<Record<string, string | undefined>>): 
   return /^sk_test_\w+$/.test(key) ? { kind: "test_key", key } : { kind: "no_test_key" };
 }
 
-/** For `vitest --project stripe` without `npm run test:stripe`, too: no other key gets to a test. */
+/**
+ * For `vitest --project stripe` without `npm run test:stripe`, too: no other key gets to a test.
+ */
 export default function setup(project: TestProject): void {
   const read = readTestKey(process.env);
   if (read.kind !== "test_key")

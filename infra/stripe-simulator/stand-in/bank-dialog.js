@@ -1,5 +1,5 @@
 /**
- * Plays the shopper's bank, in a modal dialog: the browser keeps the focus in it, and gives it back
+ * Plays the shopper's bank, in a modal dialog: the browser keeps the focus in it, and returns it
  * at its end. Escape refuses.
  * @param payment its amount in the currency's minor unit
  * @param answer carries the shopper's word out; what it comes to is what the dialog comes to

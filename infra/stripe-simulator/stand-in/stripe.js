@@ -1,7 +1,7 @@
 // A stand-in for Stripe.js (https://docs.stripe.com/js), as far as a storefront with the Payment
 // Element and confirmation on the server needs it. Its shapes are those of the types in
-// @stripe/stripe-js 10. Nothing in it is inline: a page's CSP needs only the simulator's origin, for
-// script, frame and connect.
+// @stripe/stripe-js 10. Nothing in it is inline: a page's CSP needs only the simulator's origin,
+//   for script, frame and connect.
 
 (() => {
   const origin = new URL(document.currentScript.src).origin;

@@ -86,6 +86,15 @@ describe("a purchase", () => {
     expect(shop.requests.filter(({ key }) => key === "cart-1")).toHaveLength(2);
   });
 
+  test("under a key of the caller's own is of one item: another item's is not taken for it while it is unanswered", async () => {
+    const page = shop.openPage();
+    shop.script = [broken, broken, broken, bought];
+    await expect(page.buy("item_1", { ...visa, key: "item_2" })).rejects.toMatchObject({ definite: false });
+    await page.buy("item_2", { ...visa, quantity: 2 });
+    expect(shop.bodies().at(-1)).toMatchObject({ quantity: 2 });
+    expect(shop.requests.at(-1)?.key).not.toBe("item_2");
+  });
+
   test("that is refused for good ends there: the next press asks anew", async () => {
     const page = shop.openPage();
     shop.script = [bought, () => problem(409, "out_of_stock"), bought];

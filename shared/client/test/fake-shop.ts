@@ -64,7 +64,9 @@ export class FakeShop {
     return answer(201, { token: `token-of-${name}`, shopperId: name, expiresAt });
   }
 
-  /** Under how many keys, of how many shoppers, purchases were sent: so many orders there can be. */
+  /**
+   * Under how many keys, of how many shoppers, purchases were sent: so many orders there can be.
+   */
   ordersMade(): number {
     return new Set(this.requests.map(({ key, token }) => `${key} ${token}`)).size;
   }

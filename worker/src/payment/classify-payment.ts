@@ -4,8 +4,8 @@ import Stripe from "stripe";
  * What a payment came to, named by its consequence.
  * - `paid`: the money is taken: the order is confirmed.
  * - `declined`: the provider's definite no, nothing was or will be taken: the units go back.
- * - `untried`: the card could not be tried, and never can be: a confirmation token that was used, grew
- *   stale in line, or is `missing` at the provider. Nothing was taken.
+ * - `untried`: the card could not be tried, and never can be: a confirmation token that was used,
+ *   grew stale in line, or is `missing` at the provider. Nothing was taken.
  * - `needs_shopper`: the shopper has to do something (3-D Secure): the hold goes on.
  * - `processing`: the provider has not decided yet.
  * - `canceled`: the payment was canceled and can never be paid.

@@ -67,7 +67,9 @@ async function lockCrowds(trx: Transaction<Tables>, due: readonly { subject: str
   return rows.map(({ id }) => id);
 }
 
-/** Of locked events, leases those whose turn it is; the others are due again with the one before. */
+/**
+ * Of locked events, leases those whose turn it is; the others are due again with the one before.
+ */
 async function claimFirsts(trx: Transaction<Tables>, ids: readonly string[], room: Room): Promise<ClaimedEvent[]> {
   const { rows } = await sql<ClaimedEvent>`
     with judged as (

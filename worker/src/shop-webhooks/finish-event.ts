@@ -39,7 +39,9 @@ export async function putOffEvent(
     where id = ${id} and lease = ${lease}`.execute(db);
 }
 
-/** A try that this worker cut short, being closed: it does not count, and another worker's is due. */
+/**
+ * A try that this worker cut short, being closed: it does not count, and another worker's is due.
+ */
 export async function putBackEvent(db: Database, { id, lease }: ClaimedEvent): Promise<void> {
   await sql`
     update shop_events set
