@@ -1,5 +1,6 @@
 import { invariant } from "@holdfast/shared/invariant.ts";
 import { cancelReasons, type Metadata, orderStatuses, paymentStatuses, rejectReasons } from "@holdfast/shared/order.ts";
+import { saleStatuses } from "@holdfast/shared/sale-status.ts";
 import { untriedCode } from "@holdfast/shared/show-order.ts";
 import { type Static, type TSchema, Type } from "typebox";
 import { exampleItem, exampleOrder, exampleProblem, examplePurchase } from "./examples.ts";
@@ -36,7 +37,7 @@ export const itemBody = Type.Object(
     price: amount,
     currency: Type.String(),
     available: Type.Integer({ description: "units left to reserve" }),
-    status: oneOf(["scheduled", "available", "out_of_stock", "ended"]),
+    status: oneOf(saleStatuses),
     opensAt: nullable(instant),
     closesAt: nullable(instant),
   },

@@ -124,6 +124,7 @@ const item = (id: string, inventory: number): Item => ({
   holdSeconds: 600,
   paymentRetries: 0,
   maxPerShopper: null,
+  paused: false,
   version: 1,
 });
 const items = new Map([item("on-sale", 1_000_000), item("sold-out", 0)].map((one) => [one.id, one]));

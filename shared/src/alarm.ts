@@ -1,24 +1,48 @@
+import { type AlarmName, alarms } from "./alarm-catalogue.ts";
 import type { Logger } from "./log.ts";
 
 /**
- * An alarm: one line at `error` that begins with ALARM, says what happened and what to do. Whoever
- * watches the log is woken by the word.
- * @param name which alarm it is, such as `provider_refuses`: each is raised once a minute at most.
- *   What concerns one order alone has its id in the name, so that no other order's hides it
- * @param sentence what happened and what to do, for someone who was just woken up
+ * Raises an alarm: one line at `error` that begins with ALARM and has the alarm's sentence, and an
+ * entry where operations look. Whoever watches the log is woken by the word.
+ * @param name which alarm it is: each is one line a minute at most. What concerns one order or lane
+ *   alone has that after a colon, so that no other one's hides it
+ * @param detail what exactly: how many, which, the provider's own words
  */
-export type RaiseAlarm = (name: string, sentence: string, fields?: object) => void;
+export type RaiseAlarm = (name: RaisedName, detail: string, fields?: object) => void;
+
+/** The name of an alarm, and whom it is about. */
+export type RaisedName = AlarmName | `${AlarmName}:${string}`;
+
+/** Where alarms are put beside the log. It must not throw. */
+export type RecordAlarm = (name: RaisedName, detail: string) => void;
 
 const quietMs = 60_000; // a fault that a thousand orders meet is one line a minute, not a thousand
+const recordEveryMs = 5_000; // operations see the newest detail; one write for a fault that thousands meet
 
 /** Makes the alarms of one process. */
-export function createAlarms(log: Pick<Logger, "error">): RaiseAlarm {
-  const raisedAtMs = new Map<string, number>(); // by name, those of the last minute
-  return (name, sentence, fields = {}) => {
+export function createAlarms(log: Pick<Logger, "error">, record: RecordAlarm = () => {}): RaiseAlarm {
+  const logged = onceIn(quietMs);
+  const recorded = onceIn(recordEveryMs);
+  return (name, detail, fields = {}) => {
+    if (recorded(name)) record(name, detail);
+    if (!logged(name)) return;
+    log.error({ ...fields, alarm: name }, `ALARM: ${alarms[alarmName(name)].sentence} ${detail}`);
+  };
+}
+
+/** The alarm that a raised name stands for. */
+export function alarmName(name: RaisedName): AlarmName {
+  return name.split(":", 1)[0] as AlarmName;
+}
+
+/** Says yes to each name once in so many ms. */
+function onceIn(ms: number): (name: string) => boolean {
+  const lastMs = new Map<string, number>(); // by name, those of the last `ms`
+  return (name) => {
     const nowMs = Date.now();
-    for (const [known, atMs] of raisedAtMs) if (nowMs - atMs >= quietMs) raisedAtMs.delete(known);
-    if (raisedAtMs.has(name)) return;
-    raisedAtMs.set(name, nowMs);
-    log.error({ ...fields, alarm: name }, `ALARM: ${sentence}`);
+    for (const [known, atMs] of lastMs) if (nowMs - atMs >= ms) lastMs.delete(known);
+    if (lastMs.has(name)) return false;
+    lastMs.set(name, nowMs);
+    return true;
   };
 }

@@ -9,7 +9,8 @@ export interface Tables {
   orders: OrderTable;
   order_events: OrderEventTable;
   item_books: ItemBooks;
-  item_totals: { item_id: string; reserved: number; confirmed: number };
+  item_totals: ItemTotals;
+  operations_audit: AuditTable;
   unmatched_payments: UnmatchedPaymentTable;
   reconciliations: ReconciliationTable;
   webhook_events: WebhookEventTable;
@@ -29,6 +30,7 @@ interface ItemTable {
   hold_seconds: number;
   payment_retries: number;
   max_per_shopper: number | null;
+  paused_at: Generated<Date | null>;
   version: Generated<number>;
 }
 
@@ -57,6 +59,9 @@ interface OrderTable {
   release_reason: "by_shopper" | null;
   refunded_minor: Generated<number>;
   disputed: Generated<boolean>;
+  refund_requested_at: Date | null;
+  refund_returns_units: boolean | null;
+  refund_reason: string | null;
   decline_code: string | null;
   fingerprint: string | null;
   metadata: Metadata | null;
@@ -135,6 +140,26 @@ interface ItemBooks {
   reserved: number;
   confirmed: number;
   balanced: boolean;
+}
+
+interface ItemTotals {
+  item_id: string;
+  reserved: number;
+  confirmed: number;
+  refunded: Generated<number>;
+  taken_minor: Generated<number>;
+  refunded_minor: Generated<number>;
+}
+
+interface AuditTable {
+  id: GeneratedAlways<number>;
+  at: Generated<Date>;
+  operator: string;
+  address: string;
+  action: string;
+  subject: string;
+  before: unknown;
+  after: unknown;
 }
 
 export type Database = Kysely<Tables>;
@@ -278,6 +303,7 @@ export function itemFromRow(row: Selectable<ItemTable>): Item {
     holdSeconds: row.hold_seconds,
     paymentRetries: row.payment_retries,
     maxPerShopper: row.max_per_shopper,
+    paused: row.paused_at !== null,
     version: row.version,
   };
 }
@@ -296,7 +322,7 @@ export async function requirePostgres(db: Database): Promise<void> {
   try {
     // Reads no row. With `limit 1` and an empty table, Postgres goes through all combinations of
     // the others' rows.
-    await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations, shop_events where false`.execute(
+    await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations, shop_events, operations_audit where false`.execute(
       db,
     );
   } catch (error) {

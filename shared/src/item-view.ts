@@ -18,6 +18,7 @@ const checkItem = Compile(
     holdSeconds: Type.Integer(),
     paymentRetries: Type.Integer(),
     maxPerShopper: Type.Union([Type.Integer(), Type.Null()]),
+    paused: Type.Boolean(),
     version: Type.Integer(),
   }),
 );

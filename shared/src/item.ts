@@ -16,6 +16,8 @@ export interface Item {
   readonly paymentRetries: number;
   /** Units one shopper may hold or own; null for no limit. */
   readonly maxPerShopper: number | null;
+  /** Whether operations have stopped its sale for now; what is in line or held goes on. */
+  readonly paused: boolean;
   /** Counted up by the database at every change: a higher one is newer. */
   readonly version: number;
 }

@@ -137,6 +137,15 @@ export function redisKeys(prefix: string) {
     providerRate: `${prefix}holdfast:provider-rate`,
     /** A hash with the living processes and their number of lanes. */
     fleet: `${prefix}holdfast:fleet`,
+    /** A hash with what each living process says of itself, field: its id. */
+    fleetReports: `${prefix}holdfast:fleet-reports`,
+    /** A hash with the alarms that processes have raised, field: its name. */
+    alarms: `${prefix}holdfast:alarms`,
+    /** Held by the API server that measures the sale for all of them. */
+    saleMonitor: `${prefix}holdfast:sale-monitor`,
+    /** The sale as it was last measured, and a list of what it was before. */
+    saleNow: `${prefix}holdfast:sale-now`,
+    saleBefore: `${prefix}holdfast:sale-before`,
     /** What `/readyz` writes, beside a lane's own keys. */
     writeProbe: (queueName: string) => `${prefix}holdfast:${queueName}:write-probe`,
     /**

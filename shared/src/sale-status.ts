@@ -1,8 +1,9 @@
 import { type Item, saleWindow } from "./item.ts";
 
-export type SaleStatus = "scheduled" | "available" | "out_of_stock" | "ended";
+/** Where the sale of an item stands at a moment: the first of these that fits. */
+export const saleStatuses = ["ended", "scheduled", "paused", "out_of_stock", "available"] as const;
+export type SaleStatus = (typeof saleStatuses)[number];
 
-/** Where the sale of an item stands at a moment. */
 export function saleStatus(item: Item, nowMs: number): SaleStatus {
   switch (saleWindow(item, nowMs)) {
     case "before":
@@ -10,6 +11,7 @@ export function saleStatus(item: Item, nowMs: number): SaleStatus {
     case "after":
       return "ended";
     case "open":
+      if (item.paused) return "paused";
       return item.inventory > 0 ? "available" : "out_of_stock";
   }
 }

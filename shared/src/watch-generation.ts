@@ -150,13 +150,11 @@ async function begin(
 function raiseLoss(raiseAlarm: RaiseAlarm, known: KnownGeneration, cause: LossCause): void {
   const generation = known.generation + 1;
   const lastHeartbeat = known.heartbeatAtMs === null ? null : new Date(known.heartbeatAtMs);
-  const what = cause === "emptied" ? "emptied" : "restored from an older state";
   // Two losses within a minute are two lines, and any number of them no more than two a minute.
   const again = known.cause !== "first_start" && known.ageMs < againWithinMs;
   raiseAlarm(
-    `redis_${cause}${again ? "_again" : ""}`,
-    `Redis was ${what}: orders in line are lost. Sales go on, nothing was charged for lost orders and their shoppers ` +
-      "are told to buy again. Find out who or what did it: appendonly, maxmemory-policy, a failover, a restored copy, FLUSHALL",
+    `redis_${cause}${again ? ":again" : ""}`,
+    `At most ${known.inLine} orders that were in line before. Usual causes: appendonly off, maxmemory-policy, a failover, a restored copy, FLUSHALL.`,
     { generation, cause, lastHeartbeat, inLineAtLastHeartbeat: known.inLine },
   );
 }

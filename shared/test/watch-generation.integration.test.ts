@@ -97,6 +97,6 @@ describe("watching the generation of a Redis that can refuse writes", () => {
       await untilSound();
       expect(await readLosses(world.db)).toEqual({ count: loss, last: { cause: "emptied", atMs: expect.any(Number) } });
     }
-    expect(alarms).toEqual(["redis_emptied", "redis_emptied_again"]);
+    expect(alarms).toEqual(["redis_emptied", "redis_emptied:again"]);
   });
 });

@@ -73,7 +73,7 @@ describe("the nightly reconciliation", () => {
     await night(firstNightMs + 90 * hourMs);
     // Windows overlap, so it may be met twice.
     expect(world.alarms.length).toBeGreaterThanOrEqual(1);
-    for (const name of world.alarms) expect(name).toMatch(/^reconcile_/);
+    for (const name of world.alarms) expect(name).toMatch(/^reconcile_differs:/);
     expect(await world.payments(orderId)).toMatchObject([{ amountReceived: 1_999, amountRefunded: 0 }]);
   });
 

@@ -130,7 +130,7 @@ describe("the generation of Redis", () => {
     ).toBe(503);
 
     await Promise.all(Array.from({ length: 4 }, () => watchGenerationOnce(parts)));
-    expect(alarms).toEqual([expect.stringMatching(/^ALARM: Redis was emptied: orders in line are lost/)]);
+    expect(alarms).toEqual([expect.stringMatching(/^ALARM: Redis was emptied, and the orders in line are lost/)]);
     await eventually("it was dealt with", isSound);
     expect(alarms).toHaveLength(1);
 

@@ -19,6 +19,27 @@ export const problems = {
     title: "Not from another page",
     remedy: "Operations act from their own page, or by a program that is no browser.",
   },
+  forbidden: {
+    status: 403,
+    title: "Not with this role",
+    remedy: "This operator may look and not act. Sign in as one with the role act.",
+  },
+  precondition_failed: {
+    status: 412,
+    title: "It was changed meanwhile",
+    remedy: "If-Match names an older state. Read it again, and change it as it is now.",
+  },
+  item_exists: {
+    status: 409,
+    title: "Another item has this id",
+    remedy: "PUT creates an item. Change the one that is there with PATCH, its units with restock.",
+  },
+  order_not_refundable: {
+    status: 409,
+    title: "The order cannot be refunded",
+    remedy:
+      "Only a confirmed order has money to refund, and none of which its shopper's bank has disputed the payment.",
+  },
   order_not_found: {
     status: 404,
     title: "Order not found",
@@ -42,6 +63,11 @@ export const problems = {
     status: 409,
     title: "The sale is not open yet",
     remedy: "Buy when it opens: Retry-After says in how many seconds, opensAt of the item when.",
+  },
+  sale_paused: {
+    status: 409,
+    title: "The sale is paused",
+    remedy: "Operations have stopped the sale for now. Orders in line and held units go on; watch the item.",
   },
   sale_ended: { status: 409, title: "The sale is over", remedy: "Nothing more is sold of this item." },
   payment_in_progress: {

@@ -35,6 +35,7 @@ const purchaseRefusals = refusals(
   "item_not_found",
   "out_of_stock",
   "sale_not_open",
+  "sale_paused",
   "sale_ended",
   "idempotency_key_reused",
 );
@@ -122,6 +123,7 @@ const soldOut = readyProblem(
   "out_of_stock",
   "All units are sold or held for others. A unit may come back if a payment fails.",
 );
+const salePaused = readyProblem("sale_paused", "The sale is paused for a moment.");
 const saleEnded = readyProblem("sale_ended", "The sale is over.");
 
 function saleRefusal(item: Item, nowMs: number): ReadyProblem | null {
@@ -130,6 +132,8 @@ function saleRefusal(item: Item, nowMs: number): ReadyProblem | null {
       return notOpenUntil(item.opensAtMs ?? nowMs, nowMs);
     case "ended":
       return saleEnded;
+    case "paused":
+      return salePaused;
     case "out_of_stock":
       return soldOut;
     case "available":

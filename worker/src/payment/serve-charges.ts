@@ -48,10 +48,7 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
     // The order keeps its units and the sweeper goes on, but no further try will settle it: people
     // have to.
     if (isPermanent(error)) {
-      parts.raiseAlarm(
-        `payment_stuck:${job?.data.orderId}`,
-        `The payment of order ${job?.data.orderId} cannot be settled: ${error.message}`,
-      );
+      parts.raiseAlarm(`payment_stuck:${job?.data.orderId}`, `Order ${job?.data.orderId}: ${error.message}.`);
     }
   });
   return worker;

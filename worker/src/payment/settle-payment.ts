@@ -195,11 +195,7 @@ async function restUntil(db: Database, payment: Payment): Promise<number | null>
 
 function alarmIfRefused({ raiseAlarm }: PaymentParts, outcome: PaymentOutcome): void {
   if (outcome.kind !== "unknown" || outcome.cause !== "refused") return;
-  raiseAlarm(
-    "provider_refuses",
-    `The payment provider refuses our requests (${outcome.why}). Check STRIPE_SECRET_KEY, the account and the item's currency and price; ` +
-      "no order is cancelled for it, and charging goes on by itself once it is mended",
-  );
+  raiseAlarm("provider_refuses", `It says: ${outcome.why}.`);
 }
 
 /** The refund of a refunded order failed since: its shopper has neither the goods nor the money. */
@@ -207,7 +203,7 @@ function alarmIfKept({ raiseAlarm }: PaymentParts, { order, step }: Settlement):
   if (step.do !== "note_refund" || step.full || order.status !== "refunded") return;
   raiseAlarm(
     `refund_failed:${order.id}`,
-    `A refund of order ${order.id} has failed after it was counted as done. Pay the shopper back by hand, at the provider`,
+    `Order ${order.id}: it failed after it was counted as done, so the shopper has neither goods nor money.`,
     { orderId: order.id },
   );
 }
@@ -218,11 +214,7 @@ function alarmIfAnotherAmount(
   { kind }: PaymentOutcome,
 ): void {
   if (kind !== "paid" || step.do !== "wait" || order.status !== "reserved") return;
-  raiseAlarm(
-    `paid_another_amount:${order.id}`,
-    `Order ${order.id} was paid with another amount than its own, changed at the provider. Refund it there, or settle it by hand`,
-    { orderId: order.id },
-  );
+  raiseAlarm(`paid_another_amount:${order.id}`, `Order ${order.id}.`, { orderId: order.id });
 }
 
 function alarmIfNotRefunded(
@@ -233,17 +225,10 @@ function alarmIfNotRefunded(
   if (outcome.kind === "failed" || outcome.kind === "disputed") {
     raiseAlarm(
       `refund_failed:${orderId}`,
-      `The refund of a payment that order ${orderId} does not go by is ${outcome.kind}. See the order at the provider and pay back by hand ` +
-        "what the bank does not",
+      `Order ${orderId}: the refund of a payment that it does not go by is ${outcome.kind}.`,
       { orderId },
     );
   } else if (outcome.kind === "unknown" && "cause" in outcome && outcome.cause === "refused") {
-    raiseAlarm(
-      "refund_refused",
-      `The payment provider refuses a refund (${outcome.why}). It is tried again, later each time`,
-      {
-        orderId,
-      },
-    );
+    raiseAlarm("refund_refused", `Order ${orderId}, it says: ${outcome.why}.`, { orderId });
   }
 }

@@ -16,10 +16,6 @@ export function watchUnknownCards(raiseAlarm: RaiseAlarm): (outcome: PaymentOutc
     const missing = outcome.kind === "declined" && outcome.declineCode === "resource_missing";
     inARow = missing || outcome.kind === "untried" ? inARow + 1 : 0;
     if (inARow < suspicious) return;
-    raiseAlarm(
-      "cards_unknown",
-      `The last ${inARow} cards are unknown to the payment provider, or grew stale in line: their shoppers are asked again, or their ` +
-        "orders cancelled. Check that STRIPE_SECRET_KEY is of the account that the storefront uses, and how long the line is",
-    );
+    raiseAlarm("cards_unknown", `The last ${inARow} cards; their shoppers are asked again, or their orders cancelled.`);
   };
 }

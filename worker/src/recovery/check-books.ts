@@ -10,11 +10,7 @@ export async function checkBooks(db: Database, raiseAlarm: RaiseAlarm): Promise<
   const off = await db.selectFrom("item_books").selectAll().where("balanced", "=", false).limit(10).execute();
   if (off.length === 0) return;
   const names = off.map((books) => books.item_id).join(", ");
-  raiseAlarm(
-    "books_off",
-    `The books of ${names} are off: stocked is not inventory + reserved + confirmed. Pause the item and compare its orders`,
-    { books: off },
-  );
+  raiseAlarm("books_off", `Of ${names}.`, { books: off });
 }
 
 const pageSize = 100_000; // orders counted in one statement: some tens of milliseconds
@@ -30,7 +26,7 @@ export async function recountBooks(db: Database, raiseAlarm: RaiseAlarm): Promis
     if (difference === null) continue;
     raiseAlarm(
       `totals_off:${id}`,
-      `The totals of ${id} differ from its orders. Pause the item and set item_totals to what is counted`,
+      `Of ${id}: counted are ${difference.counted.reserved} reserved and ${difference.counted.confirmed} confirmed.`,
       { item: id, ...difference },
     );
   }

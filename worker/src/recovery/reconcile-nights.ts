@@ -33,8 +33,8 @@ export async function reconcileNights(
     const listed = { fromMs: window.fromMs - overlapMs, toMs: window.toMs };
     const { differences } = await reconcile(db, stripe, listed, closing);
     if (differences.length > 0) {
-      const sentence = `Postgres and the payment provider disagree on ${differences.length} payments; run npm run reconcile for the list`;
-      raiseAlarm(`reconcile_${window.fromMs}`, sentence, {
+      const night = new Date(window.fromMs).toISOString();
+      raiseAlarm(`reconcile_differs:${night}`, `${differences.length} payments since ${night}.`, {
         differences: differences.slice(0, 100),
         table: printDifferences(differences.slice(0, 20)),
       });

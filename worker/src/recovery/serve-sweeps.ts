@@ -57,10 +57,7 @@ export async function serveSweeps(
     reconcile: () => reconcileNights(parts),
   };
   const alarmForNight = (name: string, error: Error) =>
-    raiseAlarm(
-      `night_failed:${name}`,
-      `The nightly ${name} did not get to its end (${error.message}). The next night goes on from there; see that it can`,
-    );
+    raiseAlarm(`night_failed:${name}`, `The ${name}: ${error.message}.`);
   const serve = (name: string) => {
     const worker = openWorker(
       name,

@@ -16,12 +16,7 @@ export async function watchAges(db: Database, raiseAlarm: RaiseAlarm): Promise<v
     ) o`.execute(db);
   const { n: unsettled = 0, oldest } = unknown.rows[0] ?? {};
   if (unsettled > 0) {
-    raiseAlarm(
-      "payment_unknown_too_long",
-      `${unsettled} orders hold units for a payment whose outcome is unknown for over ${unknownTooLongMinutes} minutes. ` +
-        "Look the oldest up at the provider by its metadata; nothing is charged twice meanwhile",
-      { orders: unsettled, oldest },
-    );
+    raiseAlarm("payment_unknown_too_long", `${unsettled} orders, the oldest ${oldest}.`, { orders: unsettled, oldest });
   }
   const unmatched = await sql<{ n: number; oldest: string | null }>`
     select count(*) as n, (array_agg(payment_intent_id))[1] as oldest from (
@@ -31,11 +26,9 @@ export async function watchAges(db: Database, raiseAlarm: RaiseAlarm): Promise<v
     ) u`.execute(db);
   const { n: open = 0, oldest: payment } = unmatched.rows[0] ?? {};
   if (open > 0) {
-    raiseAlarm(
-      "payment_unmatched_too_long",
-      `${open} payments that no order goes by could neither be canceled nor refunded for over ${unmatchedTooLongMinutes} minutes. ` +
-        "Refund them at the provider; that is noticed here by itself",
-      { payments: open, oldest: payment },
-    );
+    raiseAlarm("payment_unmatched_too_long", `${open} payments, the oldest ${payment}.`, {
+      payments: open,
+      oldest: payment,
+    });
   }
 }

@@ -144,10 +144,8 @@ async function cancelLostIn(
 
 function report({ log, raiseAlarm }: LanesParts, lane: LaneQueue, cancelled: number): void {
   log.warn({ lane: lane.name, cancelled }, "orders without a purchase job were cancelled");
-  raiseAlarm(
-    `orders_without_job_${lane.name}`,
-    `${cancelled} order(s) waited in ${lane.name} without a purchase job and were cancelled; nothing was charged, and their ` +
-      "shoppers are told to buy again. Find out who removed jobs or emptied the lane, or which API server died while accepting",
-    { lane: lane.name, cancelled },
-  );
+  raiseAlarm(`orders_without_job:${lane.name}`, `${cancelled} order(s) in ${lane.name}.`, {
+    lane: lane.name,
+    cancelled,
+  });
 }

@@ -62,10 +62,5 @@ async function deliver({ db, shop, connections, raiseAlarm, log, closing }: Deli
     return;
   }
   await finishEvent(db, event, "dead", sent.why);
-  raiseAlarm(
-    "shop_event_dead",
-    "The shop has not taken an event for three days, and it is tried no more. Mend the shop, then send the dead " +
-      "ones again with npm run shop-webhooks -- --replay-dead",
-    fields,
-  );
+  raiseAlarm("shop_event_dead", `The shop has not taken an event for three days (${sent.why}).`, fields);
 }

@@ -22,11 +22,7 @@ export async function noteUnserved(db: Database, raiseAlarm: RaiseAlarm): Promis
     update shop_webhook set delivering_at = null
     where delivering_at <= now() - ${unservedAfter}::interval`.execute(db);
   if (Number(numAffectedRows) === 0) return;
-  raiseAlarm(
-    "shop_events_ended",
-    "No worker with SHOP_WEBHOOK_URL has run for a week: events for the shop are not written any more. Start one if the " +
-      "shop still wants them, then see npm run shop-webhooks",
-  );
+  raiseAlarm("shop_events_ended", "See npm run shop-webhooks.");
 }
 
 /** As long as an event is tried: until then the shop may ask to have one again. */
@@ -55,11 +51,7 @@ export async function forgetEvents(db: Database, raiseAlarm: RaiseAlarm): Promis
       order by due_at, seq limit ${page} for update skip locked
     )`.execute(db);
   if (Number(ended.numAffectedRows) > 0) {
-    raiseAlarm(
-      "shop_event_dead",
-      "Events that no worker delivered for a week are given up. Start a worker with SHOP_WEBHOOK_URL, then send them " +
-        "with npm run shop-webhooks -- --replay-dead",
-    );
+    raiseAlarm("shop_event_dead", "No worker with SHOP_WEBHOOK_URL delivered them for a week.");
   }
   const results = [ended, await forget("delivered", deliveredKept), await forget("dead", deadKept)];
   return results.some(({ numAffectedRows }) => Number(numAffectedRows) === page);
@@ -81,10 +73,5 @@ export async function watchLateEvents(db: Database, raiseAlarm: RaiseAlarm): Pro
     ) e`.execute(db);
   const { n: events = 0, oldest, why } = rows[0] ?? {};
   if (events === 0) return;
-  raiseAlarm(
-    "shop_events_late",
-    `The shop has not taken ${events} events for over ${lateMinutes} minutes. See npm run shop-webhooks; they are tried ` +
-      "for three days",
-    { events, oldest, why },
-  );
+  raiseAlarm("shop_events_late", `${events} events for over ${lateMinutes} minutes (${why}).`, { events, oldest, why });
 }

@@ -35,7 +35,7 @@ function orderData(payload: ShopEvent["payload"]) {
 }
 
 function itemData(payload: ShopEvent["payload"], at: Date) {
-  const row = withTimes(payload, ["opens_at", "closes_at"]);
+  const row = withTimes(payload, ["opens_at", "closes_at", "paused_at"]);
   return showItem(itemFromRow(row as Parameters<typeof itemFromRow>[0]), at.getTime());
 }
 

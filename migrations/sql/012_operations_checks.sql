@@ -1,0 +1,10 @@
+-- no transaction
+
+-- What 011 needs on a large table: each statement may run again after a crash.
+
+-- Operations' lists, newest first: of an item, of a status, or of all, as one list for each item and
+-- status.
+create index concurrently if not exists orders_of_item on orders (item_id, status, placed_at desc, id desc);
+
+-- The rule of 011 holds for the rows that were there before, too.
+alter table orders validate constraint refund_is_whole;
