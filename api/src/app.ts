@@ -165,7 +165,7 @@ function makeFastify({ config, log }: AppParts, connections: ConnectionLimits): 
 /** Everything under `/ops`; without a password there is none of it. */
 async function registerOperations(
   app: App,
-  { config, db, redis, keys, lanes, charges, webhooks, items, limits }: AppParts,
+  { config, db, redis, keys, lanes, charges, webhooks, items, checkReadiness, limits, log }: AppParts,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
   const password = config.OPS_PASSWORD;
@@ -175,7 +175,8 @@ async function registerOperations(
   await app.register(
     async (scope) => {
       sendHeaders(scope, headers);
-      await opsRoutes(scope, { db, redis, keys, lanes, charges, webhooks, items, password, lockout, chargesPerSecond });
+      const store = { db, redis, keys, lanes, charges, webhooks, items };
+      await opsRoutes(scope, { ...store, checkReadiness, password, lockout, chargesPerSecond, log });
     },
     { prefix: "/ops" },
   );

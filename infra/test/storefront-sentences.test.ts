@@ -68,7 +68,13 @@ const order = (change: Omit<Partial<Order>, "payment"> & { payment?: Partial<Ord
 
 describe("the storefront", () => {
   test("has a sentence of its own for every refusal that a shopper can meet", () => {
-    const forOperations = new Set(["job_not_found", "job_not_dead", "insufficient_inventory"]);
+    const forOperations = new Set([
+      "job_not_found",
+      "job_not_dead",
+      "insufficient_inventory",
+      "item_exists",
+      "order_not_refundable",
+    ]);
     const codes = Object.keys(problems).filter((code) => !forOperations.has(code));
     const detail = "Words for programmers";
     const unsaid = codes.filter((code) => refusalSentence({ code, status: 400, detail }, "Records") === detail);

@@ -7,12 +7,28 @@ import { isFromForeignPage } from "../http/foreign-page.ts";
 import { answerProblem, Problem } from "../http/problems.ts";
 import type { NoteAttempt } from "./ops-lockout.ts";
 
+/** Who acts, from where. */
+export interface Operator {
+  readonly name: string;
+  readonly role: "look" | "act";
+  /** The client's address. */
+  readonly address: string;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Under `/ops` alone. */
+    operator: Operator;
+  }
+}
+
 /**
  * Lets nobody under `/ops` but operations, by HTTP Basic, and nobody's page but our own act in
  * their name.
  */
 export async function guardOperations(app: App, password: string, noteAttempt: NoteAttempt): Promise<void> {
   const check = operationsCheck(password, noteAttempt);
+  app.decorateRequest("operator");
   await app.register(basicAuth, { validate: check, authenticate: { realm: "holdfast" } });
   // Answered here, not thrown: the dashboard has an error handler of its own.
   app.addHook("onRequest", (request, reply, done) => {
@@ -41,5 +57,6 @@ function operationsCheck(password: string, noteAttempt: NoteAttempt) {
       throw new Problem("rate_limited", "Too many wrong passwords from this address.", { retryAfterSeconds });
     }
     if (!right) throw new Problem("unauthenticated", "Sign in as operations.");
+    request.operator = { name: username, role: "act", address };
   };
 }

@@ -1,0 +1,26 @@
+import type { Database } from "@holdfast/shared/database.ts";
+import type { Logger } from "@holdfast/shared/log.ts";
+import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
+import type { Store } from "@holdfast/shared/redis.ts";
+import type { ItemCatalog } from "../items/item-catalog.ts";
+import type { CheckReadiness } from "../readiness.ts";
+import type { LockoutLimits } from "./ops-lockout.ts";
+
+/** What the routes under `/ops` are made of. */
+export interface OpsParts extends Store {
+  readonly db: Database;
+  readonly lanes: readonly LaneQueue[];
+  readonly charges: ChargeQueue;
+  readonly webhooks: WebhookQueue;
+  readonly items: ItemCatalog;
+  readonly checkReadiness: CheckReadiness;
+  readonly password: string;
+  /** How many requests of every kind the fleet sends to the provider in a second. */
+  readonly chargesPerSecond: number;
+  readonly lockout: LockoutLimits;
+  readonly log: Logger;
+}
+
+export const opsSecurity = [{ operations: [] }];
+/** What `guardOperations` may answer. */
+export const opsRefusals = ["unauthenticated", "foreign_page"] as const;
