@@ -197,7 +197,7 @@ describe("the outbox", () => {
     await sql`update items set stocked = stocked - inventory, inventory = 0`.execute(world.db);
     const [soldOut] = await events("item %");
     expect(Object.keys(soldOut?.payload ?? {}).sort()).toEqual(
-      ["id", "name", "price_minor", "currency", "inventory", "opens_at", "closes_at"].sort(),
+      ["id", "name", "price_minor", "currency", "inventory", "opens_at", "closes_at", "paused_at"].sort(),
     );
   });
 
