@@ -1,12 +1,12 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Logger } from "@holdfast/shared/log.ts";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
-import { answerWhileClosing, type Closing } from "./http/closing.ts";
+import { answerWhileClosing } from "./http/closing.ts";
 import { connectionLimits, connectionOptions, limitConnections } from "./http/connections.ts";
 import type { App } from "./http/fastify-app.ts";
 import { answerProblem, Problem } from "./http/problems.ts";
 import { apiHeaders } from "./http/secure-headers.ts";
-import { healthRoutes } from "./routes/health.ts";
+import { type HealthParts, healthRoutes } from "./routes/health.ts";
 import { type MetricsParts, metricsRoute } from "./routes/metrics.ts";
 
 const maxAdminConnections = 100; // the platform and a few scrapers
@@ -15,7 +15,7 @@ const maxAdminConnections = 100; // the platform and a few scrapers
  * What is served on `ADMIN_PORT`: health and metrics, for the platform. The metrics are nowhere
  * else: they say how well a shop sells, and each scrape is some work. Without listening.
  */
-export function buildAdminApp(parts: MetricsParts & { readonly closing: Closing; readonly log: Logger }): App {
+export function buildAdminApp(parts: MetricsParts & HealthParts & { readonly log: Logger }): App {
   const log: FastifyBaseLogger = parts.log;
   const app: App = Fastify({
     ...connectionOptions(connectionLimits),

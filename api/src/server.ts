@@ -14,6 +14,8 @@ import type { ApiConfig } from "./config.ts";
 import type { App } from "./http/fastify-app.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { openItemCatalog } from "./items/item-catalog.ts";
+import { saleGauges } from "./ops/monitor/sale-gauges.ts";
+import { watchSale } from "./ops/monitor/sale-monitor.ts";
 import { acceptanceMarks } from "./orders/acceptance-marks.ts";
 import { openOrderWatch } from "./orders/order-watch.ts";
 import { readinessCheck } from "./readiness.ts";
@@ -78,7 +80,9 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       log,
       ...health,
     });
-    const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
+    const chargesPerSecond = config.CHARGE_RATE_PER_SECOND;
+    const monitor = watchSale({ db, redis, keys, lanes, charges, webhooks, chargesPerSecond, log });
+    const admin = buildAdminApp({ log, fleetMetrics: saleGauges({ redis, keys, lanes }, monitor.measured), ...health });
     servers.push(app, admin);
     await warmUp({ config, db, redis, subscriber, log });
     const adminAddress =
@@ -95,7 +99,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       async close() {
         await app.close();
         await admin.close();
-        await generation.close();
+        await Promise.all([generation.close(), monitor.close()]);
         items.close();
         await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
         await disconnect();

@@ -74,7 +74,7 @@ export async function createTestApi(
     limits: { closingNoticeMs: 0, ...limits },
     ...health,
   });
-  const admin = buildAdminApp({ redis, keys, lanes, log, ...health });
+  const admin = buildAdminApp({ log, fleetMetrics: async () => "", ...health });
   return {
     app,
     admin,

@@ -17,6 +17,8 @@ const allFiles = [
   "008_metadata",
   "009_metadata_check",
   "010_shop_events",
+  "011_operations",
+  "012_operations_checks",
 ];
 
 describe("migrating", () => {

@@ -4,7 +4,10 @@ import { type Item, saleWindow } from "./item.ts";
 export const saleStatuses = ["ended", "scheduled", "paused", "out_of_stock", "available"] as const;
 export type SaleStatus = (typeof saleStatuses)[number];
 
-export function saleStatus(item: Item, nowMs: number): SaleStatus {
+export function saleStatus(
+  item: Pick<Item, "inventory" | "opensAtMs" | "closesAtMs" | "paused">,
+  nowMs: number,
+): SaleStatus {
   switch (saleWindow(item, nowMs)) {
     case "before":
       return "scheduled";

@@ -1,10 +1,8 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
 import type { App } from "./fastify-app.ts";
 
 export interface Metrics {
   readonly registry: Registry;
-  readonly lineLength: Gauge<"lane">;
-  readonly redisLosses: Gauge;
   /** Counts an answer by its route and status, and how long it took. */
   readonly countAnswer: (method: string, route: string, status: number, seconds: number) => void;
 }
@@ -26,18 +24,7 @@ export function createMetrics(scope: "process" | "answers only" = "process"): Me
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
     registers: [registry],
   });
-  const lineLength = new Gauge({
-    name: "holdfast_line_orders",
-    help: "Orders waiting in a lane",
-    labelNames: ["lane"] as const,
-    registers: [registry],
-  });
-  const redisLosses = new Gauge({
-    name: "holdfast_redis_losses",
-    help: "How often Redis was found emptied or restored from an older state, orders in line being lost",
-    registers: [registry],
-  });
-  return { registry, lineLength, redisLosses, countAnswer: answerCounter(answers, duration) };
+  return { registry, countAnswer: answerCounter(answers, duration) };
 }
 
 /** Counts every answer of the app. */

@@ -36,7 +36,7 @@ export interface SaleNow {
     readonly oldestUnknownSeconds: number | null;
     readonly unmatched: number;
     readonly oldestUnmatchedSeconds: number | null;
-    /** Reserved orders, and of these the ones past their deadline. */
+    /** Units held, and orders whose hold is past its deadline. */
     readonly holds: number;
     readonly holdsOverdue: number;
     readonly oldestOverdueSeconds: number | null;
@@ -111,7 +111,7 @@ export interface MemberNow {
   readonly state: "up" | "leaving" | "gone";
 }
 
-/** What the charts show of an earlier moment; one in two seconds, of the last fifteen minutes. */
+/** What the charts show of an earlier moment; one a second, of the last fifteen minutes. */
 export interface SaleBefore {
   readonly atMs: number;
   /** Orders in line; units left, held, sold. */

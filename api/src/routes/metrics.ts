@@ -1,28 +1,16 @@
-import { lineLength } from "@holdfast/shared/line.ts";
-import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import type { Store } from "@holdfast/shared/redis.ts";
 import type { App } from "../http/fastify-app.ts";
 import type { Metrics } from "../http/metrics.ts";
-import type { CheckReadiness } from "../readiness.ts";
 
-export interface MetricsParts extends Store {
-  readonly lanes: readonly LaneQueue[];
+export interface MetricsParts {
   readonly metrics: Metrics;
-  readonly checkReadiness: CheckReadiness;
+  /** The figures of the whole fleet as text, empty where another server exports them. */
+  readonly fleetMetrics: () => Promise<string>;
 }
 
 /** `GET /metrics`, for Prometheus. */
-export function metricsRoute(app: App, { redis, keys, lanes, metrics, checkReadiness }: MetricsParts): void {
+export function metricsRoute(app: App, { metrics, fleetMetrics }: MetricsParts): void {
   app.get("/metrics", { schema: { summary: "Prometheus metrics", tags: ["platform"] } }, async (_request, reply) => {
-    const measureLine = async ({ name }: LaneQueue) => {
-      const length = await lineLength({ redis, keys }, name).catch(unknownNumber);
-      metrics.lineLength.set({ lane: name }, length);
-    };
-    const [{ losses }] = await Promise.all([checkReadiness(), ...lanes.map(measureLine)]);
-    metrics.redisLosses.set(losses === null ? unknownNumber() : losses.count);
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    const own = await metrics.registry.metrics();
+    return reply.type(metrics.registry.contentType).send(own + (await fleetMetrics()));
   });
 }
-
-/** While Redis or Postgres is unavailable. */
-const unknownNumber = () => Number.NaN;
