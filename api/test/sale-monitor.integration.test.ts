@@ -1,0 +1,125 @@
+import { openDatabase } from "@holdfast/shared/database.ts";
+import { createLog } from "@holdfast/shared/log.ts";
+import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
+import { alarmRecorder } from "@holdfast/shared/raised-alarms.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import { sql } from "kysely";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { MeasureParts } from "../src/ops/monitor/measure-sale.ts";
+import { saleGauges } from "../src/ops/monitor/sale-gauges.ts";
+import { beginMonitoring, measureOnce, readBefore, readSale, watchSale } from "../src/ops/monitor/sale-monitor.ts";
+
+describe("the sale", () => {
+  let world: World;
+  let parts: MeasureParts;
+  const log = createLog("test", "silent");
+  beforeAll(async () => {
+    world = await createWorld();
+    const { db, redis, keys } = world;
+    const store = { redis, keys };
+    const queues = { charges: openChargeQueue(store), webhooks: openWebhookQueue(store) };
+    parts = { db, ...store, lanes: openLanes(store, 2), ...queues, chargesPerSecond: 25 };
+    await addItem(db, "kettle", 10);
+  });
+  afterAll(async () => {
+    await Promise.all([...parts.lanes, parts.charges, parts.webhooks].map((queue) => queue.close()));
+    await world.close();
+  });
+  beforeEach(async () => {
+    const { redis, keys } = world;
+    await redis.del(keys.saleMonitor, keys.saleNow, keys.saleBefore, keys.alarms);
+  });
+
+  test("is kept for every server, with the moments before", async () => {
+    const state = await beginMonitoring(parts);
+    await measureOnce(parts, state);
+    await measureOnce(parts, state);
+    const sale = await readSale(parts);
+    expect(sale?.items).toMatchObject([{ id: "kettle", stocked: 10, inventory: 10, balanced: true, waiting: 0 }]);
+    expect(sale?.postgres.state).toBe("up");
+    const moments = await readBefore(parts);
+    expect(moments.map(({ inventory }) => inventory)).toEqual([10, 10]);
+    expect(moments[0]?.atMs).toBeLessThanOrEqual(moments[1]?.atMs ?? 0);
+  });
+
+  test("is measured by one server alone, and by another as soon as that one stops", async () => {
+    const first = watchSale({ ...parts, log });
+    await eventually("the first measures", async () => first.measured() !== null);
+    const second = watchSale({ ...parts, log });
+    await eventually("it goes on", async () => {
+      const before = first.measured()?.atMs ?? 0;
+      await eventually("it measures again", async () => (first.measured()?.atMs ?? 0) > before);
+      return true;
+    });
+    expect(second.measured()).toBeNull();
+    await first.close();
+    await eventually("the second measures", async () => second.measured() !== null);
+    await second.close();
+  });
+
+  test("is measured again within seconds when the server that did it was killed", async () => {
+    const { redis, keys } = world;
+    await redis.set(keys.saleMonitor, "a server that was killed", "PX", 3_000);
+    const next = watchSale({ ...parts, log });
+    await eventually("another measures", async () => next.measured() !== null, 8_000);
+    await next.close();
+  });
+
+  test("shows what Postgres said last while Postgres is unavailable, and the alarm for it", async () => {
+    const state = await beginMonitoring(parts);
+    const nowhere = openDatabase("postgres://127.0.0.1:1/none", 1, () => {});
+    const sale = await measureOnce({ ...parts, db: nowhere }, state);
+    expect(sale.postgres.state).toBe("down");
+    expect(sale.items).toMatchObject([{ id: "kettle", stocked: 10 }]);
+    expect(sale.alarms.map(({ name }) => name)).toContain("postgres_unavailable");
+    await nowhere.destroy();
+  });
+
+  test("raises the alarm of a Postgres that takes no writes", async () => {
+    const state = await beginMonitoring(parts);
+    const readOnly = openDatabase(`${world.databaseUrl}?options=-c%20default_transaction_read_only%3Don`, 1, () => {});
+    const sale = await measureOnce({ ...parts, db: readOnly }, state);
+    expect(sale.alarms.map(({ name }) => name)).toContain("postgres_read_only");
+    await readOnly.destroy();
+  });
+
+  test("an alarm stands since it was first seen, whichever server sees it", async () => {
+    await sql`update items set inventory = inventory - 1 where id = 'kettle'`.execute(world.db);
+    const first = await measureOnce(parts, await beginMonitoring(parts));
+    const second = await measureOnce(parts, await beginMonitoring(parts));
+    const since = [first, second].map(({ alarms }) => alarms.find(({ name }) => name === "books_off")?.since);
+    expect(since[0]).toBeDefined();
+    expect(since[1]).toBe(since[0]);
+    await sql`update items set inventory = inventory + 1 where id = 'kettle'`.execute(world.db);
+    const mended = await measureOnce(parts, await beginMonitoring(parts));
+    expect(mended.alarms.map(({ name }) => name)).not.toContain("books_off");
+  });
+
+  test("an alarm that a process raised is among them, in its own words", async () => {
+    alarmRecorder(world)("refund_failed:some-order", "Order some-order: it failed.");
+    const state = await beginMonitoring(parts);
+    await eventually("it is seen", async () => {
+      const { alarms } = await measureOnce(parts, state);
+      return alarms.some(({ name, detail }) => name === "refund_failed" && detail === "Order some-order: it failed.");
+    });
+  });
+
+  test("a paused lane is an alarm while it is paused", async () => {
+    const state = await beginMonitoring(parts);
+    await parts.lanes[1]?.pause();
+    const { alarms } = await measureOnce(parts, state);
+    expect(alarms).toMatchObject([{ name: "lane_paused", detail: "Lane 1, 0 orders in line." }]);
+    await parts.lanes[1]?.resume();
+    expect((await measureOnce(parts, state)).alarms).toEqual([]);
+  });
+
+  test("is exported to Prometheus by the server that measures, and by no other", async () => {
+    const sale = await measureOnce(parts, await beginMonitoring(parts));
+    const text = await saleGauges(parts, () => sale)();
+    expect(text).toContain('holdfast_line_orders{lane="1"} 0');
+    expect(text).toContain('holdfast_alarm_active{alarm="books_off"} 0');
+    expect(text).toContain("holdfast_books_unbalanced_items 0");
+    expect(await saleGauges(parts, () => null)()).toBe("");
+  });
+});
