@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
+import type { CheckReadiness } from "@holdfast/shared/readiness.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { ApiConfig } from "./config.ts";
@@ -33,7 +34,6 @@ import { standingReader } from "./orders/order-standing.ts";
 import type { OrderWatch } from "./orders/order-watch.ts";
 import { passedOverReporter } from "./orders/passed-over.ts";
 import { viewReader } from "./orders/view-reader.ts";
-import type { CheckReadiness } from "./readiness.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { itemRoutes } from "./routes/items.ts";
 import { opsRoutes } from "./routes/ops.ts";
@@ -91,7 +91,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     // A wallet may ask in a window of its own, which has to find its way back.
     realCards ? "same-origin-allow-popups" : "same-origin",
   );
-  registerLoadShedding(app, { ...loadLimits, ...parts.limits });
+  registerLoadShedding(app, { ...loadLimits, ...parts.limits }, parts.metrics.shed);
   noticeForwarded(app, config.TRUST_PROXY, parts.log);
   await describeApi(app);
   await app.register(async (scope) => {
@@ -118,6 +118,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     keys,
     lanes,
     marks: parts.marks,
+    metrics: parts.metrics,
     maxLine: config.MAX_LINE,
     limits: limits.purchases,
   });

@@ -1,6 +1,8 @@
 import {
+  adminPort,
   chargeRatePerSecond,
   databaseUrl,
+  host,
   logLevel,
   purchaseLanes,
   readEnvironment,
@@ -19,20 +21,14 @@ const rate = (of: string, fallback: number) =>
   });
 
 const variables = Type.Object({
-  HOST: Type.String({ default: "127.0.0.1", description: "the address to listen on" }),
+  HOST: host,
   PORT: Type.Integer({
     default: 3000,
     minimum: 0,
     maximum: 65_535,
     description: "the port to listen on, 0 for a free one",
   }),
-  ADMIN_PORT: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: 65_535,
-      description: "the port for /healthz, /readyz and /metrics alone, 0 for a free one",
-    }),
-  ),
+  ADMIN_PORT: Type.Optional(adminPort),
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl,
   REDIS_PREFIX: redisPrefix,

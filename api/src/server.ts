@@ -1,12 +1,16 @@
 import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase } from "@holdfast/shared/database.ts";
 import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
+import { reportMember } from "@holdfast/shared/fleet-report.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
+import { alarmRecorder } from "@holdfast/shared/raised-alarms.ts";
+import { readinessCheck } from "@holdfast/shared/readiness.ts";
 import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { requireStorage } from "@holdfast/shared/require-storage.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
+import { readVersion } from "@holdfast/shared/version.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import { buildAdminApp } from "./admin-app.ts";
 import { buildApp } from "./app.ts";
@@ -18,7 +22,6 @@ import { saleGauges } from "./ops/monitor/sale-gauges.ts";
 import { watchSale } from "./ops/monitor/sale-monitor.ts";
 import { acceptanceMarks } from "./orders/acceptance-marks.ts";
 import { openOrderWatch } from "./orders/order-watch.ts";
-import { readinessCheck } from "./readiness.ts";
 import { warmUp } from "./warm-up.ts";
 
 export interface RunningServer extends Serving {
@@ -27,6 +30,9 @@ export interface RunningServer extends Serving {
   /** Where `ADMIN_PORT` is served, null without one. */
   readonly adminAddress: string | null;
 }
+
+/** It charges nothing itself. */
+const noProvider = () => ({ providerError: null, providerSilentMs: 0 });
 
 const databaseConnections = 10; // the API reads one row at a time, and only what Redis does not know
 
@@ -54,6 +60,9 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
     const keys = redisKeys(config.REDIS_PREFIX);
     fleet = await joinFleet({ redis, keys, laneCount: config.PURCHASE_LANES, log });
+    const version = readVersion();
+    const metrics = createMetrics(version);
+    metrics.watchPool("api", db);
     const items = await openItemCatalog({ db, redis, subscriber, keys, log });
     const watch = await openOrderWatch({ redis, subscriber, keys, log });
     const lanes = openLanes({ redis, keys }, config.PURCHASE_LANES);
@@ -62,7 +71,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
     const marks = acceptanceMarks({ redis, keys });
     const health = {
-      metrics: createMetrics(),
+      metrics,
       checkReadiness: readinessCheck({ db, redis, keys, lanes }),
       closing: { begun: false },
     };
@@ -88,20 +97,28 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const adminAddress =
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
+    const raiseAlarm = createAlarms(log, alarmRecorder({ redis, keys }), metrics.countAlarm);
     const lacksSome = (generation: number) => marks.lacksSome(generation);
-    const watched = { db, redis, keys, lanes, recover: null, lacksSome, log, raiseAlarm: createAlarms(log) };
+    const watched = { db, redis, keys, lanes, recover: null, lacksSome, log, raiseAlarm };
     const generation = watchGeneration(watched);
+    metrics.watchWaiters(watch.size);
+    const report = reportMember(
+      { redis, keys, log },
+      { kind: "api", roles: [], version, provider: null, figures: metrics.figures, providerState: noProvider },
+    );
     log.info({ adminAddress, address }, "api is listening");
     return {
       address,
       expelled: fleet.expelled,
       adminAddress,
       async close() {
+        void report.leaving();
         await app.close();
         await admin.close();
         await Promise.all([generation.close(), monitor.close()]);
         items.close();
         await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
+        await report.leave();
         await disconnect();
       },
     };

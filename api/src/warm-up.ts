@@ -59,7 +59,7 @@ async function rehearseSale({ config, db, redis, subscriber }: WarmUpParts): Pro
     items: rehearsedItems,
     watch,
     marks: { note: () => {}, lacksSome: async () => false },
-    metrics: createMetrics("answers only"),
+    metrics: createMetrics("", "ours only"),
     checkReadiness: async () => ({ redis: "up", postgres: "up", losses: null }),
     closing: { begun: false },
     log: silent,

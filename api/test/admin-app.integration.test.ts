@@ -33,7 +33,7 @@ describe("ADMIN_PORT", () => {
       for (const path of ["/healthz", "/readyz"]) expect(await status(`${server.address}${path}`)).toBe(200);
       expect(await status(`${server.address}/metrics`)).toBe(404);
       const metrics = await (await fetch(`${server.adminAddress}/metrics`)).text();
-      expect(metrics).toContain('holdfast_http_answers_total{method="GET",route="/readyz",status="200"} 1');
+      expect(metrics).toContain('holdfast_http_requests_total{method="GET",route="/readyz",status="200"} 1');
     } finally {
       await server.close();
     }

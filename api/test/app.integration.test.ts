@@ -47,8 +47,7 @@ describe("the API", () => {
 
   test("counts its answers for Prometheus", async () => {
     const text = (await api.admin.inject("/metrics")).body;
-    expect(text).toContain('holdfast_http_answers_total{method="GET",route="/items",status="200"}');
-    expect(text).toContain('holdfast_line_orders{lane="{lane-0}"} 0');
+    expect(text).toContain('holdfast_http_requests_total{method="GET",route="/items",status="200"}');
   });
 
   test("describes itself in OpenAPI 3.1, every route with its refusals", async () => {

@@ -18,7 +18,10 @@ describe("the fleet's last minute", () => {
   test("is the sum of what every process has counted since a minute ago", () => {
     const counter = fleetCounter();
     counter.count([report("a", { charges: { paid: 10 } }), report("b", { charges: { paid: 5 } })], 0);
-    const counts = counter.count([report("a", { charges: { paid: 12 } }), report("b", { charges: { paid: 6 } })], 1_000);
+    const counts = counter.count(
+      [report("a", { charges: { paid: 12 } }), report("b", { charges: { paid: 6 } })],
+      1_000,
+    );
     expect(counts.charges).toEqual({ paid: 3 });
     expect(counts.chargesPerSecond).toEqual({ paid: 3 });
   });

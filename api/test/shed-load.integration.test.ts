@@ -44,7 +44,7 @@ describe("an API server that has more to do than it can", () => {
       expect(purchase.json()).toMatchObject({ status: 503, code: "busy" });
       for (const url of ["/healthz", "/readyz"]) expect(await status(url)).toBe(200);
       expect((await api.admin.inject("/metrics")).body).toContain(
-        'holdfast_http_answers_total{method="POST",route="/purchase/:itemId",status="503"} 1',
+        'holdfast_http_requests_total{method="POST",route="/purchase/:itemId",status="503"} 1',
       );
     } finally {
       relax();

@@ -74,8 +74,8 @@ describe("warming up", () => {
   test("shows in no metric of the server", async () => {
     const server = await startServer(config(), createLog("api", "silent"));
     const metrics = await (await fetch(`${server.adminAddress}/metrics`)).text();
-    expect(metrics).toContain("holdfast_line_orders");
-    expect(metrics).not.toMatch(/^holdfast_http_answers_total\{/m);
+    expect(metrics).toContain("holdfast_orders_accepted_total 0");
+    expect(metrics).not.toMatch(/^holdfast_http_requests_total\{/m);
     await server.close();
   });
 });

@@ -17,6 +17,15 @@ export function acceptor(
 ) {
   const limits = { perAddress: 0, perShopper: 0, windowMs: 60_000, count: requestCounter(redis) };
   const marks = acceptanceMarks({ redis, keys });
-  const accept = orderAcceptor({ redis, keys, lanes, marks, maxLine: 1_000, limits, ...more });
+  const accept = orderAcceptor({
+    redis,
+    keys,
+    lanes,
+    marks,
+    metrics: { accepted: () => {} },
+    maxLine: 1_000,
+    limits,
+    ...more,
+  });
   return (itemId: string, request: PurchaseRequest) => accept(itemId, request, address);
 }

@@ -6,9 +6,9 @@ import { createMetrics } from "@holdfast/api/http/metrics.ts";
 import { openItemCatalog } from "@holdfast/api/items/item-catalog.ts";
 import { type AcceptanceMarks, acceptanceMarks } from "@holdfast/api/orders/acceptance-marks.ts";
 import { type OrderWatch, openOrderWatch } from "@holdfast/api/orders/order-watch.ts";
-import { readinessCheck } from "@holdfast/api/readiness.ts";
 import { createLog, type Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
+import { readinessCheck } from "@holdfast/shared/readiness.ts";
 import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
 import { SignJWT } from "jose";
 import type { World } from "./world.ts";
@@ -55,7 +55,7 @@ export async function createTestApi(
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
   const marks = acceptanceMarks({ redis, keys });
   const health = {
-    metrics: createMetrics(),
+    metrics: createMetrics("test", "ours only"),
     checkReadiness: readinessCheck({ db, redis, keys, lanes }),
     closing: { begun: false },
   };

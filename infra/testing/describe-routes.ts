@@ -41,7 +41,7 @@ export async function describeRoutes(): Promise<object> {
     },
     watch: { answer: (_waiter, getOrder) => getOrder(), size: () => 0, close: () => {} },
     marks: { note: () => {}, lacksSome: async () => false },
-    metrics: createMetrics("answers only"),
+    metrics: createMetrics("", "ours only"),
     checkReadiness: async () => ({ redis: "up", postgres: "up", losses: null }),
     closing: { begun: false },
     log: createLog("api", "silent"),

@@ -13,18 +13,18 @@ export type RaiseAlarm = (name: RaisedName, detail: string, fields?: object) => 
 /** The name of an alarm, and whom it is about. */
 export type RaisedName = AlarmName | `${AlarmName}:${string}`;
 
-/** Where alarms are put beside the log. It must not throw. */
+/** Where an alarm goes beside the log, every few seconds while it lasts. It must not throw. */
 export type RecordAlarm = (name: RaisedName, detail: string) => void;
 
 const quietMs = 60_000; // a fault that a thousand orders meet is one line a minute, not a thousand
 const recordEveryMs = 5_000; // operations see the newest detail; one write for a fault that thousands meet
 
-/** Makes the alarms of one process. */
-export function createAlarms(log: Pick<Logger, "error">, record: RecordAlarm = () => {}): RaiseAlarm {
+/** Makes the alarms of one process. @param records where each goes beside the log */
+export function createAlarms(log: Pick<Logger, "error">, ...records: readonly RecordAlarm[]): RaiseAlarm {
   const logged = onceIn(quietMs);
   const recorded = onceIn(recordEveryMs);
   return (name, detail, fields = {}) => {
-    if (recorded(name)) record(name, detail);
+    if (recorded(name)) for (const record of records) record(name, detail);
     if (!logged(name)) return;
     log.error({ ...fields, alarm: name }, `ALARM: ${alarms[alarmName(name)].sentence} ${detail}`);
   };

@@ -193,7 +193,16 @@ export function openDatabase(url: string, maxConnections: number, onError: (erro
   // between its statements.
   pool.on("connect", (client) => client.on("error", onError));
   pool.on("error", () => {});
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  pools.set(db, pool);
+  return db;
+}
+
+const pools = new WeakMap<Database, pg.Pool>();
+
+/** How many connections the pool under a database has, how many are idle, how many wait for one. */
+export function poolOf(db: Database): Pick<pg.Pool, "totalCount" | "idleCount" | "waitingCount"> {
+  return pools.get(db) ?? { totalCount: 0, idleCount: 0, waitingCount: 0 };
 }
 
 export const orderColumns = [

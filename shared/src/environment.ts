@@ -70,6 +70,12 @@ export const redisUrl = Type.String({
   pattern: "^rediss?://[^,]+(,\\s*rediss?://[^,]+)*$",
   description: "where Redis is, redis://…; several comma-separated addresses for a Redis Cluster",
 });
+export const host = Type.String({ default: "127.0.0.1", description: "the address to listen on" });
+export const adminPort = Type.Integer({
+  minimum: 0,
+  maximum: 65_535,
+  description: "the port for /healthz, /readyz and /metrics alone, 0 for a free one",
+});
 export const redisPrefix = Type.String({
   default: "",
   pattern: "^[^{}]*$",

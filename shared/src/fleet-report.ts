@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Type } from "typebox";
@@ -52,6 +53,8 @@ const report = Type.Object({
   provider: Type.Union([Type.Literal("live"), Type.Literal("test"), Type.Literal("simulator"), Type.Null()]),
   /** The provider's last error in its own words, and when; null while there was none. */
   providerError: Type.Union([Type.Object({ atMs: Type.Integer(), text: Type.String() }), Type.Null()]),
+  /** For how long the provider has answered nothing that it was asked, in ms; 0 while it answers. */
+  providerSilentMs: Type.Number({ minimum: 0 }),
   /** Whether it is finishing what it has in hand. */
   leaving: Type.Boolean(),
   figures,
@@ -75,7 +78,7 @@ const forgottenMs = 10 * 60_000; // how long a member that is gone without havin
 
 export type OwnReport = Pick<Report, "kind" | "roles" | "version" | "provider"> & {
   readonly figures: () => MemberFigures;
-  readonly providerError: () => Report["providerError"];
+  readonly providerState: () => Pick<Report, "providerError" | "providerSilentMs">;
 };
 
 // In one step with Redis' own time: how far a clock is off cannot be seen without one to go by.
@@ -90,14 +93,14 @@ return now`,
 
 /**
  * Reports this process every two seconds until it leaves.
- * @param id of its own, the same for its whole life
  * @param nowMs its clock
  */
 export function reportMember(
-  { redis, keys, log, id }: Store & { readonly log: Logger; readonly id: string },
+  { redis, keys, log }: Store & { readonly log: Logger },
   own: OwnReport,
   nowMs: () => number = Date.now,
 ) {
+  const id = randomUUID();
   const startedAtMs = nowMs();
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
@@ -114,7 +117,7 @@ export function reportMember(
       startedAtMs,
       sentAtMs: nowMs(),
       eventLoopDelayMs,
-      providerError: own.providerError(),
+      ...own.providerState(),
       leaving,
       figures: own.figures(),
     };

@@ -1,6 +1,8 @@
 import {
+  adminPort,
   chargeRatePerSecond,
   databaseUrl,
+  host,
   logLevel,
   purchaseLanes,
   readEnvironment,
@@ -23,6 +25,8 @@ const description = "Stripe's secret key, sk_…";
 const stripeSecretKey = Type.String({ minLength: 1, description });
 
 const variables = Type.Object({
+  HOST: host,
+  ADMIN_PORT: Type.Optional(adminPort),
   DATABASE_URL: databaseUrl,
   REDIS_URL: redisUrl,
   REDIS_PREFIX: redisPrefix,

@@ -1,6 +1,7 @@
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { type Processor, Worker, type WorkerOptions } from "bullmq";
+import type { WorkerMetrics } from "./metrics/worker-metrics.ts";
 
 /**
  * A dead worker's job runs again on any other worker once its lock is over and two checks have seen
@@ -23,7 +24,7 @@ const maxStalledCount = 1_000_000;
 export function openWorker<Data>(
   queueName: string,
   process: Processor<Data>,
-  { redis, keys, log }: Store & { readonly log: Logger },
+  { redis, keys, log, metrics }: Store & { readonly log: Logger; readonly metrics?: WorkerMetrics | undefined },
   options: Pick<WorkerOptions, "concurrency" | "settings">,
 ): Worker<Data> {
   const worker = new Worker<Data>(queueName, process, {
@@ -35,5 +36,6 @@ export function openWorker<Data>(
     ...options,
   });
   worker.on("error", (error) => log.warn({ err: error, queue: queueName }, "the connection of a queue is in trouble"));
+  worker.on("failed", () => metrics?.jobFailed(queueName.replace(/[{}]/g, "")));
   return worker;
 }

@@ -1,6 +1,7 @@
 import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase } from "@holdfast/shared/database.ts";
 import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
+import { reportMember } from "@holdfast/shared/fleet-report.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import {
   openChargeQueue,
@@ -11,18 +12,25 @@ import {
   type SweepQueue,
   type WebhookQueue,
 } from "@holdfast/shared/queues.ts";
+import { alarmRecorder } from "@holdfast/shared/raised-alarms.ts";
+import { readinessCheck } from "@holdfast/shared/readiness.ts";
 import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { requireStorage } from "@holdfast/shared/require-storage.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
+import { readVersion } from "@holdfast/shared/version.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import type { Worker } from "bullmq";
+import type { FastifyInstance } from "fastify";
+import { buildAdminApp } from "./admin-app.ts";
 import { rolesOf, type WorkerConfig, type WorkerRole } from "./config.ts";
-import { connectStripe } from "./payment/connect-stripe.ts";
+import { createWorkerMetrics } from "./metrics/worker-metrics.ts";
+import { connectStripe, isLiveKey } from "./payment/connect-stripe.ts";
 import { providerRate } from "./payment/provider-rate.ts";
 import { type ChargeParts, serveCharges } from "./payment/serve-charges.ts";
 import { serveWebhooks } from "./payment/serve-webhooks.ts";
 import { watchUnknownCards } from "./payment/unknown-cards.ts";
+import { type ProviderWatch, watchProvider } from "./payment/watch-provider.ts";
 import { generationRecovery } from "./recovery/recover-generation.ts";
 import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
 import { chargeQuota } from "./reserve/enqueue-charges.ts";
@@ -37,20 +45,36 @@ type PaymentQueues = Readonly<Record<"sweeps" | "nightly", SweepQueue>> & { read
 async function servePayments(
   config: WorkerConfig,
   roles: ReadonlySet<WorkerRole>,
-  parts: Omit<ChargeParts, "stripe"> & { readonly closing: AbortSignal },
+  parts: Omit<ChargeParts, "stripe"> & { readonly closing: AbortSignal; readonly provider: ProviderWatch },
   { webhooks, sweeps, nightly }: PaymentQueues,
 ): Promise<Worker[]> {
   const { STRIPE_SECRET_KEY, CHARGE_RATE_PER_SECOND: chargesPerSecond } = config;
   // Whoever charges or sweeps has the key: readWorkerConfig makes sure of it.
   if (STRIPE_SECRET_KEY === undefined) return [];
-  const { redis, keys, raiseAlarm, closing } = parts;
+  const { redis, keys, raiseAlarm, closing, provider } = parts;
   const rate = providerRate(redis, keys.providerRate, chargesPerSecond, closing);
-  const stripe = connectStripe({ ...config, STRIPE_SECRET_KEY }, rate);
+  const stripe = connectStripe({ ...config, STRIPE_SECRET_KEY }, rate, provider);
   const all = { ...parts, stripe, watchCards: watchUnknownCards(raiseAlarm) };
   const workers: Worker[] = [];
   if (roles.has("charge")) workers.push(serveCharges(all, config.CHARGE_CONCURRENCY), serveWebhooks(webhooks, all));
   if (roles.has("sweep")) workers.push(...(await serveSweeps(sweeps, nightly, all, chargesPerSecond)));
   return workers;
+}
+
+export interface RunningWorker extends Serving {
+  /** Where `ADMIN_PORT` is served, null without one. */
+  readonly adminAddress: string | null;
+}
+
+async function listenIfAsked(admin: FastifyInstance, { HOST, ADMIN_PORT }: WorkerConfig): Promise<string | null> {
+  return ADMIN_PORT === undefined ? null : admin.listen({ host: HOST, port: ADMIN_PORT });
+}
+
+/** At what of a provider this worker charges; null where it charges nothing. */
+function providerKind({ STRIPE_API_BASE, STRIPE_SECRET_KEY }: WorkerConfig, roles: ReadonlySet<WorkerRole>) {
+  if (!roles.has("charge") || STRIPE_SECRET_KEY === undefined) return null;
+  if (STRIPE_API_BASE !== undefined && new URL(STRIPE_API_BASE).hostname !== "api.stripe.com") return "simulator";
+  return isLiveKey(STRIPE_SECRET_KEY) ? "live" : "test";
 }
 
 const paymentConnections = 8; // a charge holds one only while it reads and settles; sweeps and events are short
@@ -59,7 +83,7 @@ const paymentConnections = 8; // a charge holds one only while it reads and sett
  * Builds a worker out of its configuration and starts it. Rejects where Postgres or Redis is
  * unavailable.
  */
-export async function startWorker(config: WorkerConfig, log: Logger): Promise<Serving> {
+export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const roles = rolesOf(config.WORKER_ROLES);
   const onPostgresError = (error: Error) => log.warn({ err: error }, "Postgres connection lost");
   const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
@@ -92,13 +116,19 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
   const sweeps = openSweepQueue({ redis, keys });
   const nightly = openNightlyQueue({ redis, keys });
   const closing = new AbortController();
-  const raiseAlarm = createAlarms(log);
+  const version = readVersion();
+  const metrics = createWorkerMetrics(version);
+  const raiseAlarm = createAlarms(log, alarmRecorder({ redis: failing, keys }), metrics.countAlarm);
+  const provider = watchProvider(raiseAlarm, metrics.providerAsked);
+  metrics.watchSilence(provider.silentMs);
+  for (const [name, pool] of Object.entries({ payments: db, lanes: lanesDb, shop: shopDb }))
+    metrics.watchPool(name, pool);
   const lanesCharges = openChargeQueue({ redis: lanesRedis, keys: keys });
   const quota = chargeQuota(config.CHARGE_RATE_PER_SECOND);
-  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, quota, log };
+  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, quota, metrics, log };
   const workers: Worker[] = [];
   if (roles.has("reserve")) workers.push(...(await Promise.all(lanes.map((lane) => serveLane(lane, laneParts)))));
-  const paying = { db, redis, keys, charges, raiseAlarm, log, closing: closing.signal };
+  const paying = { db, redis, keys, charges, raiseAlarm, metrics, provider, log, closing: closing.signal };
   workers.push(...(await servePayments(config, roles, paying, { webhooks, sweeps, nightly })));
   const setUpQueues = async () => {
     await Promise.all(lanes.map(setUpLane));
@@ -109,20 +139,42 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Se
   const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, raiseAlarm, signal: closing.signal });
   if (!roles.has("webhook") && config.SHOP_WEBHOOK_URL !== undefined)
     log.warn("SHOP_WEBHOOK_URL is set, but this worker has not the role webhook: others must deliver to the shop");
-  const shopParts = { db: shopDb, shop: shopOf(config), raiseAlarm, log };
+  const shopParts = { db: shopDb, shop: shopOf(config), raiseAlarm, metrics, log };
   const shopWebhooks = roles.has("webhook") ? await serveShopWebhooks(shopParts) : null;
+  const report = reportMember(
+    { redis: failing, keys, log },
+    {
+      kind: "worker",
+      roles: [...roles],
+      version,
+      provider: providerKind(config, roles),
+      figures: metrics.figures,
+      providerState: () => ({ providerError: provider.lastError(), providerSilentMs: provider.silentMs() }),
+    },
+  );
+  const checkReadiness = readinessCheck({ db, redis: failing, keys, lanes });
+  const admin = buildAdminApp({ metrics, checkReadiness, roles, served: workers, closing: closing.signal, log });
+  const adminAddress = await listenIfAsked(admin, config);
   const { PURCHASE_LANES, CHARGE_RATE_PER_SECOND } = config;
-  const serving = { roles: [...roles], lanes: PURCHASE_LANES, chargeRatePerSecond: CHARGE_RATE_PER_SECOND };
+  const serving = {
+    adminAddress,
+    roles: [...roles],
+    lanes: PURCHASE_LANES,
+    chargeRatePerSecond: CHARGE_RATE_PER_SECOND,
+  };
   log.info(serving, "worker is serving");
 
   return {
     expelled: fleet.expelled,
+    adminAddress,
     async close() {
+      void report.leaving();
       const ended = Promise.all(workers.map((worker) => worker.close())); // no new job is taken from here on
       closing.abort(); // what may take minutes, such as a recovery, stops at its next page
       await Promise.all([ended, watch.close(), lanesWatch.close(), shopWebhooks?.close()]);
       await Promise.all([...lanes, charges, lanesCharges, webhooks, sweeps, nightly].map((queue) => queue.close()));
-      await fleet.leave(); // when its lanes are served no more
+      await admin.close();
+      await Promise.all([fleet.leave(), report.leave()]); // when its lanes are served no more
       await disconnect();
     },
   };

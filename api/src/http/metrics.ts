@@ -1,52 +1,138 @@
-import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { decisionBounds, type MemberFigures } from "@holdfast/shared/fleet-report.ts";
+import { createProcessMetrics, type ProcessMetrics } from "@holdfast/shared/metrics/process-metrics.ts";
+import type { FastifyRequest } from "fastify";
+import { Counter, Gauge, Histogram } from "prom-client";
 import type { App } from "./fastify-app.ts";
 
-export interface Metrics {
-  readonly registry: Registry;
+/** What an API server counts, each by one call where it happens. */
+export interface Metrics extends ProcessMetrics {
   /** Counts an answer by its route and status, and how long it took. */
-  readonly countAnswer: (method: string, route: string, status: number, seconds: number) => void;
+  readonly countAnswer: (answer: Answer) => void;
+  /** Counts a request that was refused since this server is too busy. */
+  readonly shed: () => void;
+  /** Counts orders that were put in line together. */
+  readonly accepted: (orders: number) => void;
+  readonly watchWaiters: (waiting: () => number) => void;
+  /** What of it the fleet's report has. */
+  readonly figures: () => MemberFigures;
 }
 
-/** @param scope `process` for the default metrics too, once in each process */
-export function createMetrics(scope: "process" | "answers only" = "process"): Metrics {
-  const registry = new Registry();
-  if (scope === "process") collectDefaultMetrics({ register: registry, prefix: "holdfast_api_" });
-  const answers = new Counter({
-    name: "holdfast_http_answers_total",
-    help: "Answers by route and status",
-    labelNames: ["method", "route", "status"] as const,
-    registers: [registry],
-  });
-  const duration = new Histogram({
-    name: "holdfast_http_duration_seconds",
-    help: "From request to answer, by route",
-    labelNames: ["method", "route"] as const,
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
-    registers: [registry],
-  });
-  return { registry, countAnswer: answerCounter(answers, duration) };
+interface Answer {
+  readonly method: string;
+  readonly route: string;
+  readonly status: number;
+  readonly seconds: number;
+  /** Whether the request asked to be held until something happens. */
+  readonly held: boolean;
 }
+
+const answerBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+const waitBounds = [0.1, 0.5, 1, 2.5, 5, 10, 20, 30];
+const batchBounds = [1, 2, 5, 10, 25, 50, 100, 250, 500];
+
+/** Makes the metrics of an API server; names and meaning are in docs/metrics.md. */
+export function createMetrics(version: string, scope: "process" | "ours only" = "process"): Metrics {
+  const common = createProcessMetrics(version, scope);
+  const registers = [common.registry];
+  const counter = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Counter<Label>({ name: `holdfast_${name}`, help, labelNames: [...labelNames], registers });
+  const answers = counter("http_requests_total", "Requests answered, by route and status", [
+    "method",
+    "route",
+    "status",
+  ]);
+  const duration = new Histogram({
+    name: "holdfast_http_request_duration_seconds",
+    help: "From request to answer, by route, without those that asked to be held",
+    labelNames: ["method", "route"] as const,
+    buckets: answerBounds,
+    registers,
+  });
+  const wait = new Histogram({
+    name: "holdfast_http_wait_duration_seconds",
+    help: "From request to answer of those that asked to be held, by route",
+    labelNames: ["route"] as const,
+    buckets: waitBounds,
+    registers,
+  });
+  const shed = counter("http_requests_shed_total", "Requests refused since this server is too busy");
+  const accepted = counter("orders_accepted_total", "Orders put in line");
+  const batch = new Histogram({
+    name: "holdfast_accept_batch_orders",
+    help: "Orders put in line together",
+    buckets: batchBounds,
+    registers,
+  });
+  const counts = { requests: 0, shed: 0 };
+  let waiting = () => 0;
+  new Gauge({
+    name: "holdfast_waiting_shoppers",
+    help: "Requests that are held until something happens",
+    registers,
+    collect() {
+      this.set(waiting());
+    },
+  });
+  const countByRoute = answerCounter(answers, duration, wait);
+  return {
+    ...common,
+    countAnswer(answer) {
+      counts.requests += 1;
+      countByRoute(answer);
+    },
+    shed() {
+      counts.shed += 1;
+      shed.inc();
+    },
+    accepted(orders) {
+      accepted.inc(orders);
+      batch.observe(orders);
+    },
+    watchWaiters(count) {
+      waiting = count;
+    },
+    figures: () => ({ ...noFigures, ...counts, waiting: waiting() }),
+  };
+}
+
+const decisionSeconds = Array.from({ length: decisionBounds.length + 1 }, () => 0);
+const noFigures = { orders: {}, decisionSeconds, charges: {}, providerErrors: {} };
 
 /** Counts every answer of the app. */
-export function countAnswers(app: App, { countAnswer }: Metrics): void {
+export function countAnswers(app: App, { countAnswer }: Pick<Metrics, "countAnswer">): void {
   app.addHook("onResponse", (request, reply, done) => {
-    countAnswer(request.method, request.routeOptions.url ?? "none", reply.statusCode, reply.elapsedTime / 1000);
+    countAnswer({
+      method: request.method,
+      route: request.routeOptions.url ?? "none",
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1000,
+      held: isHeld(request),
+    });
     done();
   });
+}
+
+function isHeld({ headers, routeOptions }: FastifyRequest): boolean {
+  return headers.prefer !== undefined || routeOptions.url === "/ops/api/live";
 }
 
 /**
  * Counts an answer. The series of a route and status is looked up by its labels once: doing it at
  * every answer costs more than the rest.
  */
-function answerCounter(answers: Counter<"method" | "route" | "status">, duration: Histogram<"method" | "route">) {
-  type Series = { readonly answers: Counter.Internal; readonly duration: Histogram.Internal<"method" | "route"> };
+function answerCounter(
+  answers: Counter<"method" | "route" | "status">,
+  duration: Histogram<"method" | "route">,
+  wait: Histogram<"route">,
+) {
+  type Series = { readonly answers: Counter.Internal; readonly duration: Pick<Histogram.Internal<string>, "observe"> };
   const known = new Map<string, Series>(); // as many as there are routes and statuses: unknown routes are all "none"
-  return (method: string, route: string, status: number, seconds: number) => {
-    const name = `${method} ${route} ${status}`;
+  return ({ method, route, status, seconds, held }: Answer) => {
+    const name = `${method} ${route} ${status} ${held}`;
     let series = known.get(name);
     if (!series) {
-      series = { answers: answers.labels(method, route, String(status)), duration: duration.labels(method, route) };
+      const took = held ? wait.labels(route) : duration.labels(method, route);
+      series = { answers: answers.labels(method, route, String(status)), duration: took };
       known.set(name, series);
     }
     series.answers.inc();

@@ -49,8 +49,9 @@ export function judgeLoad(samples: readonly LoadSample[], limits: LoadLimits): O
  * Answers 503 `busy` before any work is done, for as long as the process has more to do than it
  * can. `@fastify/under-pressure` measures the same, but judges by one window alone, so that a
  * single pause turns a whole crowd away.
+ * @param onShed called for each request that is refused
  */
-export function registerLoadShedding(app: App, limits: LoadLimits): void {
+export function registerLoadShedding(app: App, limits: LoadLimits, onShed: () => void): void {
   const delay = monitorEventLoopDelay({ resolution: resolutionMs });
   delay.enable();
   let samples: readonly LoadSample[] = [];
@@ -71,7 +72,8 @@ export function registerLoadShedding(app: App, limits: LoadLimits): void {
     delay.disable();
   });
   app.addHook("onRequest", (request, _reply, done) => {
-    if (overload === null || alwaysAnswered.has(request.routeOptions.url ?? "")) done();
-    else done(new Problem("busy", "More is asked than this server can do. Try again shortly.", { retryAfterSeconds }));
+    if (overload === null || alwaysAnswered.has(request.routeOptions.url ?? "")) return done();
+    onShed();
+    done(new Problem("busy", "More is asked than this server can do. Try again shortly.", { retryAfterSeconds }));
   });
 }

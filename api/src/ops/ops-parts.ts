@@ -1,9 +1,9 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
+import type { CheckReadiness } from "@holdfast/shared/readiness.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
-import type { CheckReadiness } from "../readiness.ts";
 import type { LockoutLimits } from "./ops-lockout.ts";
 
 /** What the routes under `/ops` are made of. */

@@ -6,6 +6,7 @@ import { maxOrdersPerJob, type PurchaseRequest, packPurchaseJob, queuedOrder } f
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { shortenId } from "@holdfast/shared/short-id.ts";
 import { coalesce, TooManyWaiting } from "../coalesce.ts";
+import type { Metrics } from "../http/metrics.ts";
 import { Problem, slowDown, unavailable } from "../http/problems.ts";
 import type { AcceptanceMarks } from "./acceptance-marks.ts";
 import { type Claimed, type ClaimParts, claimOrders } from "./claim-orders.ts";
@@ -13,6 +14,7 @@ import { type Claimed, type ClaimParts, claimOrders } from "./claim-orders.ts";
 export interface AcceptParts extends ClaimParts {
   readonly lanes: readonly LaneQueue[];
   readonly marks: AcceptanceMarks;
+  readonly metrics: Pick<Metrics, "accepted">;
 }
 
 /**
@@ -64,7 +66,7 @@ async function acceptBatch(
   itemId: string,
   calls: readonly Call[],
 ): Promise<readonly (Order | Problem)[]> {
-  const { redis, keys, lanes, marks } = parts;
+  const { redis, keys, lanes, marks, metrics } = parts;
   const lane = lanes[laneOf(itemId, lanes.length)] as LaneQueue;
   const candidates = calls.map(({ request, address }) => ({ order: queuedOrder(itemId, request), address }));
   const claimed = await claim(parts, lane, itemId, candidates);
@@ -85,6 +87,7 @@ async function acceptBatch(
     const job = packPurchaseJob({ itemId, lastPlace, requests: [...toEnqueue.values()] });
     await lane.add("purchase", job, { jobId: newJobId() });
     marks.note(lane.name);
+    metrics.accepted(toEnqueue.size);
   } catch (error) {
     // After a timeout or a broken connection the orders may be in line all the same.
     if (!isRefusal(error)) throw new EnqueueUncertain(new Set(toEnqueue.keys()), error);

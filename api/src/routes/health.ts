@@ -1,9 +1,9 @@
 import { viewTtlMs } from "@holdfast/shared/order-view.ts";
+import type { CheckReadiness, Readiness } from "@holdfast/shared/readiness.ts";
 import { Type } from "typebox";
 import { described } from "../answers.ts";
 import { type Closing, serverClosing } from "../http/closing.ts";
 import type { App } from "../http/fastify-app.ts";
-import type { CheckReadiness, Readiness } from "../readiness.ts";
 
 export interface HealthParts {
   readonly checkReadiness: CheckReadiness;

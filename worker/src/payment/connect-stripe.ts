@@ -1,22 +1,25 @@
 import Stripe from "stripe";
 import type { WorkerConfig } from "../config.ts";
 import type { AwaitTurn } from "./provider-rate.ts";
+import type { ProviderWatch } from "./watch-provider.ts";
 
 type HttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
 
 /**
  * The SDK with its bounds set on purpose; without STRIPE_API_BASE it talks to Stripe itself.
  * @param awaitTurn what every request waits for before it leaves
+ * @param watch is given what came of every request
  */
 export function connectStripe(
   config: { readonly STRIPE_SECRET_KEY: string } & Pick<WorkerConfig, "STRIPE_API_BASE">,
   awaitTurn: AwaitTurn = async () => {},
+  watch: Pick<ProviderWatch, "note"> = { note: () => {} },
 ): Stripe {
   const base = config.STRIPE_API_BASE ? new URL(config.STRIPE_API_BASE) : null;
   return new Stripe(config.STRIPE_SECRET_KEY, {
     timeout: 7_000, // a charge takes one to three seconds; longer is an unknown outcome, and a worker has to stop within ten
     maxNetworkRetries: 0, // a repeat is the queue's to make, within the rate limit and with backoff
-    httpClient: inTurn(withoutHiddenRetries(Stripe.createNodeHttpClient()), awaitTurn),
+    httpClient: inTurn(watched(withoutHiddenRetries(Stripe.createNodeHttpClient()), watch), awaitTurn),
     telemetry: false,
     ...(base && {
       host: base.hostname,
@@ -26,12 +29,34 @@ export function connectStripe(
   });
 }
 
+/** Whether charges under this key move money: https://docs.stripe.com/keys */
+export function isLiveKey(key: string): boolean {
+  return /^(sk|rk)_live_/.test(key);
+}
+
 /** Here, and not where calls are made: so no call can forget to be counted. */
 function inTurn(client: HttpClient, awaitTurn: AwaitTurn): HttpClient {
   const makeRequest = client.makeRequest.bind(client);
   client.makeRequest = async (...request) => {
     await awaitTurn();
     return makeRequest(...request);
+  };
+  return client;
+}
+
+/** Here, and not where calls are made: so no call can forget to be watched. */
+function watched(client: HttpClient, watch: Pick<ProviderWatch, "note">): HttpClient {
+  const makeRequest = client.makeRequest.bind(client);
+  client.makeRequest = async (...request) => {
+    try {
+      const response = await makeRequest(...request);
+      const status = response.getStatusCode();
+      watch.note(status, `the answer was ${status}`);
+      return response;
+    } catch (error) {
+      watch.note(null, (error as Error).message);
+      throw error;
+    }
   };
   return client;
 }

@@ -4,6 +4,7 @@ import { publishItems } from "@holdfast/shared/item-view.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import type Stripe from "stripe";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { askAboutUnmatched } from "./ask-unmatched.ts";
 import { cancelPayment } from "./cancel-payment.ts";
 import { checkPayment } from "./check-payment.ts";
@@ -23,6 +24,7 @@ export interface PaymentParts extends Store {
   readonly raiseAlarm: RaiseAlarm;
   /** Is given what came of each charge (unknown-cards.ts). */
   readonly watchCards?: (outcome: PaymentOutcome) => void;
+  readonly metrics?: WorkerMetrics | undefined;
 }
 
 const maxCalls = 8; // an order needs one or two; more only where somebody else changes it under our hands
@@ -77,7 +79,7 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
     case "send":
       if (call.first && !(await startAttempt(db, payment))) return null;
       if (!call.first) await noteRepeat(db, payment);
-      return settleCharge(parts, payment, await sendCharge(stripe, payment));
+      return settleCharge(parts, payment);
     case "check":
       return settleOwn(parts, payment, await checkPayment(stripe, payment, call.paymentIntentId));
     case "find":
@@ -91,7 +93,10 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
   }
 }
 
-function settleCharge(parts: PaymentParts, payment: Payment, outcome: PaymentOutcome): Promise<Settled> {
+async function settleCharge(parts: PaymentParts, payment: Payment): Promise<Settled> {
+  const sentAtMs = performance.now();
+  const outcome = await sendCharge(parts.stripe, payment);
+  parts.metrics?.charged(outcome.kind, (performance.now() - sentAtMs) / 1000);
   parts.watchCards?.(outcome);
   return settleOwn(parts, payment, outcome);
 }
@@ -106,9 +111,16 @@ async function settleOwn(
   const { attempt, hints } = payment;
   const seen = { attempt, hints, outcome, unmatched: null, withoutCall };
   const settlement = await settleOrder(parts.db, payment.orderId, seen);
+  countSettled(parts, settlement);
   alarmIfKept(parts, settlement);
   alarmIfAnotherAmount(parts, settlement, outcome);
   return withSecret(settlement, outcome);
+}
+
+function countSettled({ metrics }: PaymentParts, { step }: Settlement): void {
+  if (step.do === "confirm") metrics?.settled("confirmed", null);
+  else if (step.do === "cancel") metrics?.settled("cancelled", step.reason);
+  else if (step.do === "note_refund" && step.full) metrics?.settled("refunded", null);
 }
 
 /**
@@ -153,7 +165,9 @@ async function carryOutUnmatched(
     case "cancel": {
       alarmIfRefused(parts, answer.outcome);
       const seen = { attempt, hints: payment.hints, outcome: answer.outcome, unmatched, withoutCall: false };
-      return withSecret(await settleOrder(db, orderId, seen), answer.outcome);
+      const settlement = await settleOrder(db, orderId, seen);
+      countSettled(parts, settlement);
+      return withSecret(settlement, answer.outcome);
     }
     case "refund":
       alarmIfNotRefunded(parts, orderId, answer.outcome);

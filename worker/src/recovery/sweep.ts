@@ -4,12 +4,14 @@ import type { Database, PaymentStage } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { sql } from "kysely";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 
 export interface SweepParts {
   readonly db: Database;
   readonly charges: ChargeQueue;
   readonly raiseAlarm: RaiseAlarm;
   readonly log: Logger;
+  readonly metrics?: WorkerMetrics | undefined;
 }
 
 export interface SweepLimits {
@@ -50,6 +52,7 @@ export async function sweepOnce(parts: SweepParts, limits: SweepLimits): Promise
   // Added behind all others, and not at all where they wait already.
   const unsent = await takeOrders(db, "unsent", limits.unsent);
   await charges.addBulk(unsent.map(({ id, attempt }) => chargeQueueEntry("charge", id, attempt)));
+  parts.metrics?.swept("unsent", unsent.length);
 
   let left = limits.asked;
   for (const share of [shares, null]) {
@@ -58,6 +61,7 @@ export async function sweepOnce(parts: SweepParts, limits: SweepLimits): Promise
       if (quota <= 0) continue;
       const taken = await take(db, kind, quota);
       left -= taken.length;
+      parts.metrics?.swept(kind, taken.length);
       // At the head: there are few of them, and each has waited its time already.
       const entries = taken.map(({ id }) => chargeQueueEntry("check", id, "sweep"));
       await charges.addBulk(entries.map((entry) => ({ ...entry, opts: { ...entry.opts, lifo: true } })));

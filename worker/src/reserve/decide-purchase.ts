@@ -2,8 +2,9 @@ import type { Database } from "@holdfast/shared/database.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { type ChargeQuota, enqueueCharges } from "./enqueue-charges.ts";
-import { takeItemLock } from "./item-lock.ts";
+import { ItemLockLost, takeItemLock } from "./item-lock.ts";
 import { publishDecisions } from "./publish-decisions.ts";
 import { type KnownItems, reserveOrders } from "./reserve-orders.ts";
 
@@ -13,6 +14,7 @@ export interface DecideParts extends Store {
   /** Without it, every reserved order gets its charge job at once. */
   readonly quota?: ChargeQuota;
   readonly known: KnownItems;
+  readonly metrics?: WorkerMetrics | undefined;
 }
 
 /**
@@ -28,20 +30,26 @@ export async function decidePurchase(
   job: PurchaseJob,
   gathering: Promise<PurchaseJob> = Promise.resolve(job),
 ): Promise<"decided" | "item_locked"> {
-  const { db, redis, keys } = parts;
+  const { db, redis, keys, metrics } = parts;
   gathering.catch(() => {}); // where the lock is not ours, nobody looks at it
   const lock = await takeItemLock(redis, keys.itemLock(job.itemId));
-  if (lock === null) return "item_locked";
+  if (lock === null) {
+    metrics?.lockWaited();
+    return "item_locked";
+  }
+  const takenAtMs = performance.now();
   try {
     const batch = await gathering;
-    const { orders, item } = await reserveOrders(db, batch, lock.signal, parts.known);
+    const { orders, decided, item } = await reserveOrders(db, batch, lock.signal, parts.known);
     await Promise.all([
       publishDecisions(parts, laneName, batch, orders, item),
       enqueueCharges(parts.charges, orders, parts.quota),
       lock.release(), // behind the others on the same connection: it is not waited for by itself
     ]);
+    metrics?.decided(decided, orders.length, (performance.now() - takenAtMs) / 1000);
     return "decided";
   } catch (error) {
+    if (error instanceof ItemLockLost) metrics?.lockLost();
     await lock.release();
     throw error;
   }

@@ -10,6 +10,8 @@ import { takeUnits } from "./item-units.ts";
 export interface ReservedBatch {
   /** Every order of the job as Postgres has it now, those of an earlier run included. */
   readonly orders: readonly Order[];
+  /** Of these, the ones that were decided now. */
+  readonly decided: readonly Order[];
   /** The item after the batch; null where there is none. */
   readonly item: Item | null;
 }
@@ -105,7 +107,7 @@ function decideLocked(
     const written = await writeDecisions(trx, allocate(supply, wanted), job.itemId, item);
     invariant(written, `item ${job.itemId} stays as it is while its row is locked`);
     signal.throwIfAborted();
-    return { orders: [...known, ...written.orders], item: written.item };
+    return { ...written, orders: [...known, ...written.orders] };
   });
 }
 
@@ -155,7 +157,7 @@ async function writeDecisions(
   itemId: string,
   item: Item | null,
 ): Promise<ReservedBatch | null> {
-  if (decisions.length === 0) return { orders: [], item };
+  if (decisions.length === 0) return { orders: [], decided: [], item };
   const column = <T>(value: (decision: Decision) => T) => decisions.map(value);
   const { rows } = await sql<{ written: number; decided_at: Date; inventory: number | null; version: number | null }>`
     with item as (
@@ -208,8 +210,10 @@ async function writeDecisions(
   invariant(row?.written === decisions.length, "every decision is written");
   const decidedAtMs = row.decided_at.getTime();
   const { inventory, version } = row;
+  const orders = decisions.map((decision) => decidedOrder(decision, itemId, decidedAtMs));
   return {
-    orders: decisions.map((decision) => decidedOrder(decision, itemId, decidedAtMs)),
+    orders,
+    decided: orders,
     item: item && inventory !== null && version !== null ? { ...item, inventory, version } : null,
   };
 }

@@ -2,6 +2,7 @@ import type { Agent } from "node:http";
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { type ClaimedEvent, claimEvents } from "./claim-events.ts";
 import { finishEvent, putBackEvent, putOffEvent } from "./finish-event.ts";
 import { nextTryMs } from "./next-try.ts";
@@ -15,6 +16,7 @@ export interface DeliveryParts {
   readonly connections: Agent;
   readonly raiseAlarm: RaiseAlarm;
   readonly log: Logger;
+  readonly metrics?: WorkerMetrics | undefined;
   /** Aborted when answers cannot be waited for any more. */
   readonly closing: AbortSignal;
 }
@@ -50,8 +52,10 @@ export async function deliverOnce(parts: DeliveryParts, inHand: InHand): Promise
  * Sends an event and writes down what became of it. *Dies in between:* the lease ends, and the
  * event is sent again under the same id.
  */
-async function deliver({ db, shop, connections, raiseAlarm, log, closing }: DeliveryParts, event: ClaimedEvent) {
+async function deliver(parts: DeliveryParts, event: ClaimedEvent) {
+  const { db, shop, connections, raiseAlarm, log, closing } = parts;
   const sent = await sendEvent(shop, connections, event, closing);
+  parts.metrics?.delivered(sent.outcome);
   if (sent.outcome === "delivered") return finishEvent(db, event, "delivered", null);
   if (sent.outcome === "cut") return putBackEvent(db, event);
   const fields = { event: messageId(event), type: event.type, tries: event.tries, why: sent.why };

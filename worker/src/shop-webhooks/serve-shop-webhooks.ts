@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { deliverOnce, type InHand, maxInHand } from "./deliver-events.ts";
 import { forgetEvents, noteDelivering, noteUnserved, watchLateEvents } from "./keep-events.ts";
 import { openConnections } from "./private-addresses.ts";
@@ -21,6 +22,7 @@ export interface ShopParts {
   readonly shop: Shop | null;
   readonly raiseAlarm: RaiseAlarm;
   readonly log: Logger;
+  readonly metrics?: WorkerMetrics | undefined;
 }
 
 /**

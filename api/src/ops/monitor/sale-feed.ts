@@ -1,6 +1,6 @@
 import { type Alarm, type AlarmName, alarms } from "@holdfast/shared/alarm-catalogue.ts";
+import type { CheckReadiness, Readiness } from "@holdfast/shared/readiness.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
-import type { CheckReadiness, Readiness } from "../../readiness.ts";
 import type { SaleNow } from "../sale-now.ts";
 import { readSale } from "./sale-monitor.ts";
 
@@ -75,6 +75,7 @@ function withHealth(sale: SaleNow, { redis, postgres }: Readiness, downSince: Ma
   const down: AlarmName[] = [
     ...(redis === "down" ? ["redis_unavailable" as const] : []),
     ...(postgres === "down" ? ["postgres_unavailable" as const] : []),
+    ...(postgres === "read_only" ? ["postgres_read_only" as const] : []),
   ];
   for (const known of downSince.keys()) if (!down.includes(known)) downSince.delete(known);
   const missing = down.filter((name) => !sale.alarms.some((alarm) => alarm.name === name));
@@ -87,7 +88,7 @@ function withHealth(sale: SaleNow, { redis, postgres }: Readiness, downSince: Ma
   return {
     ...sale,
     redis: redis === "down" ? { ...sale.redis, state: "down" } : sale.redis,
-    postgres: postgres === "down" ? { ...sale.postgres, state: "down" } : sale.postgres,
+    postgres: postgres === "up" ? sale.postgres : { ...sale.postgres, state: postgres },
     alarms: [...own, ...sale.alarms],
   };
 }

@@ -1,12 +1,13 @@
-import type { Database } from "@holdfast/shared/database.ts";
-import type { LaneQueue } from "@holdfast/shared/queues.ts";
-import type { Store } from "@holdfast/shared/redis.ts";
-import { type RedisLosses, readLosses } from "@holdfast/shared/redis-generation.ts";
+import { sql } from "kysely";
+import type { Database } from "./database.ts";
+import type { LaneQueue } from "./queues.ts";
+import type { Store } from "./redis.ts";
+import { type RedisLosses, readLosses } from "./redis-generation.ts";
 
 export interface Readiness {
   /** Whether Redis takes writes: a purchase of a known item needs nothing else. */
   readonly redis: "up" | "down";
-  readonly postgres: "up" | "down";
+  readonly postgres: "up" | "down" | "read_only";
   /** What Postgres says of orders that Redis has lost; null while Postgres is unavailable. */
   readonly losses: RedisLosses | null;
 }
@@ -18,11 +19,15 @@ export interface ReadinessParts extends Store {
   readonly lanes: readonly LaneQueue[];
 }
 
-const keptMs = 1_000; // a platform asks every few seconds; whoever else asks costs nothing
-const probeTimeoutMs = 2_000; // shorter than any platform's own probe timeout worth setting
+// Together a second: so old is the worst that is said of a fault.
+const keptMs = 250; // whoever asks in between costs nothing
+const probeTimeoutMs = 750; // some hundred times what a healthy server takes
 const probeTtlMs = 10_000; // nobody reads it: it leaves nothing behind
 
-/** Answers everyone who asks within a second with one look at Redis and Postgres. */
+/**
+ * Answers everyone who asks at about the same time with one look at Redis and Postgres, which is
+ * never older than a second.
+ */
 export function readinessCheck(parts: ReadinessParts): CheckReadiness {
   let latest: { readonly askedAtMs: number; readonly readiness: Promise<Readiness> } | null = null;
   return () => {
@@ -38,15 +43,29 @@ async function lookOnce({ db, redis, keys, lanes }: ReadinessParts): Promise<Rea
   // A write, since a demoted master answers PING and reads; one per lane, since each lane may have
   // a master of its own in a Cluster.
   const writes = Promise.all(lanes.map(({ name }) => redis.set(keys.writeProbe(name), "1", "PX", probeTtlMs)));
-  const [written, losses] = await Promise.all([inTime(writes), inTime(readLosses(db))]);
-  return { redis: written === null ? "down" : "up", postgres: losses === null ? "down" : "up", losses };
+  const [written, readOnly, losses] = await Promise.all([
+    inTime(writes),
+    inTime(isReadOnly(db)),
+    inTime(readLosses(db)),
+  ]);
+  const postgres = readOnly === null || losses === null ? "down" : readOnly ? "read_only" : "up";
+  return { redis: written === null ? "down" : "up", postgres, losses };
+}
+
+/** Whether a transaction could not write: on a standby, or where somebody has set it so. */
+async function isReadOnly(db: Database): Promise<boolean> {
+  const { rows } = await sql<{ on: boolean }>`select current_setting('transaction_read_only') = 'on' as "on"`.execute(
+    db,
+  );
+  return rows[0]?.on ?? true;
 }
 
 /** What it resolves with, or null where it fails or takes too long. */
 async function inTime<T>(probe: Promise<T>): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, probeTimeoutMs, null);
+    // In a process that was held up, the answer may be there and not have been read yet.
+    timer = setTimeout(() => setImmediate(resolve, null), probeTimeoutMs);
   });
   return Promise.race([probe.catch(() => null), late]).finally(() => clearTimeout(timer));
 }

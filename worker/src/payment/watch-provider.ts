@@ -1,0 +1,55 @@
+import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
+
+/** How a request to the provider failed. */
+export type ProviderErrorClass = "no_answer" | "refused" | "rate_limited" | "server_error";
+
+/** Is given what came of each request to the provider. */
+export interface ProviderWatch {
+  /** @param status of the answer; null where there was none */
+  note(status: number | null, why: string): void;
+  /** For how long it has answered nothing that it was asked, in ms; 0 while it answers. */
+  silentMs(): number;
+  lastError(): { readonly atMs: number; readonly text: string } | null;
+}
+
+const silentFailures = 3; // one broken connection, or two, are the network's
+const silentAlarmMs = 5_000;
+const maxText = 300; // characters
+
+/**
+ * Watches whether the provider answers, over all requests of this process: where each one fails,
+ * nobody needs to look at orders one by one.
+ */
+export function watchProvider(
+  raiseAlarm: RaiseAlarm,
+  count: (failed: ProviderErrorClass | null) => void = () => {},
+): ProviderWatch {
+  let failures = 0;
+  let silentSinceMs = 0;
+  let lastError: { atMs: number; text: string } | null = null;
+  const silentMs = () => (failures >= silentFailures ? performance.now() - silentSinceMs : 0);
+  return {
+    note(status, why) {
+      const failed = classOf(status);
+      count(failed);
+      if (failed !== null) lastError = { atMs: Date.now(), text: why.slice(0, maxText) };
+      if (failed !== "no_answer" && failed !== "server_error") {
+        failures = 0;
+        return;
+      }
+      if (failures === 0) silentSinceMs = performance.now();
+      failures += 1;
+      if (silentMs() < silentAlarmMs) return;
+      raiseAlarm("provider_unavailable", `For ${Math.round(silentMs() / 1000)} s, ${failures} requests: ${why}.`);
+    },
+    silentMs,
+    lastError: () => lastError,
+  };
+}
+
+function classOf(status: number | null): ProviderErrorClass | null {
+  if (status === null) return "no_answer";
+  if (status >= 500) return "server_error";
+  if (status === 429) return "rate_limited";
+  return status === 401 || status === 403 ? "refused" : null;
+}
