@@ -26,6 +26,7 @@ import { type LoadLimits, loadLimits, registerLoadShedding } from "./http/shed-l
 import { shopperIdentifier } from "./http/shopper.ts";
 import type { ItemCatalog } from "./items/item-catalog.ts";
 import { type LockoutLimits, lockoutLimits } from "./ops/ops-lockout.ts";
+import { readOpsUsers } from "./ops/ops-users.ts";
 import { orderAcceptor } from "./orders/accept-orders.ts";
 import type { AcceptanceMarks } from "./orders/acceptance-marks.ts";
 import { chargeBacklogReader } from "./orders/charge-backlog.ts";
@@ -177,7 +178,8 @@ async function registerOperations(
     async (scope) => {
       sendHeaders(scope, headers);
       const store = { db, redis, keys, lanes, charges, webhooks, items };
-      await opsRoutes(scope, { ...store, checkReadiness, password, lockout, chargesPerSecond, log });
+      const { users } = readOpsUsers(config.OPS_USERS ?? "");
+      await opsRoutes(scope, { ...store, checkReadiness, password, users, lockout, chargesPerSecond, log });
     },
     { prefix: "/ops" },
   );

@@ -11,6 +11,7 @@ import {
   requireDurableRedis,
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
+import { readOpsUsers } from "./ops/ops-users.ts";
 import { ownLook, readShopLook } from "./storefront/shop-look.ts";
 
 const rate = (of: string, fallback: number) =>
@@ -54,6 +55,9 @@ const variables = Type.Object({
       description: "operations' password, of 12 characters or more",
     }),
   ),
+  OPS_USERS: Type.Optional(
+    Type.String({ description: "more operators: name:role:scrypt hash, comma-separated, role look or act" }),
+  ),
   STRIPE_WEBHOOK_SECRET: Type.Optional(
     Type.String({ description: "the secret that Stripe signs its webhooks with, whsec_…" }),
   ),
@@ -93,7 +97,7 @@ export type ApiConfig = ReturnType<typeof readApiConfig>;
 
 /** @throws EnvironmentError naming every variable that is missing or wrong */
 export function readApiConfig(env: NodeJS.ProcessEnv) {
-  const together = [tokenProblems, originProblems, lookProblems];
+  const together = [tokenProblems, originProblems, lookProblems, operatorProblems];
   return readEnvironment(variables, env, (config) => together.flatMap((problemsOf) => problemsOf(config)));
 }
 
@@ -152,6 +156,13 @@ function tokenProblems(config: TokenVariables): string[] {
 function lookProblems({ STOREFRONT_DIRECTORY: directory }: { STOREFRONT_DIRECTORY?: string }): string[] {
   const look = directory === undefined ? ownLook : readShopLook(directory);
   return "problems" in look ? look.problems.map((line) => `STOREFRONT_DIRECTORY: ${line}`) : [];
+}
+
+function operatorProblems({ OPS_USERS, OPS_PASSWORD }: { OPS_USERS?: string; OPS_PASSWORD?: string }): string[] {
+  if (OPS_USERS === undefined) return [];
+  const { problems } = readOpsUsers(OPS_USERS);
+  const alone = OPS_PASSWORD === undefined ? ["OPS_USERS needs OPS_PASSWORD: without it /ops is not served"] : [];
+  return [...alone, ...problems];
 }
 
 function secretProblems(setting: string | undefined): string[] {

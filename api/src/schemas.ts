@@ -182,23 +182,31 @@ export const sessionBody = Type.Object(
   { title: "Session" },
 );
 
+const terms = {
+  name: Type.String({ minLength: 1, maxLength: 200, pattern: "^[^\\p{Cc}\\p{Cs}]*$" }),
+  price: Type.Integer({ minimum: 1, maximum: maxAmountMinor, description: "per unit, in the currency's minor unit" }),
+  currency: Type.String({ pattern: "^[a-z]{3}$", description: "ISO 4217, lower case" }),
+  opensAt: Type.Optional(nullable(instant)),
+  closesAt: Type.Optional(nullable(instant)),
+  maxPerShopper: Type.Optional(nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }))),
+};
+const holdSeconds = { minimum: 1, maximum: 604_800 };
+const paymentRetries = { minimum: 0, maximum: 20 };
+
 export const opsItemRequest = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 200, pattern: "^[^\\p{Cc}\\p{Cs}]*$" }),
-    price: Type.Integer({ minimum: 1, maximum: maxAmountMinor, description: "per unit, in the currency's minor unit" }),
-    currency: Type.String({ pattern: "^[a-z]{3}$", description: "ISO 4217, lower case" }),
-    units: Type.Integer({
-      minimum: 0,
-      maximum: 10_000_000,
-      description: "put on sale when the item is new; never changed here",
-    }),
-    opensAt: Type.Optional(nullable(instant)),
-    closesAt: Type.Optional(nullable(instant)),
-    holdSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 604_800, default: 600 })),
-    paymentRetries: Type.Optional(Type.Integer({ minimum: 0, maximum: 20, default: 0 })),
-    maxPerShopper: Type.Optional(nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }))),
+    ...terms,
+    units: Type.Integer({ minimum: 0, maximum: 10_000_000, description: "put on sale" }),
+    holdSeconds: Type.Optional(Type.Integer({ ...holdSeconds, default: 600 })),
+    paymentRetries: Type.Optional(Type.Integer({ ...paymentRetries, default: 0 })),
   },
   { title: "ItemTerms", additionalProperties: false },
+);
+
+/** Any of the terms, without defaults: what is not named stays. Units are changed by restocking. */
+export const changeItemRequest = Type.Partial(
+  Type.Object({ ...terms, holdSeconds: Type.Integer(holdSeconds), paymentRetries: Type.Integer(paymentRetries) }),
+  { title: "ItemChange", additionalProperties: false },
 );
 
 export const opsItemBody = Type.Object(
@@ -208,6 +216,7 @@ export const opsItemBody = Type.Object(
     holdSeconds: Type.Integer(),
     paymentRetries: Type.Integer(),
     maxPerShopper: nullable(Type.Integer()),
+    paused: Type.Boolean({ description: "whether operations have stopped its sale for now" }),
   },
   { title: "ItemForOperations" },
 );
@@ -235,17 +244,27 @@ export const restockRequest = Type.Object(
   { title: "Restock", additionalProperties: false },
 );
 
-export const booksBody = Type.Object(
+const books = {
+  stocked: Type.Integer({ description: "inventory + reserved + confirmed, where the books balance" }),
+  inventory: Type.Integer({ description: "units left to reserve" }),
+  reserved: Type.Integer({ description: "units held for orders that are not paid yet" }),
+  confirmed: Type.Integer({ description: "units of paid orders" }),
+  balanced: Type.Boolean(),
+};
+
+export const booksBody = Type.Object({ itemId: Type.String(), ...books }, { title: "Books" });
+
+export const opsItemWithBooks = Type.Object(
   {
-    itemId: Type.String(),
-    stocked: Type.Integer(),
-    inventory: Type.Integer(),
-    reserved: Type.Integer(),
-    confirmed: Type.Integer(),
-    balanced: Type.Boolean(),
+    ...opsItemBody.properties,
+    books: Type.Object(books),
+    refunded: Type.Integer({ description: "units of refunded orders" }),
+    taken: Type.Integer({ description: "of all orders that were ever confirmed, in the currency's minor unit" }),
+    refundedAmount: Type.Integer({ description: "what of it went back" }),
   },
-  { title: "Books" },
+  { title: "ItemWithBooks" },
 );
+export const opsItemList = Type.Object({ items: Type.Array(opsItemWithBooks) }, { title: "ItemsWithBooks" });
 
 /**
  * An event of the payment provider, as far as it is looked at:

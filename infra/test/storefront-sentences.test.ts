@@ -70,6 +70,7 @@ describe("the storefront", () => {
   test("has a sentence of its own for every refusal that a shopper can meet", () => {
     const forOperations = new Set([
       "job_not_found",
+      "lane_not_found",
       "job_not_dead",
       "insufficient_inventory",
       "item_exists",

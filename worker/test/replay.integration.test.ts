@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { listDeadJobs } from "@holdfast/shared/dead-jobs.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import {
@@ -17,7 +18,7 @@ import { createWorld, eventually, type World } from "@holdfast/testing/world.ts"
 import type { Worker } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { serveWebhooks } from "../src/payment/serve-webhooks.ts";
-import { listDeadJobs, printDeadJobs, replayJob } from "../src/recovery/replay.ts";
+import { printDeadJobs, replayJob } from "../src/recovery/replay.ts";
 import { serveLane } from "../src/reserve/serve-lane.ts";
 
 const main = fileURLToPath(new URL("../src/recovery/replay-main.ts", import.meta.url));

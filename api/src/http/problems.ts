@@ -47,6 +47,7 @@ export const problems = {
       "There is none with this id, or it is somebody else's. After a fault the detail says whether orders in line were lost.",
   },
   item_not_found: { status: 404, title: "Item not found", remedy: "GET /items lists what there is." },
+  lane_not_found: { status: 404, title: "Lane not found", remedy: "Lanes are numbered from 0 to PURCHASE_LANES - 1." },
   job_not_found: { status: 404, title: "Job not found", remedy: "It was done with, or removed, meanwhile." },
   route_not_found: { status: 404, title: "There is nothing here", remedy: "See /docs for the addresses there are." },
   method_not_allowed: {

@@ -1,16 +1,15 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import basicAuth from "@fastify/basic-auth";
 import type { FastifyRequest } from "fastify";
 import { clientAddress } from "../http/client-address.ts";
 import type { App } from "../http/fastify-app.ts";
 import { isFromForeignPage } from "../http/foreign-page.ts";
 import { answerProblem, Problem } from "../http/problems.ts";
-import type { NoteAttempt } from "./ops-lockout.ts";
+import type { Role, SignIn } from "./sign-in.ts";
 
 /** Who acts, from where. */
 export interface Operator {
   readonly name: string;
-  readonly role: "look" | "act";
+  readonly role: Role;
   /** The client's address. */
   readonly address: string;
 }
@@ -24,12 +23,18 @@ declare module "fastify" {
 
 /**
  * Lets nobody under `/ops` but operations, by HTTP Basic, and nobody's page but our own act in
- * their name.
+ * their name. Whoever may only look, only looks: whatever is not GET or HEAD is refused, here and
+ * not where things are done, so that no route can forget it.
  */
-export async function guardOperations(app: App, password: string, noteAttempt: NoteAttempt): Promise<void> {
-  const check = operationsCheck(password, noteAttempt);
+export async function guardOperations(app: App, signIn: SignIn): Promise<void> {
   app.decorateRequest("operator");
-  await app.register(basicAuth, { validate: check, authenticate: { realm: "holdfast" } });
+  const validate = async (name: string, given: string, request: FastifyRequest) => {
+    const address = clientAddress(request);
+    const role = await signIn(name, given, address);
+    if (role === null) throw new Problem("unauthenticated", "Sign in as operations.");
+    request.operator = { name, role, address };
+  };
+  await app.register(basicAuth, { validate, authenticate: { realm: "holdfast" } });
   // Answered here, not thrown: the dashboard has an error handler of its own.
   app.addHook("onRequest", (request, reply, done) => {
     if (!isFromForeignPage(request.method, request.headers, request.host)) return done();
@@ -39,24 +44,9 @@ export async function guardOperations(app: App, password: string, noteAttempt: N
   app.addHook("onRequest", (request, reply, done) => {
     app.basicAuth(request, reply, (error) => (error ? void answerProblem(error, request, reply) : done()));
   });
-}
-
-/**
- * Compares digests in constant time, so that the time taken tells nothing of how much was right.
- */
-function operationsCheck(password: string, noteAttempt: NoteAttempt) {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  const expected = digest(`ops:${password}`);
-  return async (username: string, given: string, request: FastifyRequest) => {
-    const right = timingSafeEqual(digest(`${username}:${given}`), expected);
-    const address = clientAddress(request);
-    const lockedMs = await noteAttempt(address, right);
-    if (lockedMs > 0) {
-      request.log.warn({ address }, "operations' password was wrong too often: the address is locked out");
-      const retryAfterSeconds = Math.ceil(lockedMs / 1000);
-      throw new Problem("rate_limited", "Too many wrong passwords from this address.", { retryAfterSeconds });
-    }
-    if (!right) throw new Problem("unauthenticated", "Sign in as operations.");
-    request.operator = { name: username, role: "act", address };
-  };
+  app.addHook("onRequest", (request, reply, done) => {
+    const looks = request.method === "GET" || request.method === "HEAD";
+    if (looks || request.operator.role === "act") return done();
+    answerProblem(new Problem("forbidden", `${request.operator.name} may look, and not act.`), request, reply);
+  });
 }

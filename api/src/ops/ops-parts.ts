@@ -5,6 +5,7 @@ import type { CheckReadiness } from "@holdfast/shared/readiness.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
 import type { LockoutLimits } from "./ops-lockout.ts";
+import type { OpsUser } from "./ops-users.ts";
 
 /** What the routes under `/ops` are made of. */
 export interface OpsParts extends Store {
@@ -14,7 +15,9 @@ export interface OpsParts extends Store {
   readonly webhooks: WebhookQueue;
   readonly items: ItemCatalog;
   readonly checkReadiness: CheckReadiness;
+  /** Of the user `ops`. */
   readonly password: string;
+  readonly users: readonly OpsUser[];
   /** How many requests of every kind the fleet sends to the provider in a second. */
   readonly chargesPerSecond: number;
   readonly lockout: LockoutLimits;
@@ -24,3 +27,5 @@ export interface OpsParts extends Store {
 export const opsSecurity = [{ operations: [] }];
 /** What `guardOperations` may answer. */
 export const opsRefusals = ["unauthenticated", "foreign_page"] as const;
+/** And of what changes something. */
+export const opsActRefusals = [...opsRefusals, "forbidden"] as const;

@@ -1,5 +1,122 @@
+import { type DeadJob, findDeadJob, listDeadJobs, NoSuchDeadJob } from "@holdfast/shared/dead-jobs.ts";
+import { laneQueueName } from "@holdfast/shared/lanes.ts";
+import { Type } from "typebox";
+import { described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
-import type { OpsParts } from "../ops/ops-parts.ts";
+import { Problem } from "../http/problems.ts";
+import { appendAudit } from "../ops/audit.ts";
+import { type OpsParts, opsActRefusals, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
+
+const tags = ["operations"];
+const laneBody = Type.Object({ number: Type.Integer(), paused: Type.Boolean() }, { title: "Lane" });
+const deadJobs = Type.Object(
+  {
+    jobs: Type.Array(
+      Type.Object({
+        id: Type.String({ description: "what replay takes: `lane-0/job-…`, `webhook/evt_…`" }),
+        queue: Type.String(),
+        title: Type.String(),
+        orders: Type.Unsafe<number | null>({ type: ["integer", "null"] }),
+        failedAt: Type.String({ format: "date-time" }),
+        reason: Type.String(),
+      }),
+    ),
+  },
+  { title: "DeadJobs" },
+);
+const replayed = Type.Object({ id: Type.String(), outcome: Type.String({ enum: ["waits"] }) }, { title: "Replayed" });
 
 /** Lanes and dead jobs. */
-export function opsFleetRoutes(_app: App, _parts: OpsParts): void {}
+export function opsFleetRoutes(app: App, parts: OpsParts): void {
+  for (const action of ["pause", "resume"] as const) laneRoute(app, parts, action);
+  deadJobRoutes(app, parts);
+}
+
+/**
+ * A lane that is paused gives out no further job: what is in it keeps its place, and shoppers read
+ * "Waiting in line". Redis does it; the entry in the audit trail comes first, since it must not be
+ * missing.
+ */
+function laneRoute(app: App, { db, lanes }: OpsParts, action: "pause" | "resume"): void {
+  app.post(
+    `/api/lanes/:lane/${action}`,
+    {
+      schema: {
+        operationId: `${action}Lane`,
+        summary: action === "pause" ? "Let a lane decide no further orders for now" : "Let a lane go on",
+        tags,
+        security,
+        params: Type.Object({ lane: Type.String() }),
+        response: { 200: described(laneBody, "the lane"), ...refusals(...opsActRefusals, "lane_not_found") },
+      },
+    },
+    async (request) => {
+      const { lane } = request.params as { lane: string };
+      const queue = /^\d{1,3}$/.test(lane) ? lanes.find(({ name }) => name === laneQueueName(Number(lane))) : undefined;
+      if (!queue) throw new Problem("lane_not_found", "There is no lane with this number.");
+      const number = Number(lane);
+      const before = { paused: await queue.isPaused() };
+      const after = { paused: action === "pause" };
+      if (before.paused !== after.paused) {
+        await appendAudit(db, request.operator, { action: `lane.${action}`, subject: `lane ${number}`, before, after });
+        await (action === "pause" ? queue.pause() : queue.resume());
+      }
+      return { number, ...after };
+    },
+  );
+}
+
+function deadJobRoutes(app: App, { db, lanes, webhooks }: OpsParts): void {
+  const queues = [...lanes, webhooks];
+  app.get(
+    "/api/jobs/failed",
+    {
+      schema: {
+        operationId: "listDeadJobs",
+        summary: "Jobs that failed for good, with their reasons",
+        tags,
+        security,
+        response: { 200: described(deadJobs, "a hundred of each queue at most"), ...refusals(...opsRefusals) },
+      },
+    },
+    async () => ({ jobs: (await listDeadJobs(queues)).map(showDeadJob) }),
+  );
+  app.post(
+    "/api/jobs/:jobId/replay",
+    {
+      schema: {
+        operationId: "replayJob",
+        summary: "Put a dead job in line again",
+        tags,
+        security,
+        params: Type.Object({ jobId: Type.String() }),
+        response: {
+          202: described(replayed, "it is in line again"),
+          ...refusals(...opsActRefusals, "job_not_found", "job_not_dead"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { jobId } = request.params;
+      const { job } = await findDeadJob(queues, jobId).catch((error: unknown) => {
+        if (!(error instanceof NoSuchDeadJob)) throw error;
+        const missing = error.why === "missing";
+        throw new Problem(
+          missing ? "job_not_found" : "job_not_dead",
+          missing ? "There is no such job." : error.message,
+        );
+      });
+      const subject = `job ${jobId}`;
+      const before = { reason: job.failedReason };
+      await appendAudit(db, request.operator, { action: "job.replay", subject, before, after: null });
+      await job.retry("failed", { resetAttemptsMade: true });
+      return reply.code(202).send({ id: jobId, outcome: "waits" });
+    },
+  );
+}
+
+function showDeadJob({ name, reason, failedAtMs, orders }: DeadJob) {
+  const [queue = ""] = name.split("/");
+  const title = orders === null ? "An event of the payment provider" : `${orders} orders`;
+  return { id: name, queue, title, orders, failedAt: new Date(failedAtMs).toISOString(), reason };
+}

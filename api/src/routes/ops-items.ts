@@ -1,81 +1,213 @@
-import type { Database } from "@holdfast/shared/database.ts";
 import { type Item, isItemId } from "@holdfast/shared/item.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
-import { showItem } from "@holdfast/shared/show-item.ts";
 import { Type } from "typebox";
 import { bodyRefusals, described, refusals } from "../answers.ts";
+import { matchesTag } from "../http/etag.ts";
 import type { App } from "../http/fastify-app.ts";
 import { fieldProblem, Problem } from "../http/problems.ts";
-import { maxStocked, putItem, restockItem } from "../ops/ops-items.ts";
-import { opsRefusals as guard, type OpsParts, opsSecurity as security } from "../ops/ops-parts.ts";
-import { chargingWarnings, unpayable } from "../orders/charge-limits.ts";
-import { booksBody, opsItemBody, opsItemRequest, putItemBody, restockRequest } from "../schemas.ts";
+import { itemTag, newTerms } from "../ops/item-terms.ts";
+import { changeItem, createItem, maxStocked, pauseItem, restockItem } from "../ops/ops-items.ts";
+import { type OpsParts, opsActRefusals, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
+import { itemForOperations, listItems, showOpsItem } from "../ops/show-ops-item.ts";
+import { chargingWarnings } from "../orders/charge-limits.ts";
+import {
+  booksBody,
+  changeItemRequest,
+  opsItemBody,
+  opsItemList,
+  opsItemRequest,
+  opsItemWithBooks,
+  putItemBody,
+  restockRequest,
+} from "../schemas.ts";
 
-const itemParams = Type.Object({ itemId: Type.String() });
+const params = Type.Object({ itemId: Type.String() });
+const tags = ["operations"];
+const tagged = { etag: { type: "string", description: "of the item's terms: what If-Match takes" } };
 
 /** The items as operations see and change them. */
 export function opsItemRoutes(app: App, parts: OpsParts): void {
-  itemRoutes(app, parts);
-  booksRoute(app, parts.db);
+  readRoutes(app, parts);
+  putRoute(app, parts);
+  patchRoute(app, parts);
+  restockRoute(app, parts);
+  for (const action of ["pause", "resume"] as const) pauseRoute(app, parts, action);
 }
 
-function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsParts): void {
-  const changed = async (item: Item) => {
+/** What is changed is seen at once by every server, and so by every open storefront. */
+function noteChange({ items, redis, keys }: OpsParts) {
+  return async (item: Item): Promise<void> => {
     items.note(item);
     // Where Redis is unavailable it only takes longer: every server reads Postgres again now and
     // then.
     await publishItems({ redis, keys }, [item]).catch(() => {});
   };
+}
 
+function readRoutes(app: App, { db }: OpsParts): void {
+  app.get(
+    "/api/items",
+    {
+      schema: {
+        operationId: "listItemsForOperations",
+        summary: "Everything about the items, their books included",
+        tags,
+        security,
+        response: { 200: described(opsItemList, "the items, by id"), ...refusals(...opsRefusals) },
+      },
+    },
+    async (_request, reply) => {
+      reply.header("cache-control", "no-store");
+      return { items: await listItems(db) };
+    },
+  );
+  app.get(
+    "/api/items/:itemId",
+    {
+      schema: {
+        operationId: "getItemForOperations",
+        summary: "Everything about an item, its books included",
+        tags,
+        security,
+        params,
+        response: {
+          200: described(opsItemWithBooks, "the item", tagged),
+          ...refusals(...opsRefusals, "item_not_found"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const shown = await itemForOperations(db, knownId(request.params.itemId));
+      if (shown === null) throw noSuchItem();
+      reply.headers({ "cache-control": "no-store", etag: itemTag(shown.item) });
+      return shown.body;
+    },
+  );
+  app.get(
+    "/api/items/:itemId/books",
+    {
+      schema: {
+        operationId: "getBooks",
+        summary: "The books of an item",
+        tags,
+        security,
+        params,
+        response: { 200: described(booksBody, "the books"), ...refusals(...opsRefusals, "item_not_found") },
+      },
+    },
+    async (request) => {
+      const itemId = knownId(request.params.itemId);
+      const row = await db.selectFrom("item_books").selectAll().where("item_id", "=", itemId).executeTakeFirst();
+      if (!row) throw noSuchItem();
+      const { item_id, ...books } = row;
+      return { itemId: item_id, ...books };
+    },
+  );
+}
+
+function putRoute(app: App, parts: OpsParts): void {
+  const changed = noteChange(parts);
   app.put(
     "/api/items/:itemId",
     {
       schema: {
         operationId: "putItem",
-        summary: "Put an item on sale, or change it",
-        tags: ["operations"],
+        summary: "Put an item on sale",
+        tags,
         security,
-        params: itemParams,
+        params,
         body: opsItemRequest,
         response: {
-          200: described(putItemBody, "the item, changed"),
-          201: described(putItemBody, "the item, put on sale"),
-          ...refusals(...guard, ...bodyRefusals),
+          200: described(putItemBody, "the item: it was put on sale with these terms before", tagged),
+          201: described(putItemBody, "the item, put on sale", tagged),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "item_exists"),
         },
       },
     },
     async (request, reply) => {
       const { itemId } = request.params;
       if (!isItemId(itemId)) throw badItemId();
-      checkTerms(request.body);
-      const { item, created } = await putItem(db, itemId, request.body);
+      const { units, ...named } = request.body;
+      const applied = newTerms(named);
+      if (applied.kind === "invalid") throw fieldProblem(`body/${applied.field}`, applied.message);
+      const result = await createItem(parts.db, request.operator, itemId, applied.terms, units);
+      if (result.kind === "exists") throw itemExists();
+      const { item } = result;
       await changed(item);
-      const warnings = chargingWarnings(item.inventory, chargesPerSecond);
-      return reply.code(created ? 201 : 200).send({ ...showOpsItem(item), ...(warnings.length > 0 && { warnings }) });
+      const warnings = chargingWarnings(item.inventory, parts.chargesPerSecond);
+      reply.code(result.kind === "created" ? 201 : 200).header("etag", itemTag(item));
+      return { ...showOpsItem(item), ...(warnings.length > 0 && { warnings }) };
     },
   );
+}
 
+function patchRoute(app: App, parts: OpsParts): void {
+  const changed = noteChange(parts);
+  app.patch(
+    "/api/items/:itemId",
+    {
+      schema: {
+        operationId: "changeItem",
+        summary: "Change an item's terms; what is not named stays",
+        tags,
+        security,
+        params,
+        headers: Type.Object({
+          "if-match": Type.Optional(
+            Type.String({ description: "the ETag that was seen: 412 where it was changed since" }),
+          ),
+        }),
+        body: changeItemRequest,
+        response: {
+          200: described(opsItemBody, "the item, changed", tagged),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "item_not_found", "precondition_failed"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const itemId = knownId(request.params.itemId);
+      const ifMatch = request.headers["if-match"];
+      const seen = ifMatch === undefined ? null : (tag: string) => matchesTag(ifMatch, tag);
+      const result = await changeItem(parts.db, request.operator, itemId, request.body, seen);
+      switch (result.kind) {
+        case "item_not_found":
+          throw noSuchItem();
+        case "another_state":
+          throw new Problem("precondition_failed", "Somebody has changed the item since you read it.");
+        case "invalid":
+          throw fieldProblem(`body/${result.field}`, result.message);
+        case "changed":
+          await changed(result.item);
+          reply.header("etag", itemTag(result.item));
+          return showOpsItem(result.item);
+      }
+    },
+  );
+}
+
+function restockRoute(app: App, parts: OpsParts): void {
+  const changed = noteChange(parts);
   app.post(
     "/api/items/:itemId/restock",
     {
       schema: {
         operationId: "restockItem",
         summary: "Add units, or withdraw unsold ones",
-        tags: ["operations"],
+        tags,
         security,
-        params: itemParams,
+        params,
         body: restockRequest,
         response: {
           200: described(opsItemBody, "the item with its units changed"),
-          ...refusals(...guard, ...bodyRefusals, "item_not_found", "insufficient_inventory"),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "item_not_found", "insufficient_inventory"),
         },
       },
     },
     async (request) => {
-      const { itemId } = request.params;
-      if (!isItemId(itemId)) throw noSuchItem();
-      if (request.body.units === 0) throw badUnits("must not be 0");
-      const result = await restockItem(db, itemId, request.body.units);
+      const itemId = knownId(request.params.itemId);
+      const { units } = request.body;
+      if (units === 0) throw badUnits("must not be 0");
+      const result = await restockItem(parts.db, request.operator, itemId, units);
       switch (result.kind) {
         case "item_not_found":
           throw noSuchItem();
@@ -91,54 +223,42 @@ function itemRoutes(app: App, { db, redis, keys, items, chargesPerSecond }: OpsP
   );
 }
 
-/** What a schema cannot say of an item. @throws Problem 400 */
-function checkTerms({ opensAt, closesAt, price, currency }: Type.Static<typeof opsItemRequest>): void {
-  requireInstant("opensAt", opensAt);
-  requireInstant("closesAt", closesAt);
-  if (opensAt && closesAt && Date.parse(opensAt) >= Date.parse(closesAt)) {
-    throw fieldProblem("body/closesAt", "must be later than opensAt");
-  }
-  const reason = unpayable(price, currency);
-  if (reason !== null) throw fieldProblem(`body/${reason.field}`, reason.message);
-}
-
-function booksRoute(app: App, db: Database): void {
-  app.get(
-    "/api/items/:itemId/books",
+function pauseRoute(app: App, parts: OpsParts, action: "pause" | "resume"): void {
+  const changed = noteChange(parts);
+  app.post(
+    `/api/items/:itemId/${action}`,
     {
       schema: {
-        operationId: "getBooks",
-        summary: "The books of an item",
-        tags: ["operations"],
+        operationId: `${action}Item`,
+        summary: action === "pause" ? "Stop the sale of an item for now" : "Go on with the sale of an item",
+        tags,
         security,
-        params: itemParams,
-        response: { 200: described(booksBody, "the books"), ...refusals(...guard, "item_not_found") },
+        params,
+        response: { 200: described(opsItemBody, "the item"), ...refusals(...opsActRefusals, "item_not_found") },
       },
     },
     async (request) => {
-      const { itemId } = request.params;
-      if (!isItemId(itemId)) throw noSuchItem();
-      const row = await db.selectFrom("item_books").selectAll().where("item_id", "=", itemId).executeTakeFirst();
-      if (!row) throw noSuchItem();
-      const { item_id, ...books } = row;
-      return { itemId: item_id, ...books };
+      const itemId = knownId((request.params as { itemId: string }).itemId);
+      const item = await pauseItem(parts.db, request.operator, itemId, action === "pause");
+      if (item === null) throw noSuchItem();
+      await changed(item);
+      return showOpsItem(item);
     },
   );
 }
 
-/**
- * The format lets leap seconds and the far ends of the calendar through, which the program and the
- * database cannot hold.
- */
-function requireInstant(name: string, text: string | null | undefined): void {
-  if (text === null || text === undefined) return;
-  const year = new Date(text).getUTCFullYear(); // NaN where it is no time at all
-  if (year >= 1970 && year <= 9999) return;
-  throw fieldProblem(`body/${name}`, "must be a time from 1970 to 9999");
+/** @throws Problem 404 where it cannot be an item's id */
+function knownId(itemId: string): string {
+  if (!isItemId(itemId)) throw noSuchItem();
+  return itemId;
 }
 
 function noSuchItem(): Problem {
   return new Problem("item_not_found", "There is no item with this id.");
+}
+
+function itemExists(): Problem {
+  return new Problem("item_exists", "There is an item with this id that was put on sale with other terms.");
 }
 
 function badUnits(message: string): Problem {
@@ -148,9 +268,4 @@ function badUnits(message: string): Problem {
 function badItemId(): Problem {
   const allowed = "must be 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit";
   return fieldProblem("params/itemId", allowed);
-}
-
-function showOpsItem(item: Item) {
-  const { stocked, holdSeconds, paymentRetries, maxPerShopper } = item;
-  return { ...showItem(item, Date.now()), stocked, holdSeconds, paymentRetries, maxPerShopper };
 }

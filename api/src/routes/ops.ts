@@ -3,6 +3,7 @@ import { guardOperations } from "../ops/ops-guard.ts";
 import { opsLockout } from "../ops/ops-lockout.ts";
 import type { OpsParts } from "../ops/ops-parts.ts";
 import { queueDashboard } from "../ops/queue-dashboard.ts";
+import { signIn } from "../ops/sign-in.ts";
 import { opsAuditRoutes } from "./ops-audit.ts";
 import { opsFleetRoutes } from "./ops-fleet.ts";
 import { opsItemRoutes } from "./ops-items.ts";
@@ -14,7 +15,12 @@ import { opsShopperRoutes } from "./ops-shoppers.ts";
 
 /** Everything under `/ops`: for operations, behind HTTP Basic. */
 export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
-  await guardOperations(app, parts.password, opsLockout(parts, parts.lockout));
+  const { password, users, log } = parts;
+  const noteAttempt = opsLockout(parts, parts.lockout);
+  const onLocked = (address: string) => {
+    log.warn({ address }, "operations' password was wrong too often: the address is locked out");
+  };
+  await guardOperations(app, signIn({ password, users, noteAttempt, onLocked }));
   await opsPageRoutes(app);
   // Whoever has not signed in is not told what there is and what not.
   app.all("/*", { schema: { hide: true } }, (_request, reply) => reply.callNotFound());

@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util";
+import { type KeptQueue, listDeadJobs } from "@holdfast/shared/dead-jobs.ts";
 import { openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { readReplayConfig } from "../config.ts";
-import { type KeptQueue, listDeadJobs, printDeadJobs, replayJob } from "./replay.ts";
+import { printDeadJobs, replayJob } from "./replay.ts";
 
 /**
  * `npm run replay`: lists the jobs that failed for good, or puts one in line again. Exit code 1

@@ -1,42 +1,6 @@
-import type { LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
+import { type DeadJob, type KeptQueue, replayDeadJob } from "@holdfast/shared/dead-jobs.ts";
 
-/**
- * Jobs that failed for good, and how operations put one in line again. What a replay may change is
- * up to the job's own steps.
- */
-
-/** A queue whose dead jobs are kept: a lane, or that of the provider's events. */
-export type KeptQueue = LaneQueue | WebhookQueue;
-
-export interface DeadJob {
-  /** What `npm run replay` takes: `lane-0/job-…`, `webhook/evt_…`. */
-  readonly name: string;
-  readonly reason: string;
-  readonly failedAtMs: number;
-  /** How many orders it carries; null where it is no purchase job. */
-  readonly orders: number | null;
-}
-
-const maxListedPerQueue = 100; // as many as anyone reads; the dashboard has them all
-
-/** The dead jobs of all queues, those of a queue newest first. */
-export async function listDeadJobs(queues: readonly KeptQueue[]): Promise<DeadJob[]> {
-  const found = await Promise.all(
-    queues.map(async (queue) => {
-      const jobs = await queue.getFailed(0, maxListedPerQueue - 1);
-      return jobs.map((job): DeadJob => {
-        const { orders } = (job.data ?? {}) as { orders?: unknown };
-        return {
-          name: `${plainName(queue)}/${job.id}`,
-          reason: job.failedReason || "no reason given",
-          failedAtMs: job.finishedOn ?? job.timestamp,
-          orders: Array.isArray(orders) ? orders.length : null,
-        };
-      });
-    }),
-  );
-  return found.flat();
-}
+/** What `npm run replay` does and prints. */
 
 /**
  * Puts a dead job in line again, behind those that wait.
@@ -48,11 +12,7 @@ export async function replayJob(
   name: string,
   patienceMs: number,
 ): Promise<{ outcome: "done" | "waits" } | { outcome: "dead"; reason: string }> {
-  const { queue, id } = parseName(queues, name);
-  const job = await queue.getJob(id);
-  if (!job) throw new Error(`There is no job ${name}. Without a name, all dead ones are listed.`);
-  if ((await job.getState()) !== "failed") throw new Error(`Job ${name} is not dead, so there is nothing to replay.`);
-  await job.retry("failed", { resetAttemptsMade: true });
+  const { queue, job } = await replayDeadJob(queues, name);
 
   const deadline = Date.now() + patienceMs;
   while (Date.now() < deadline) {
@@ -60,27 +20,12 @@ export async function replayJob(
     // A finished job may be swept away at once.
     if (state === "completed" || state === "unknown") return { outcome: "done" };
     if (state === "failed") {
-      const again = await queue.getJob(id);
+      const again = await queue.getJob(job.id ?? "");
       return { outcome: "dead", reason: again?.failedReason || "no reason given" };
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return { outcome: "waits" };
-}
-
-function parseName(queues: readonly KeptQueue[], name: string): { queue: KeptQueue; id: string } {
-  const [, queueName, id] = /^([^/]+)\/(.+)$/.exec(name) ?? [];
-  const queue = queues.find((one) => plainName(one) === queueName);
-  if (!queue || id === undefined) {
-    const names = queues.map(plainName).join(", ");
-    throw new Error(`${name} names no job: it must be <queue>/<id>, the queue one of ${names}`);
-  }
-  return { queue, id };
-}
-
-/** The braces of a queue's name are for Redis Cluster, and shells take them for their own. */
-function plainName(queue: KeptQueue): string {
-  return queue.name.replace(/^\{(.*)\}$/, "$1");
 }
 
 export function printDeadJobs(jobs: readonly DeadJob[], nowMs: number): string {

@@ -1,0 +1,90 @@
+import type { LaneQueue, WebhookQueue } from "./queues.ts";
+
+/**
+ * Jobs that failed for good, and how operations put one in line again. What a replay may change is
+ * up to the job's own steps.
+ */
+
+/** A queue whose dead jobs are kept: a lane, or that of the provider's events. */
+export type KeptQueue = LaneQueue | WebhookQueue;
+
+export interface DeadJob {
+  /** What `npm run replay` takes: `lane-0/job-…`, `webhook/evt_…`. */
+  readonly name: string;
+  readonly reason: string;
+  readonly failedAtMs: number;
+  /** How many orders it carries; null where it is no purchase job. */
+  readonly orders: number | null;
+}
+
+const maxListedPerQueue = 100; // as many as anyone reads; the dashboard has them all
+
+/** The dead jobs of all queues, those of a queue newest first. */
+export async function listDeadJobs(queues: readonly KeptQueue[]): Promise<DeadJob[]> {
+  const found = await Promise.all(
+    queues.map(async (queue) => {
+      const jobs = await queue.getFailed(0, maxListedPerQueue - 1);
+      return jobs.map((job): DeadJob => {
+        const { orders } = (job.data ?? {}) as { orders?: unknown };
+        return {
+          name: `${plainName(queue)}/${job.id}`,
+          reason: job.failedReason || "no reason given",
+          failedAtMs: job.finishedOn ?? job.timestamp,
+          orders: Array.isArray(orders) ? orders.length : null,
+        };
+      });
+    }),
+  );
+  return found.flat();
+}
+
+/** A dead job and its queue. */
+interface Found {
+  readonly queue: KeptQueue;
+  readonly job: NonNullable<Awaited<ReturnType<KeptQueue["getJob"]>>>;
+}
+
+/**
+ * Puts a dead job in line again, behind those that wait.
+ * @throws NoSuchDeadJob with one clear line where there is none
+ */
+export async function replayDeadJob(queues: readonly KeptQueue[], name: string): Promise<Found> {
+  const found = await findDeadJob(queues, name);
+  await found.job.retry("failed", { resetAttemptsMade: true });
+  return found;
+}
+
+/** The dead job of this name. @throws NoSuchDeadJob where there is none */
+export async function findDeadJob(queues: readonly KeptQueue[], name: string): Promise<Found> {
+  const { queue, id } = parseName(queues, name);
+  const job = await queue.getJob(id);
+  if (!job) throw new NoSuchDeadJob("missing", `There is no job ${name}. Without a name, all dead ones are listed.`);
+  if ((await job.getState()) !== "failed") {
+    throw new NoSuchDeadJob("not_dead", `Job ${name} is not dead, so there is nothing to replay.`);
+  }
+  return { queue, job };
+}
+
+export class NoSuchDeadJob extends Error {
+  readonly why: "missing" | "not_dead";
+  constructor(why: "missing" | "not_dead", message: string) {
+    super(message);
+    this.name = "NoSuchDeadJob";
+    this.why = why;
+  }
+}
+
+function parseName(queues: readonly KeptQueue[], name: string): { queue: KeptQueue; id: string } {
+  const [, queueName, id] = /^([^/]+)\/(.+)$/.exec(name) ?? [];
+  const queue = queues.find((one) => plainName(one) === queueName);
+  if (!queue || id === undefined) {
+    const names = queues.map(plainName).join(", ");
+    throw new NoSuchDeadJob("missing", `${name} names no job: it must be <queue>/<id>, the queue one of ${names}`);
+  }
+  return { queue, id };
+}
+
+/** The braces of a queue's name are for Redis Cluster, and shells take them for their own. */
+function plainName(queue: KeptQueue): string {
+  return queue.name.replace(/^\{(.*)\}$/, "$1");
+}
