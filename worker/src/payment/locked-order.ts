@@ -12,6 +12,8 @@ export interface LockedOrder extends OrderAtHand {
   readonly looks: number;
   readonly hints: number;
   readonly holdSeconds: number;
+  /** What operations asked for: whether the units of its refund are put on sale again. */
+  readonly refund: { readonly returnsUnits: boolean } | null;
   /** When the current attempt was last sent. */
   readonly lastSentAt: Date | null;
 }
@@ -28,7 +30,7 @@ export async function lockOrder(trx: Transaction<Tables>, orderId: string): Prom
     .innerJoin("items", "items.id", "orders.item_id")
     .select(["orders.id", "item_id", "quantity", "amount_minor", "orders.currency", "status", "payment_status"])
     .select(["payment_intent_id", "decline_code", "payment_attempt", "payment_cards", "payment_started_at"])
-    .select(["payment_sent_at", "payment_hints", "payment_untried"])
+    .select(["payment_sent_at", "payment_hints", "payment_untried", "refund_returns_units"])
     .select(["payment_looks", "release_reason", "refunded_minor", "disputed", "payment_retries", "hold_seconds"])
     .select(sql<boolean>`coalesce(hold_expires_at <= now(), false)`.as("hold_expired"))
     .select(cardAgeMs.as("card_age_ms"))
@@ -58,6 +60,7 @@ export async function lockOrder(trx: Transaction<Tables>, orderId: string): Prom
     disputed: row.disputed,
     paymentRetries: row.payment_retries,
     holdSeconds: row.hold_seconds,
+    refund: row.refund_returns_units === null ? null : { returnsUnits: row.refund_returns_units },
   };
 }
 

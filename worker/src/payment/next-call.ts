@@ -13,6 +13,8 @@ export type Call =
   | { readonly do: "release"; readonly paymentIntentId: string }
   /** Nothing was ever made at the provider: the hold is released without a call. */
   | { readonly do: "let_go" }
+  /** Refunds a paid order, since operations asked for it. */
+  | { readonly do: "refund"; readonly paymentIntentId: string }
   /** Does the next step about a payment that the order does not go by. */
   | { readonly do: "settle_unmatched"; readonly unmatched: UnmatchedPayment };
 
@@ -64,8 +66,9 @@ function callForOwn(payment: Payment): Call | null {
     if (unsent) return due || payment.attempt <= payment.cards ? { do: "send", first: true } : null;
     return due ? callForHeld(payment) : null;
   }
-  // A refund or a dispute made at the provider.
-  return due && paymentIntentId !== null ? { do: "check", paymentIntentId } : null;
+  if (!due || paymentIntentId === null) return null;
+  // Otherwise a refund or a dispute made at the provider.
+  return { do: status === "confirmed" && payment.refundRequested ? "refund" : "check", paymentIntentId };
 }
 
 function callForHeld(payment: Payment): Call | null {

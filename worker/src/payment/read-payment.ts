@@ -30,8 +30,12 @@ export interface Payment {
   /** How long ago it was last sent. */
   readonly lastSentMsAgo: number | null;
   readonly keyExhausted: boolean;
+  /** How often it was looked at since something last changed. */
+  readonly looks: number;
   /** How often somebody said that there is something to look at. */
   readonly hints: number;
+  /** Whether operations have asked for its refund. */
+  readonly refundRequested: boolean;
   readonly releasing: ReleaseReason | null;
   /**
    * In how many ms it is to be looked at, not above 0 where it is due; null where nothing about it
@@ -82,7 +86,7 @@ export async function readPayment(db: Database, orderId: string): Promise<OrderA
     .selectFrom("orders")
     .select(orderColumns)
     .select(["payment_method", "payment_attempt", "payment_cards", "payment_intent_id", "payment_key_exhausted"])
-    .select(["payment_hints", "release_reason"])
+    .select(["payment_looks", "payment_hints", "release_reason", "refund_requested_at"])
     .select(sql<boolean>`coalesce(hold_expires_at <= now(), false)`.as("hold_expired"))
     .select(ageMs("payment_started_at").as("sent_ms_ago"))
     .select(ageMs("payment_sent_at").as("last_sent_ms_ago"))
@@ -105,7 +109,9 @@ export async function readPayment(db: Database, orderId: string): Promise<OrderA
     firstSentMsAgo: row.sent_ms_ago,
     lastSentMsAgo: row.last_sent_ms_ago,
     keyExhausted: row.payment_key_exhausted,
+    looks: row.payment_looks,
     hints: row.payment_hints,
+    refundRequested: row.refund_requested_at !== null,
     releasing: row.release_reason ?? (row.hold_expired ? "hold_expired" : null),
     dueInMs: row.due_in_ms,
     unmatched: row.unmatched,

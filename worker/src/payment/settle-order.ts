@@ -225,7 +225,8 @@ async function replaceKey(trx: Transaction<Tables>, order: LockedOrder, search: 
 
 /**
  * A refund that somebody made at the provider never puts units on sale again: nobody knows whether
- * the goods came back. Operations can restock the item.
+ * the goods came back. Operations can restock the item. Of one that they asked for here, they said
+ * so. It stays asked for until all of the money went back.
  */
 async function noteRefund(
   trx: Transaction<Tables>,
@@ -233,14 +234,16 @@ async function noteRefund(
   { full, refundedMinor, disputed, pending }: Extract<Step, { do: "note_refund" }>,
 ): Promise<Item | null> {
   const becomesRefunded = full && order.status === "confirmed";
-  const item = becomesRefunded ? await withdrawUnits(trx, order.itemId, order.quantity) : null;
+  const moveUnits = order.refund?.returnsUnits ? returnUnits : withdrawUnits;
+  const item = becomesRefunded ? await moveUnits(trx, order.itemId, order.quantity) : null;
+  const open = !becomesRefunded && isRefundOpen(order);
   const changed = refundedMinor !== order.refundedMinor;
   await updateOrder(trx, order, {
     refunded_minor: refundedMinor,
     disputed,
     ...(becomesRefunded && { status: "refunded", payment_status: "refunded", settled_at: now }),
-    payment_due_at: pending ? inMs(lookAgainMs("provider", order.looks)) : null,
-    payment_looks: pending ? order.looks + 1 : 0,
+    payment_due_at: pending || open ? inMs(lookAgainMs(pending ? "provider" : "refund", order.looks)) : null,
+    payment_looks: pending || open ? order.looks + 1 : 0,
   });
   const detail = { paymentIntent: order.paymentIntentId, refunded: refundedMinor };
   if (disputed && !order.disputed) await appendEvent(trx, order.id, "disputed", unchanged(order), detail);
@@ -253,10 +256,12 @@ async function noteRefund(
 }
 
 /**
- * What the order itself has open after an answer that changed nothing about it: a hold, or nothing.
+ * What the order itself has open after an answer that changed nothing about it: a hold, a refund, or
+ * nothing.
  */
 async function restAfter(trx: Transaction<Tables>, order: LockedOrder): Promise<void> {
   if (order.status === "reserved") await waitForPayment(trx, order, "undecided");
+  else if (isRefundOpen(order)) await waitForPayment(trx, order, "refund");
   else await updateOrder(trx, order, { payment_due_at: null });
 }
 
@@ -270,6 +275,10 @@ async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, wait
     .where("id", "=", order.id)
     .where("payment_due_at", "is not", null)
     .execute();
+}
+
+function isRefundOpen({ status, refund }: LockedOrder): boolean {
+  return status === "confirmed" && refund !== null;
 }
 
 function unchanged(order: LockedOrder) {

@@ -7,13 +7,15 @@ import type Stripe from "stripe";
 import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { askAboutUnmatched } from "./ask-unmatched.ts";
 import { cancelPayment } from "./cancel-payment.ts";
-import { checkPayment } from "./check-payment.ts";
+import { checkPayment, retrievePayment } from "./check-payment.ts";
 import type { PaymentOutcome } from "./classify-payment.ts";
 import { fits } from "./decide-settlement.ts";
 import { findPayments } from "./find-payment.ts";
 import { awaitsAnswer, type Call, keyRememberedMs, nextCall } from "./next-call.ts";
 import { idleMs, putOff } from "./put-off.ts";
 import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
+import { refundPayment } from "./refund-payment.ts";
+import { refuseRefund } from "./refuse-refund.ts";
 import { noteRepeat, sendCharge, startAttempt } from "./send-charge.ts";
 import { type Settlement, settleOrder } from "./settle-order.ts";
 import { noteFound, settleRefund, settleSearch } from "./settle-unmatched.ts";
@@ -88,6 +90,8 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
       return settleOwn(parts, payment, await cancelPayment(stripe, payment.orderId, call.paymentIntentId));
     case "let_go":
       return settleOwn(parts, payment, { kind: "never_made" }, true);
+    case "refund":
+      return refundOwn(parts, payment, call.paymentIntentId);
     case "settle_unmatched":
       return carryOutUnmatched(parts, payment, call.unmatched);
   }
@@ -150,6 +154,21 @@ async function findOwn({ db, stripe }: PaymentParts, payment: Payment): Promise<
   const why = "not among the provider's payments (yet)";
   const again = completeInMs === null ? {} : { againInMs: Math.max(completeInMs, 1_000) };
   return { kind: "unknown", cause: "not_found", why, keyExhausted: false, paymentIntentId: null, ...again };
+}
+
+/**
+ * Refunds a paid order, as operations asked. What counts is what the provider says of the payment
+ * afterwards: it may have been refunded there before, in part or in full, or the refund may be
+ * pending. *Dies in between:* the same look is repeated under the same key.
+ */
+async function refundOwn(parts: PaymentParts, payment: Payment, paymentIntentId: string): Promise<Settled> {
+  const { db, stripe } = parts;
+  const { orderId, hints, looks } = payment;
+  const refund = await refundPayment(stripe, orderId, paymentIntentId, `${orderId}-refund-${hints}-${looks}`);
+  alarmIfNotRefunded(parts, orderId, refund);
+  if (refund.kind === "unknown") return settleOwn(parts, payment, refund);
+  if (refund.kind === "disputed") await refuseRefund(db, orderId, "the shopper's bank has taken the payment back");
+  return settleOwn(parts, payment, await retrievePayment(stripe, paymentIntentId));
 }
 
 async function carryOutUnmatched(
@@ -237,11 +256,7 @@ function alarmIfNotRefunded(
   outcome: { kind: string; why?: string },
 ): void {
   if (outcome.kind === "failed" || outcome.kind === "disputed") {
-    raiseAlarm(
-      `refund_failed:${orderId}`,
-      `Order ${orderId}: the refund of a payment that it does not go by is ${outcome.kind}.`,
-      { orderId },
-    );
+    raiseAlarm(`refund_failed:${orderId}`, `Order ${orderId}: the refund is ${outcome.kind}.`, { orderId });
   } else if (outcome.kind === "unknown" && "cause" in outcome && outcome.cause === "refused") {
     raiseAlarm("refund_refused", `Order ${orderId}, it says: ${outcome.why}.`, { orderId });
   }

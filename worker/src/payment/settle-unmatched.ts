@@ -2,8 +2,9 @@ import type { Database, Tables } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
 import type { Transaction } from "kysely";
-import type { RefundOutcome, UnmatchedAnswer } from "./ask-unmatched.ts";
+import type { UnmatchedAnswer } from "./ask-unmatched.ts";
 import type { UnmatchedPayment } from "./read-payment.ts";
+import type { RefundOutcome } from "./refund-payment.ts";
 import { closeUnmatched, endSearch, heedHints, noteUnmatched, waitForUnmatched } from "./unmatched-payments.ts";
 
 /** Writes down what became of the refund of a payment that its order does not go by. */
