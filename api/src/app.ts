@@ -177,7 +177,7 @@ async function registerOperations(
   await app.register(
     async (scope) => {
       sendHeaders(scope, headers);
-      const store = { db, redis, keys, lanes, charges, webhooks, items };
+      const store = { db, databaseUrl: config.DATABASE_URL, redis, keys, lanes, charges, webhooks, items };
       const { users } = readOpsUsers(config.OPS_USERS ?? "");
       await opsRoutes(scope, { ...store, checkReadiness, password, users, lockout, chargesPerSecond, log });
     },

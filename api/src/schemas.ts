@@ -15,7 +15,7 @@ import { problems } from "./http/problems.ts";
  * Not a union of two schemas: an answer's serialiser would have to try which of them a value fits,
  * field by field.
  */
-const nullable = <T extends TSchema & { type: string }>(schema: T) =>
+export const nullable = <T extends TSchema & { type: string }>(schema: T) =>
   Type.Unsafe<Static<T> | null>({
     ...schema,
     type: [schema.type, "null"],

@@ -74,6 +74,7 @@ describe("the storefront", () => {
       "job_not_dead",
       "insufficient_inventory",
       "item_exists",
+      "shopper_has_open_orders",
       "order_not_refundable",
     ]);
     const codes = Object.keys(problems).filter((code) => !forOperations.has(code));

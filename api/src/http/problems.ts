@@ -82,6 +82,11 @@ export const problems = {
     remedy: "The order is paid, settled or being charged, its hold is over, or the item allows no further card.",
   },
   order_settled: { status: 409, title: "The order is settled", remedy: "It is final and cannot be cancelled." },
+  shopper_has_open_orders: {
+    status: 409,
+    title: "An order is not settled yet",
+    remedy: "Forget a shopper when none of their orders is in line or held.",
+  },
   job_not_dead: {
     status: 409,
     title: "The job is not dead",

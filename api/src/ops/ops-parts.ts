@@ -10,6 +10,8 @@ import type { OpsUser } from "./ops-users.ts";
 /** What the routes under `/ops` are made of. */
 export interface OpsParts extends Store {
   readonly db: Database;
+  /** Where it is, for a connection of one's own. */
+  readonly databaseUrl: string;
   readonly lanes: readonly LaneQueue[];
   readonly charges: ChargeQueue;
   readonly webhooks: WebhookQueue;

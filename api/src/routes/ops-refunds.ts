@@ -5,9 +5,11 @@ import { Type } from "typebox";
 import { bodyRefusals, described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
+import { refundShape } from "../ops/ops-order-schemas.ts";
 import { type OpsParts, opsActRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
 import { type RequestedRefund, recheckHeldUp, recheckOrder, requestRefund } from "../ops/refund-order.ts";
 import { isOrderId } from "../orders/order-id.ts";
+import { nullable } from "../schemas.ts";
 
 const tags = ["operations"];
 const params = Type.Object({ id: Type.String() });
@@ -20,20 +22,7 @@ const refundRequest = Type.Object(
   },
   { title: "RefundRequest", additionalProperties: false },
 );
-const nullableText = Type.Unsafe<string | null>({ type: ["string", "null"] });
-export const refundBody = Type.Object({
-  requestedAt: Type.String({ format: "date-time" }),
-  returnUnits: Type.Boolean(),
-  reason: nullableText,
-});
-const askedRefund = Type.Object(
-  {
-    id: Type.String(),
-    status,
-    refund: Type.Unsafe<Type.Static<typeof refundBody> | null>({ ...refundBody, type: ["object", "null"] }),
-  },
-  { title: "AskedRefund" },
-);
+const askedRefund = Type.Object({ id: Type.String(), status, refund: nullable(refundShape) }, { title: "AskedRefund" });
 const rechecked = Type.Object({ id: Type.String(), status }, { title: "Rechecked" });
 const allRechecked = Type.Object({ orders: Type.Integer() }, { title: "AllRechecked" });
 

@@ -1,5 +1,77 @@
+import { Type } from "typebox";
+import { described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
-import type { OpsParts } from "../ops/ops-parts.ts";
+import { Problem } from "../http/problems.ts";
+import { forgetShopper } from "../ops/forget-shopper.ts";
+import { opsOrderStory } from "../ops/ops-order-schemas.ts";
+import { type OpsParts, opsActRefusals, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
+import { readShopperOrders } from "../ops/show-ops-order.ts";
+
+const tags = ["operations"];
+const params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 255 }) });
+const shopperBody = Type.Object(
+  {
+    shopperId: Type.String(),
+    orders: Type.Array(opsOrderStory, { description: "newest first, a thousand at most" }),
+    more: Type.Boolean({ description: "whether there are more orders than these" }),
+  },
+  { title: "Shopper" },
+);
+const forgottenBody = Type.Object(
+  {
+    forgotten: Type.Integer({ description: "orders" }),
+    shopperId: Type.String({ description: "what stands in its place" }),
+  },
+  { title: "ForgottenShopper" },
+);
 
 /** What is known of a shopper. */
-export function opsShopperRoutes(_app: App, _parts: OpsParts): void {}
+export function opsShopperRoutes(app: App, { db, redis, keys }: OpsParts): void {
+  app.get(
+    "/api/shoppers/:id",
+    {
+      schema: {
+        operationId: "getShopper",
+        summary: "All that is known of a shopper",
+        tags,
+        security,
+        params,
+        response: {
+          200: described(shopperBody, "the shopper's orders"),
+          ...refusals(...opsRefusals, "invalid_request"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      reply.header("cache-control", "no-store");
+      return { shopperId: id, ...(await readShopperOrders(db, id)) };
+    },
+  );
+  app.delete(
+    "/api/shoppers/:id",
+    {
+      schema: {
+        operationId: "forgetShopper",
+        summary: "Forget a shopper: identity replaced, orders kept",
+        tags,
+        security,
+        params,
+        response: {
+          200: described(forgottenBody, "forgotten"),
+          ...refusals(...opsActRefusals, "invalid_request", "shopper_has_open_orders"),
+        },
+      },
+    },
+    async (request) => {
+      const result = await forgetShopper({ db, redis, keys }, request.operator, request.params.id);
+      if (result.kind === "open_orders") {
+        throw new Problem(
+          "shopper_has_open_orders",
+          "An order of this shopper is in line or held. Ask again when it is settled.",
+        );
+      }
+      return { forgotten: result.orders, shopperId: result.shopperId };
+    },
+  );
+}
