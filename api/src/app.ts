@@ -83,6 +83,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   takeEmptyBodies(app);
   app.setErrorHandler(answerProblem);
   app.decorateRequest("shopperId", "");
+  app.decorateRequest("refusedWith", null);
   countAnswers(app, parts.metrics);
   const pageHeaders = headersUnder(contentSecurityPolicy);
   const { STRIPE_SIMULATOR_URL: simulatorUrl = null, STRIPE_PUBLISHABLE_KEY: publishableKey } = config;

@@ -86,7 +86,10 @@ async function start(fresh: boolean): Promise<void> {
   await keep(simulator);
   const stripe = { STRIPE_SECRET_KEY: "sk_test_simulator", STRIPE_API_BASE: simulator.url ?? "" };
   Object.assign(runEnv, stripe);
-  await keep(await startPart("worker", "worker", { ...env, ...stripe }, logDirectory, { watch }));
+  // ADMIN_PORT of the environment is the API's.
+  const workerEnv = { ...env, ...stripe, ADMIN_PORT: await anyPort() };
+  const worker = await startPart("worker", "worker", workerEnv, logDirectory, { watch });
+  await keep(worker);
   say("  Worker      serving");
   const api = await startApi({ ...env, ...secrets, STRIPE_SIMULATOR_URL: simulator.url ?? "" });
   await keep(api);
@@ -101,6 +104,7 @@ Holdfast is open.
   Queues      ${url}/ops/queues   user ops, password ${passwordHint(secrets.OPS_PASSWORD)}
   API         ${url}/docs
   Metrics     ${api.adminUrl}/metrics   (ADMIN_PORT says which port it shall be)
+              ${worker.adminUrl}/metrics   of the worker
   Payments    ${simulator.url}/_simulator/ledger   (a simulator: no money moves)
   Logs        ${logDirectory}
 

@@ -35,7 +35,10 @@ const programs = {
     started:
       /"adminAddress":(?:null|"(?<adminUrl>http:[^"]+)"),"address":"(?<url>http:[^"]+)","msg":"api is listening"/,
   },
-  worker: { file: "worker/src/main.ts", started: /"msg":"worker is serving"/ },
+  worker: {
+    file: "worker/src/main.ts",
+    started: /"adminAddress":(?:null|"(?<adminUrl>http:[^"]+)"),.*"msg":"worker is serving"/,
+  },
   bare: { file: "infra/proof/bench/bare-server.ts", started: /listening on (?<url>http:\S+)/ },
   migrations: { file: "migrations/src/main.ts", started: null },
 } as const;

@@ -1,7 +1,6 @@
 import { createLog } from "@holdfast/shared/log.ts";
-import type { Serving } from "@holdfast/shared/run-process.ts";
 import { readWorkerConfig } from "@holdfast/worker/config.ts";
-import { startWorker } from "@holdfast/worker/worker.ts";
+import { type RunningWorker, startWorker } from "@holdfast/worker/worker.ts";
 import type { TestSimulator } from "./simulator.ts";
 import type { World } from "./world.ts";
 
@@ -10,7 +9,7 @@ export function startTestWorker(
   world: World,
   simulator: TestSimulator,
   env: Record<string, string> = {},
-): Promise<Serving> {
+): Promise<RunningWorker> {
   const config = readWorkerConfig({
     ...world.env,
     STRIPE_SECRET_KEY: "sk_test_simulator",

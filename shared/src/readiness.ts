@@ -29,27 +29,44 @@ const probeTtlMs = 10_000; // nobody reads it: it leaves nothing behind
  * never older than a second.
  */
 export function readinessCheck(parts: ReadinessParts): CheckReadiness {
+  const look = looker(parts);
   let latest: { readonly askedAtMs: number; readonly readiness: Promise<Readiness> } | null = null;
   return () => {
     const nowMs = performance.now();
     if (latest === null || nowMs - latest.askedAtMs >= keptMs) {
-      latest = { askedAtMs: nowMs, readiness: lookOnce(parts) };
+      latest = { askedAtMs: nowMs, readiness: look() };
     }
     return latest.readiness;
   };
 }
 
-async function lookOnce({ db, redis, keys, lanes }: ReadinessParts): Promise<Readiness> {
+function looker({ db, redis, keys, lanes }: ReadinessParts): CheckReadiness {
   // A write, since a demoted master answers PING and reads; one per lane, since each lane may have
   // a master of its own in a Cluster.
-  const writes = Promise.all(lanes.map(({ name }) => redis.set(keys.writeProbe(name), "1", "PX", probeTtlMs)));
-  const [written, readOnly, losses] = await Promise.all([
-    inTime(writes),
-    inTime(isReadOnly(db)),
-    inTime(readLosses(db)),
-  ]);
-  const postgres = readOnly === null || losses === null ? "down" : readOnly ? "read_only" : "up";
-  return { redis: written === null ? "down" : "up", postgres, losses };
+  const writes = oneAtATime(() =>
+    Promise.all(lanes.map(({ name }) => redis.set(keys.writeProbe(name), "1", "PX", probeTtlMs))),
+  );
+  const readOnly = oneAtATime(() => isReadOnly(db));
+  const losses = oneAtATime(() => readLosses(db));
+  return async () => {
+    const [written, standby, lost] = await Promise.all([inTime(writes()), inTime(readOnly()), inTime(losses())]);
+    const postgres = standby === null || lost === null ? "down" : standby ? "read_only" : "up";
+    return { redis: written === null ? "down" : "up", postgres, losses: lost };
+  };
+}
+
+/**
+ * Begins no probe while the one before is under way: four a second that hang would soon have all
+ * connections of the pool.
+ */
+function oneAtATime<T>(probe: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | null = null;
+  return () => {
+    running ??= probe().finally(() => {
+      running = null;
+    });
+    return running;
+  };
 }
 
 /** Whether a transaction could not write: on a standby, or where somebody has set it so. */

@@ -6,7 +6,7 @@ import type { PurchaseLimits } from "../orders/claim-orders.ts";
 import { clientAddress } from "./client-address.ts";
 import { countingStore, requestCounter } from "./counting-store.ts";
 import type { App } from "./fastify-app.ts";
-import { slowDown } from "./problems.ts";
+import { type LimitName, slowDown } from "./problems.ts";
 import type { IdentifyShopper } from "./shopper.ts";
 import { windowCounter } from "./window-counter.ts";
 
@@ -66,13 +66,13 @@ export async function registerLimits(
 ): Promise<Limits> {
   const count = requestCounter(redis);
   await app.register(rateLimit, { global: false, store: countingStore(count, keys) });
-  const sharedLimit = (max: number, keyOf: (request: FastifyRequest) => string): Limit => {
+  const sharedLimit = (name: LimitName, max: number, keyOf: (request: FastifyRequest) => string): Limit => {
     if (max === 0) return unlimited;
     const check = app.createRateLimit({ skipOnError: true, max, timeWindow: windowMs, keyGenerator: keyOf });
     return async (request) => {
       if (redis.status !== "ready") return; // no use waiting for it here
       const result = await check(request);
-      if (!result.isAllowed && result.isExceeded) throw slowDown(result.ttlInSeconds * 1000, max);
+      if (!result.isAllowed && result.isExceeded) throw slowDown(result.ttlInSeconds * 1000, name, max);
     };
   };
   const { ADDRESS_RATE_PER_MINUTE: addressRate, SHOPPER_RATE_PER_MINUTE: shopperRate } = config;
@@ -80,27 +80,28 @@ export async function registerLimits(
   const addressReads = addressRate * readsPerPurchase;
   const shopperReads = shopperRate * readsPerPurchase;
   return {
-    perAddress: sharedLimit(addressRate, (request) => `address:${clientAddress(request)}`),
+    perAddress: sharedLimit("address", addressRate, (request) => `address:${clientAddress(request)}`),
     sessionsPerAddress: sharedLimit(
+      "sessions",
       Math.ceil(addressRate * sessionShare),
       (request) => `sessions:${clientAddress(request)}`,
     ),
-    perShopper: sharedLimit(shopperRate, (request) => `shopper:${request.shopperId}`),
-    readsPerAddress: instantLimit(addressReads, clientAddress),
-    readsPerShopper: instantLimit(shopperReads, shopperOf),
-    attemptsPerAddress: instantLimit(addressReads, clientAddress),
-    attemptsPerShopper: instantLimit(shopperReads, shopperOf),
+    perShopper: sharedLimit("shopper", shopperRate, (request) => `shopper:${request.shopperId}`),
+    readsPerAddress: instantLimit("address", addressReads, clientAddress),
+    readsPerShopper: instantLimit("shopper", shopperReads, shopperOf),
+    attemptsPerAddress: instantLimit("address", addressReads, clientAddress),
+    attemptsPerShopper: instantLimit("shopper", shopperReads, shopperOf),
     purchases: { perAddress: addressRate, perShopper: shopperRate, windowMs, count },
   };
 }
 
 /** @param max 0 for no limit */
-function instantLimit(max: number, keyOf: (request: FastifyRequest) => string): InstantLimit {
+function instantLimit(name: LimitName, max: number, keyOf: (request: FastifyRequest) => string): InstantLimit {
   if (max === 0) return () => {};
   const count = windowCounter(max, windowMs);
   return (request) => {
     const remainingMs = count(keyOf(request));
-    if (remainingMs !== null) throw slowDown(remainingMs, max);
+    if (remainingMs !== null) throw slowDown(remainingMs, name, max);
   };
 }
 

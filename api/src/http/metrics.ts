@@ -3,11 +3,14 @@ import { createProcessMetrics, type ProcessMetrics } from "@holdfast/shared/metr
 import type { FastifyRequest } from "fastify";
 import { Counter, Gauge, Histogram } from "prom-client";
 import type { App } from "./fastify-app.ts";
+import type { Problem } from "./problems.ts";
 
 /** What an API server counts, each by one call where it happens. */
 export interface Metrics extends ProcessMetrics {
   /** Counts an answer by its route and status, and how long it took. */
   readonly countAnswer: (answer: Answer) => void;
+  /** Counts a refusal by the limit that was exceeded, and that of a purchase by its code. */
+  readonly countRefusal: (route: string, problem: Problem) => void;
   /** Counts a request that was refused since this server is too busy. */
   readonly shed: () => void;
   /** Counts orders that were put in line together. */
@@ -56,6 +59,10 @@ export function createMetrics(version: string, scope: "process" | "ours only" = 
     registers,
   });
   const shed = counter("http_requests_shed_total", "Requests refused since this server is too busy");
+  const limited = counter("http_requests_limited_total", "Requests refused, by the limit they exceeded", ["limit"]);
+  const refused = counter("purchases_refused_total", "Purchases refused before they were put in line, by code", [
+    "code",
+  ]);
   const accepted = counter("orders_accepted_total", "Orders put in line");
   const batch = new Histogram({
     name: "holdfast_accept_batch_orders",
@@ -80,6 +87,7 @@ export function createMetrics(version: string, scope: "process" | "ours only" = 
       counts.requests += 1;
       countByRoute(answer);
     },
+    countRefusal: refusalCounter(limited, refused),
     shed() {
       counts.shed += 1;
       shed.inc();
@@ -99,11 +107,13 @@ const decisionSeconds = Array.from({ length: decisionBounds.length + 1 }, () => 
 const noFigures = { orders: {}, decisionSeconds, charges: {}, providerErrors: {} };
 
 /** Counts every answer of the app. */
-export function countAnswers(app: App, { countAnswer }: Pick<Metrics, "countAnswer">): void {
+export function countAnswers(app: App, { countAnswer, countRefusal }: Metrics): void {
   app.addHook("onResponse", (request, reply, done) => {
+    const route = request.routeOptions.url ?? "none";
+    if (request.refusedWith) countRefusal(route, request.refusedWith);
     countAnswer({
       method: request.method,
-      route: request.routeOptions.url ?? "none",
+      route,
       status: reply.statusCode,
       seconds: reply.elapsedTime / 1000,
       held: isHeld(request),
@@ -114,6 +124,18 @@ export function countAnswers(app: App, { countAnswer }: Pick<Metrics, "countAnsw
 
 function isHeld({ headers, routeOptions }: FastifyRequest): boolean {
   return headers.prefer !== undefined || routeOptions.url === "/ops/api/live";
+}
+
+/** Most of a rush is refused: the series of a code is looked up by its label once. */
+function refusalCounter(limited: Counter<"limit">, refused: Counter<"code">): Metrics["countRefusal"] {
+  const byCode = new Map<string, Counter.Internal>(); // as many as there are codes
+  return (route, { code, limitedBy }) => {
+    if (limitedBy !== null) limited.inc({ limit: limitedBy });
+    if (route !== "/purchase/:itemId") return;
+    const series = byCode.get(code) ?? refused.labels(code);
+    byCode.set(code, series);
+    series.inc();
+  };
 }
 
 /**

@@ -150,6 +150,20 @@ export interface FieldError {
   readonly message: string;
 }
 
+/**
+ * What is limited: requests by client address or by shopper, new sessions, purchases on their way
+ * into the line, waits of a shopper, wrong passwords.
+ */
+export type LimitName = "address" | "shopper" | "sessions" | "purchases" | "waits" | "passwords";
+
+interface ProblemExtras {
+  readonly fields?: readonly FieldError[];
+  readonly retryAfterSeconds?: number;
+  readonly location?: string;
+  readonly limit?: number;
+  readonly limitedBy?: LimitName;
+}
+
 /** A refusal on its way out. Thrown by routes and hooks, answered by `answerProblem`. */
 export class Problem extends Error {
   readonly code: ProblemCode;
@@ -159,11 +173,9 @@ export class Problem extends Error {
   readonly location: string | null;
   /** How many requests are allowed in the window that is used up. */
   readonly limit: number | null;
-  constructor(
-    code: ProblemCode,
-    detail: string,
-    more: { fields?: readonly FieldError[]; retryAfterSeconds?: number; location?: string; limit?: number } = {},
-  ) {
+  /** Which limit was exceeded, where one was. */
+  readonly limitedBy: LimitName | null;
+  constructor(code: ProblemCode, detail: string, more: ProblemExtras = {}) {
     // Expected, and met by crowds: nobody looks at where it was thrown, and noting that is most of
     // what it costs.
     const { stackTraceLimit } = Error;
@@ -176,9 +188,17 @@ export class Problem extends Error {
     this.retryAfterSeconds = more.retryAfterSeconds ?? null;
     this.location = more.location ?? null;
     this.limit = more.limit ?? null;
+    this.limitedBy = more.limitedBy ?? null;
   }
   get statusCode(): number {
     return problems[this.code].status;
+  }
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Why it was refused; null while it was not. */
+    refusedWith: Problem | null;
   }
 }
 
@@ -198,10 +218,10 @@ export function unavailable(): Problem {
  * Too many of them: told when the window of the limit is over.
  * @param limit how many are allowed in it, where that is known
  */
-export function slowDown(remainingMs: number, limit?: number): Problem {
+export function slowDown(remainingMs: number, limitedBy: LimitName, limit?: number): Problem {
   const retryAfterSeconds = Math.max(1, Math.ceil(remainingMs / 1000));
   const window = limit === undefined ? {} : { limit };
-  return new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds, ...window });
+  return new Problem("rate_limited", "Slow down a little.", { retryAfterSeconds, limitedBy, ...window });
 }
 
 /** https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-07 */
@@ -227,6 +247,7 @@ export function readyProblem(code: ProblemCode, detail: string, more?: { retryAf
  * second.
  */
 export function sendReadyProblem(reply: FastifyReply, { problem, body }: ReadyProblem): void {
+  reply.request.refusedWith = problem;
   setImmediate(() => {
     if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
     void reply.code(problem.statusCode).type(problemType).send(body);
@@ -241,6 +262,7 @@ const problemType = "application/problem+json; charset=utf-8";
  */
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
+  request.refusedWith = problem;
   if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
   if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is unavailable"); // one per request of a crowd
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);

@@ -43,7 +43,10 @@ export function signIn({ password, users, noteAttempt, onLocked }: SignInParts):
     if (lockedMs === 0) return;
     onLocked(address);
     const retryAfterSeconds = Math.ceil(lockedMs / 1000);
-    throw new Problem("rate_limited", "Too many wrong passwords from this address.", { retryAfterSeconds });
+    throw new Problem("rate_limited", "Too many wrong passwords from this address.", {
+      retryAfterSeconds,
+      limitedBy: "passwords",
+    });
   };
   return async (name, given, address) => {
     if (name === "ops" || users.length === 0) {

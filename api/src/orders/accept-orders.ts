@@ -113,7 +113,7 @@ function answerTo(claimed: Claimed, fingerprint: string | null): Order | Problem
     case "known":
       return claimed.order.fingerprint === fingerprint ? claimed.order : keyReused();
     case "limited":
-      return slowDown(claimed.remainingMs);
+      return slowDown(claimed.remainingMs, "purchases");
     case "line_full":
       return busy();
   }

@@ -131,7 +131,7 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
 
 function tooManyWaits(): Problem {
   const detail = `You wait for ${maxWatchesPerShopper} answers already: ask without Prefer: wait, or when one has come.`;
-  return new Problem("rate_limited", detail, { retryAfterSeconds });
+  return new Problem("rate_limited", detail, { retryAfterSeconds, limitedBy: "waits" });
 }
 
 /** Newer by its version; or as new, with the client secret that only the live view has. */

@@ -48,13 +48,14 @@ function inTurn(client: HttpClient, awaitTurn: AwaitTurn): HttpClient {
 function watched(client: HttpClient, watch: Pick<ProviderWatch, "note">): HttpClient {
   const makeRequest = client.makeRequest.bind(client);
   client.makeRequest = async (...request) => {
+    const sentAtMs = performance.now();
     try {
       const response = await makeRequest(...request);
       const status = response.getStatusCode();
-      watch.note(status, `the answer was ${status}`);
+      watch.note(status, `the answer was ${status}`, sentAtMs);
       return response;
     } catch (error) {
-      watch.note(null, (error as Error).message);
+      watch.note(null, (error as Error).message, sentAtMs);
       throw error;
     }
   };

@@ -5,8 +5,11 @@ export type ProviderErrorClass = "no_answer" | "refused" | "rate_limited" | "ser
 
 /** Is given what came of each request to the provider. */
 export interface ProviderWatch {
-  /** @param status of the answer; null where there was none */
-  note(status: number | null, why: string): void;
+  /**
+   * @param status of the answer; null where there was none
+   * @param sentAtMs when it was asked, by `performance.now()`
+   */
+  note(status: number | null, why: string, sentAtMs: number): void;
   /** For how long it has answered nothing that it was asked, in ms; 0 while it answers. */
   silentMs(): number;
   lastError(): { readonly atMs: number; readonly text: string } | null;
@@ -26,18 +29,21 @@ export function watchProvider(
 ): ProviderWatch {
   let failures = 0;
   let silentSinceMs = 0;
+  let answeredAtMs = Number.NEGATIVE_INFINITY;
   let lastError: { atMs: number; text: string } | null = null;
   const silentMs = () => (failures >= silentFailures ? performance.now() - silentSinceMs : 0);
   return {
-    note(status, why) {
+    note(status, why, sentAtMs) {
       const failed = classOf(status);
       count(failed);
       if (failed !== null) lastError = { atMs: Date.now(), text: why.slice(0, maxText) };
       if (failed !== "no_answer" && failed !== "server_error") {
         failures = 0;
+        answeredAtMs = performance.now();
         return;
       }
-      if (failures === 0) silentSinceMs = performance.now();
+      // Since it was asked in vain, and not since that was known: a timeout takes seconds itself.
+      if (failures === 0) silentSinceMs = Math.max(sentAtMs, answeredAtMs);
       failures += 1;
       if (silentMs() < silentAlarmMs) return;
       raiseAlarm("provider_unavailable", `For ${Math.round(silentMs() / 1000)} s, ${failures} requests: ${why}.`);
