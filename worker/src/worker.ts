@@ -54,7 +54,8 @@ async function servePayments(
   const { redis, keys, raiseAlarm, closing, provider } = parts;
   const rate = providerRate(redis, keys.providerRate, chargesPerSecond, closing);
   const stripe = connectStripe({ ...config, STRIPE_SECRET_KEY }, rate, provider);
-  const all = { ...parts, stripe, watchCards: watchUnknownCards(raiseAlarm) };
+  const chargesMoveMoney = isLiveKey(STRIPE_SECRET_KEY);
+  const all = { ...parts, stripe, watchCards: watchUnknownCards(raiseAlarm), chargesMoveMoney };
   const workers: Worker[] = [];
   if (roles.has("charge")) workers.push(serveCharges(all, config.CHARGE_CONCURRENCY), serveWebhooks(webhooks, all));
   if (roles.has("sweep")) workers.push(...(await serveSweeps(sweeps, nightly, all, chargesPerSecond)));

@@ -16,7 +16,7 @@ import { idleMs, putOff } from "./put-off.ts";
 import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
 import { refundPayment } from "./refund-payment.ts";
 import { refuseRefund } from "./refuse-refund.ts";
-import { noteRepeat, sendCharge, startAttempt } from "./send-charge.ts";
+import { declinedUnsent, isRehearsal, noteRepeat, sendCharge, startAttempt } from "./send-charge.ts";
 import { type Settlement, settleOrder } from "./settle-order.ts";
 import { noteFound, settleRefund, settleSearch } from "./settle-unmatched.ts";
 
@@ -27,6 +27,8 @@ export interface PaymentParts extends Store {
   /** Is given what came of each charge (unknown-cards.ts). */
   readonly watchCards?: (outcome: PaymentOutcome) => void;
   readonly metrics?: WorkerMetrics | undefined;
+  /** Whether charges move money: then none is sent of a rehearsal's item. */
+  readonly chargesMoveMoney?: boolean;
 }
 
 const maxCalls = 8; // an order needs one or two; more only where somebody else changes it under our hands
@@ -98,6 +100,7 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
 }
 
 async function settleCharge(parts: PaymentParts, payment: Payment): Promise<Settled> {
+  if (parts.chargesMoveMoney && isRehearsal(payment)) return settleOwn(parts, payment, declinedUnsent(payment));
   const sentAtMs = performance.now();
   const outcome = await sendCharge(parts.stripe, payment);
   parts.metrics?.charged(outcome.kind, (performance.now() - sentAtMs) / 1000);
