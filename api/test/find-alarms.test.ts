@@ -42,6 +42,7 @@ const quiet: SaleNow = {
   postgres: { state: "up", answerMs: 1 },
   shop: { served: false, waiting: 0, failing: 0, oldestFailingSeconds: null, lastError: null },
   requests: { perSecond: 0, shed: 0, waiting: 0 },
+  moment: null,
   deadJobs: 0,
   alarms: [],
 };

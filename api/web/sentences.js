@@ -142,7 +142,7 @@ export function orderSentence(order) {
   return standing(order).replace(/\.?$/, ".");
 }
 
-function standing({ status, reason, payment, reservedAt, message }) {
+function standing({ status, reason, payment, reservedAt, message, amount, currency, settledAt }) {
   switch (status) {
     case "queued":
       return message;
@@ -151,7 +151,7 @@ function standing({ status, reason, payment, reservedAt, message }) {
     case "confirmed":
       return "It is yours";
     case "refunded":
-      return "Refunded";
+      return `Refunded: ${money(amount, currency)}, ${time(settledAt)}`;
     case "out_of_stock":
       return "Sold out before your turn, nothing was charged";
     case "rejected":

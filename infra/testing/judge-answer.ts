@@ -32,11 +32,13 @@ export function answerJudge(operations: readonly Operation[]): Judge {
       const missing = promised.filter(([name]) => answer.headers[name] === undefined);
       for (const [name] of missing) faults.push(`${answer.status} without its documented header ${name}`);
     }
-    const content = Object.entries(documented.content ?? {})[0];
+    const contents = Object.entries(documented.content ?? {});
+    const content = contents.find(([type]) => type === mediaType(answer)) ?? contents[0];
     if (content && request.method !== "HEAD") {
       const [type, { schema }] = content;
       if (mediaType(answer) !== type) faults.push(`${mediaType(answer)} where ${type} is documented`);
-      else if (!fits(schema, parsed(answer))) faults.push("the body does not fit its documented schema");
+      else if (!fits(schema, type.endsWith("json") && type !== "application/x-ndjson" ? parsed(answer) : answer.body))
+        faults.push("the body does not fit its documented schema");
     }
     if (answer.status < 300 && !isFitting(operation, request, fits))
       faults.push("accepted, though the request does not fit");

@@ -29,7 +29,7 @@ export function saleWindow({ opensAtMs, closesAtMs }: Pick<Item, "opensAtMs" | "
 }
 
 /** Ids go into URLs, Redis keys and logs: letters, digits, dot, dash, underscore; at most 64. */
-const itemIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const itemIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export function isItemId(value: string): boolean {
   return itemIdPattern.test(value);

@@ -5,6 +5,7 @@ const good = { DATABASE_URL: "postgres://h/d", REDIS_URL: "redis://h", STRIPE_SE
 
 test("a worker's defaults are the documented ones, and without STRIPE_API_BASE it talks to Stripe itself", () => {
   expect(readWorkerConfig(good)).toEqual({
+    HOST: "127.0.0.1",
     ...good,
     REDIS_PREFIX: "",
     REQUIRE_DURABLE_REDIS: "off",

@@ -55,13 +55,16 @@ export const opsOrderStory = Type.Object(
   { title: "OrderStory" },
 );
 
+/** Postgres' text takes neither a NUL nor half a surrogate pair. */
+export const readable = "^[^\\p{Cc}\\p{Cs}]*$";
+
 export const opsOrderQuery = Type.Object(
   {
     ...pageQuery.properties,
-    item: Type.Optional(Type.String({ maxLength: 64 })),
+    item: Type.Optional(Type.String({ maxLength: 64, pattern: readable })),
     status: Type.Optional(Type.String({ enum: [...orderStatuses] })),
-    shopper: Type.Optional(Type.String({ maxLength: 255 })),
-    payment: Type.Optional(Type.String({ maxLength: 255, description: "the provider's id, pi_…" })),
+    shopper: Type.Optional(Type.String({ maxLength: 255, pattern: readable })),
+    payment: Type.Optional(Type.String({ maxLength: 255, pattern: readable, description: "the provider's id, pi_…" })),
   },
   { additionalProperties: false },
 );

@@ -57,6 +57,8 @@ export interface SaleNow {
   };
   /** Of all API servers, in the last minute, and of those that wait now. */
   readonly requests: { readonly perSecond: number; readonly shed: number; readonly waiting: number };
+  /** What the charts show of this moment; null where nothing was measured. */
+  readonly moment: SaleBefore | null;
   /** Jobs in the failed sets. */
   readonly deadJobs: number;
   readonly alarms: readonly Alarm[];

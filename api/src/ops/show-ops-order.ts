@@ -1,4 +1,5 @@
 import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import { moneyText } from "@holdfast/shared/money.ts";
 import { showOrder } from "@holdfast/shared/show-order.ts";
 import { sql } from "kysely";
 import { tellEvent } from "./order-story.ts";
@@ -91,25 +92,8 @@ async function readEvents(db: Database, { id, currency }: OpsOrderRow) {
     .orderBy(sql`id`)
     .limit(mostEvents)
     .execute();
-  const money = moneyIn(currency);
+  const money = (minor: number) => moneyText(minor, currency);
   return rows.map(({ event, from_status: from, to_status: to, detail, at }) => {
     return { at: at.toISOString(), event, from, to, detail, sentence: tellEvent({ event, detail }, money) };
   });
-}
-
-/** Amounts of a currency as text, by the number of decimals that it has. */
-function moneyIn(currency: string): (minor: number) => string {
-  const format = new Intl.NumberFormat("en", { style: "currency", currency: currency.toUpperCase() });
-  const decimals = minorDecimals(currency, format.resolvedOptions().maximumFractionDigits ?? 2);
-  return (minor) => format.format(minor / 10 ** decimals);
-}
-
-/**
- * Of these the provider's minor unit is a hundredth, though they have no decimals:
- * https://docs.stripe.com/currencies#special-cases
- */
-const hundredths = new Set(["isk", "ugx", "huf", "twd"]);
-
-function minorDecimals(currency: string, usual: number): number {
-  return hundredths.has(currency) ? 2 : usual;
 }

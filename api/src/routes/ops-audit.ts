@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import { fieldProblem } from "../http/problems.ts";
+import { readable } from "../ops/ops-order-schemas.ts";
 import { type OpsParts, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
 import { pageLimit } from "../orders/page.ts";
 import { pageQuery } from "../schemas.ts";
@@ -29,7 +30,9 @@ const auditPage = Type.Object(
 const auditQuery = Type.Object(
   {
     ...pageQuery.properties,
-    subject: Type.Optional(Type.String({ maxLength: 300, description: "such as `item kettle`, `order <id>`" })),
+    subject: Type.Optional(
+      Type.String({ maxLength: 300, pattern: readable, description: "such as `item kettle`, `order <id>`" }),
+    ),
   },
   { additionalProperties: false },
 );

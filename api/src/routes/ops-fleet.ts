@@ -1,7 +1,7 @@
 import { type DeadJob, findDeadJob, listDeadJobs, NoSuchDeadJob } from "@holdfast/shared/dead-jobs.ts";
 import { laneQueueName } from "@holdfast/shared/lanes.ts";
 import { Type } from "typebox";
-import { described, refusals } from "../answers.ts";
+import { bodyRefusals, described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
 import { appendAudit } from "../ops/audit.ts";
@@ -47,7 +47,10 @@ function laneRoute(app: App, { db, lanes }: OpsParts, action: "pause" | "resume"
         tags,
         security,
         params: Type.Object({ lane: Type.String() }),
-        response: { 200: described(laneBody, "the lane"), ...refusals(...opsActRefusals, "lane_not_found") },
+        response: {
+          200: described(laneBody, "the lane"),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "lane_not_found"),
+        },
       },
     },
     async (request) => {
@@ -92,7 +95,7 @@ function deadJobRoutes(app: App, { db, lanes, webhooks }: OpsParts): void {
         params: Type.Object({ jobId: Type.String() }),
         response: {
           202: described(replayed, "it is in line again"),
-          ...refusals(...opsActRefusals, "job_not_found", "job_not_dead"),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "job_not_found", "job_not_dead"),
         },
       },
     },

@@ -234,7 +234,10 @@ function pauseRoute(app: App, parts: OpsParts, action: "pause" | "resume"): void
         tags,
         security,
         params,
-        response: { 200: described(opsItemBody, "the item"), ...refusals(...opsActRefusals, "item_not_found") },
+        response: {
+          200: described(opsItemBody, "the item"),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "item_not_found"),
+        },
       },
     },
     async (request) => {

@@ -1,3 +1,4 @@
+import { itemIdPattern } from "@holdfast/shared/item.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
 import { Type } from "typebox";
 import { described, refusals } from "../answers.ts";
@@ -74,7 +75,7 @@ function storyRoute(app: App, { db }: OpsParts): void {
 
 const exportQuery = Type.Object(
   {
-    item: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "all items without it" })),
+    item: Type.Optional(Type.String({ pattern: itemIdPattern.source, description: "all items without it" })),
     format: Type.Optional(Type.String({ enum: ["csv", "ndjson"], default: "csv" })),
   },
   { additionalProperties: false },
@@ -87,7 +88,6 @@ function exportRoute(app: App, { databaseUrl }: OpsParts): void {
   app.get(
     "/api/orders/export",
     {
-      exposeHeadRoute: false,
       schema: {
         operationId: "exportOrders",
         summary: "All decided orders of an item as a file",
@@ -103,6 +103,11 @@ function exportRoute(app: App, { databaseUrl }: OpsParts): void {
     async (request, reply) => {
       const { item: itemId = null, format } = request.query;
       if (format !== "csv" && format !== "ndjson") throw fieldProblem("querystring/format", "must be csv or ndjson");
+      const name = `orders-${itemId ?? "all"}-${new Date().toISOString().slice(0, 10)}.${format}`;
+      reply
+        .type(media[format])
+        .headers({ "content-disposition": `attachment; filename="${name}"`, "cache-control": "no-store" });
+      if (request.method === "HEAD") return reply.send("");
       if (running >= maxExports) {
         throw new Problem("busy", `${maxExports} exports are under way on this server.`, { retryAfterSeconds: 30 });
       }
@@ -115,11 +120,7 @@ function exportRoute(app: App, { databaseUrl }: OpsParts): void {
         running -= 1;
         begun.end();
       });
-      const name = `orders-${itemId ?? "all"}-${new Date().toISOString().slice(0, 10)}.${format}`;
-      return reply
-        .type(media[format])
-        .headers({ "content-disposition": `attachment; filename="${name}"`, "cache-control": "no-store" })
-        .send(begun.stream as never); // a file, which no schema describes line by line
+      return reply.send(begun.stream as never); // a file, which no schema describes line by line
     },
   );
 }

@@ -79,7 +79,10 @@ function recheckRoutes(app: App, { db, charges }: OpsParts): void {
         tags,
         security,
         params,
-        response: { 202: described(rechecked, "it is asked"), ...refusals(...opsActRefusals, "order_not_found") },
+        response: {
+          202: described(rechecked, "it is asked"),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "order_not_found"),
+        },
       },
     },
     async (request, reply) => {
@@ -100,7 +103,7 @@ function recheckRoutes(app: App, { db, charges }: OpsParts): void {
         security,
         response: {
           202: described(allRechecked, "of how many orders it is asked"),
-          ...refusals(...opsActRefusals),
+          ...refusals(...opsActRefusals, ...bodyRefusals),
         },
       },
     },

@@ -1,14 +1,14 @@
 import { Type } from "typebox";
-import { described, refusals } from "../answers.ts";
+import { bodyRefusals, described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
 import { forgetShopper } from "../ops/forget-shopper.ts";
-import { opsOrderStory } from "../ops/ops-order-schemas.ts";
+import { opsOrderStory, readable } from "../ops/ops-order-schemas.ts";
 import { type OpsParts, opsActRefusals, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
 import { readShopperOrders } from "../ops/show-ops-order.ts";
 
 const tags = ["operations"];
-const params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 255 }) });
+const params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 255, pattern: readable }) });
 const shopperBody = Type.Object(
   {
     shopperId: Type.String(),
@@ -59,7 +59,7 @@ export function opsShopperRoutes(app: App, { db, redis, keys }: OpsParts): void 
         params,
         response: {
           200: described(forgottenBody, "forgotten"),
-          ...refusals(...opsActRefusals, "invalid_request", "shopper_has_open_orders"),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "shopper_has_open_orders"),
         },
       },
     },

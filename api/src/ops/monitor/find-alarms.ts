@@ -13,7 +13,7 @@ export interface Found {
 
 /** What alarms are found in: the sale as measured, and what takes two looks to see. */
 export interface Seen {
-  readonly sale: Omit<SaleNow, "alarms" | "atMs">;
+  readonly sale: Omit<SaleNow, "alarms" | "atMs" | "moment">;
   /** Items whose books are off. */
   readonly unbalanced: readonly string[];
   /** For how long each lane has had orders in line and decided none, in seconds; by its number. */

@@ -117,6 +117,7 @@ const nothingMeasured: SaleNow = {
   postgres: { state: "up", answerMs: null },
   shop: { served: false, waiting: 0, failing: 0, oldestFailingSeconds: null, lastError: null },
   requests: { perSecond: 0, shed: 0, waiting: 0 },
+  moment: null,
   deadJobs: 0,
   alarms: [],
 };

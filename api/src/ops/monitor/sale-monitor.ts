@@ -108,17 +108,15 @@ export async function measureOnce(parts: MeasureParts, state: MonitorState): Pro
   ]);
   const atMs = Date.now();
   const found = inOrder(findAlarms(measurement.seen, raised, atMs));
-  const now: SaleNow = {
-    ...measurement.seen.sale,
-    atMs,
-    alarms: found.map((one) => showAlarm(one, state.since, atMs)),
-  };
   const decidedPerSecond = paceSince(state.last, measurement.decided, steadyMs);
+  const moment = momentOf(atMs, measurement, decidedPerSecond);
+  const standing = found.map((one) => showAlarm(one, state.since, atMs));
+  const now: SaleNow = { ...measurement.seen.sale, atMs, moment, alarms: standing };
   state.since = new Map(found.map(({ name }, index) => [name, Date.parse(now.alarms[index]?.since ?? "")]));
   state.last = { steadyMs, decided: measurement.decided };
   await Promise.all([
     redis.set(keys.saleNow, JSON.stringify(now), "PX", keptMs),
-    redis.lpush(keys.saleBefore, JSON.stringify(momentOf(now, measurement, decidedPerSecond))),
+    redis.lpush(keys.saleBefore, JSON.stringify(moment)),
     redis.ltrim(keys.saleBefore, 0, momentsKept - 1),
     redis.pexpire(keys.saleBefore, historyTtlMs),
     forgetRaisedAlarms({ redis, keys }, longGone(raised, atMs)),
@@ -143,10 +141,11 @@ function paceSince(last: MonitorState["last"], decided: number, steadyMs: number
 }
 
 function momentOf(
-  { atMs, lanes, charges, decision }: SaleNow,
-  { all, chargesPerSecond }: Measurement,
+  atMs: number,
+  { all, chargesPerSecond, seen: { sale } }: Measurement,
   decidedPerSecond: number,
 ): SaleBefore {
+  const { lanes, charges, decision } = sale;
   const { inventory, reserved, confirmed } = all;
   const { p50Seconds, p99Seconds } = decision;
   return {
