@@ -91,7 +91,11 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     });
     const chargesPerSecond = config.CHARGE_RATE_PER_SECOND;
     const monitor = watchSale({ db, redis, keys, lanes, charges, webhooks, chargesPerSecond, log });
-    const admin = buildAdminApp({ log, fleetMetrics: saleGauges({ redis, keys, lanes }, monitor.measured), ...health });
+    const admin = buildAdminApp({
+      log,
+      fleetMetrics: saleGauges({ redis, keys, lanes }, () => monitor.measured()),
+      ...health,
+    });
     servers.push(app, admin);
     await warmUp({ config, db, redis, subscriber, log });
     const adminAddress =
@@ -101,7 +105,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const lacksSome = (generation: number) => marks.lacksSome(generation);
     const watched = { db, redis, keys, lanes, recover: null, lacksSome, log, raiseAlarm };
     const generation = watchGeneration(watched);
-    metrics.watchWaiters(watch.size);
+    metrics.watchWaiters(() => watch.size());
     const report = reportMember(
       { redis, keys, log },
       { kind: "api", roles: [], version, provider: null, figures: metrics.figures, providerState: noProvider },

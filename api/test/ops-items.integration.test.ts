@@ -55,7 +55,7 @@ describe("operations", () => {
     const answers = await Promise.all(
       [4_000, 5_000].map((price) => ask("PUT", "/ops/api/items/contested", { ...jacket, price })),
     );
-    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409]);
+    expect(answers.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([201, 409]);
   });
 
   test("change what they name, and nothing else", async () => {
@@ -97,7 +97,7 @@ describe("operations", () => {
     const { etag } = (await ask("GET", "/ops/api/items/shared")).headers;
     const change = (name: string) => ask("PATCH", "/ops/api/items/shared", { name }, { "if-match": String(etag) });
     const answers = await Promise.all([change("One"), change("Two")]);
-    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, 412]);
+    expect(answers.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([200, 412]);
     expect(answers.find(({ statusCode }) => statusCode === 412)?.json()).toMatchObject({ code: "precondition_failed" });
     expect((await trail("item shared")).filter(({ action }) => action === "item.change")).toHaveLength(1);
   });

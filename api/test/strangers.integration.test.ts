@@ -164,7 +164,7 @@ describe("a stranger", () => {
     );
     const known = routesOf(api.app)
       .filter(({ method }) => method !== "HEAD" && method !== "OPTIONS")
-      .filter(({ url }) => !/^\/ops(\/?\*?$|\/queues)/.test(url))
+      .filter(({ url }) => !/^\/ops(\/?\*?$|\/queues|\/assets)/.test(url))
       .map(({ method, url }) => `${String(method)} ${url}`);
     const files = ["../web", "../../shared/client"].flatMap((folder) => readdirSync(new URL(folder, import.meta.url)));
     const scripts = files.filter((file) => /\.(js|css|svg)$/.test(file)).map((file) => `GET /${file}`);

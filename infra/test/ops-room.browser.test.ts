@@ -1,7 +1,7 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { hashPassword } from "@holdfast/api/ops/ops-users.ts";
 import { type BrowserShop, startBrowserShop } from "@holdfast/testing/browser-shop.ts";
-import { openRoom } from "@holdfast/testing/ops-room.ts";
+import { openRoom, textOf } from "@holdfast/testing/ops-room.ts";
 import { becomes, visit } from "@holdfast/testing/storefront-page.ts";
 import { eventually } from "@holdfast/testing/world.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -30,14 +30,14 @@ describe("the operations room", () => {
   test("shows the sale while it goes on, without a reload", async () => {
     const itemId = await shop.sell("Poster", { units: 40 });
     const room = await openRoom(shop);
-    await becomes(() => room.page.locator("#live").innerText(), "● live");
-    await becomes(() => room.row("Poster").innerText(), "On sale");
+    await becomes(() => textOf(room.page.locator("#live")), "● live");
+    await becomes(() => textOf(room.row("Poster")), "On sale");
     await Promise.all(Array.from({ length: 60 }, () => shop.buyAsAnother(itemId).catch(() => null)));
-    await becomes(() => room.row("Poster").innerText(), "Out of stock", 15_000);
-    await becomes(() => room.row("Poster").innerText(), "€760.00", 30_000);
-    await becomes(() => room.row("Poster").innerText(), "● balance");
-    await becomes(() => room.page.locator("#figures").innerText(), /\d+ (confirmed|reserved)/);
-    await becomes(() => room.page.getByRole("row", { name: /^Worker/ }).innerText(), "● up");
+    await becomes(() => textOf(room.row("Poster")), "Out of stock", 15_000);
+    await becomes(() => textOf(room.row("Poster")), "€760.00", 30_000);
+    await becomes(() => textOf(room.row("Poster")), "● balance");
+    await becomes(() => textOf(room.page.locator("#figures")), /\d+ (confirmed|reserved)/);
+    await becomes(() => textOf(room.page.getByRole("row", { name: /^Worker/ })), "● up");
     await room.page.screenshot({ path: "reports/browser/ops-room.png", fullPage: true });
     await room.leave();
   });
@@ -47,10 +47,10 @@ describe("the operations room", () => {
     const shopper = await visit(shop);
     await becomes(() => shopper.item("Print"), "Out of stock");
     const room = await openRoom(shop);
-    await becomes(() => room.row("Print").innerText(), "Out of stock");
+    await becomes(() => textOf(room.row("Print")), "Out of stock");
     await room.act("Print", "Add units", { Units: "3" });
     await becomes(() => shopper.item("Print"), "3 units left", 5_000);
-    await becomes(() => room.row("Print").innerText(), "On sale");
+    await becomes(() => textOf(room.row("Print")), "On sale");
     await shopper.leave();
     await room.leave();
   });
@@ -62,7 +62,7 @@ describe("the operations room", () => {
     const room = await openRoom(shop);
     await room.act("Jacket", "Pause");
     await becomes(() => shopper.item("Jacket"), "Paused", 5_000);
-    await becomes(() => room.row("Jacket").innerText(), "Paused");
+    await becomes(() => textOf(room.row("Jacket")), "Paused");
     await room.act("Jacket", "Resume");
     await becomes(() => shopper.item("Jacket"), "5 units left", 5_000);
     await shopper.leave();
@@ -78,21 +78,21 @@ describe("the operations room", () => {
     const room = await openRoom(shop);
     await room.find(order?.id ?? "");
     await becomes(
-      () => room.page.locator("#found").innerText(),
+      () => textOf(room.page.locator("#found")),
       /Units were reserved.*The payment was sent to the bank.*paid and confirmed/s,
     );
     await room.page.getByRole("button", { name: "Refund" }).click();
-    await becomes(() => room.page.getByRole("dialog").innerText(), "taken out of the stock");
+    await becomes(() => textOf(room.page.getByRole("dialog")), "taken out of the stock");
     await room.confirm({ "Put its units on sale again": "checked", Reason: "Wrong colour" });
     await eventually("the room has it", async () => {
       await room.page.getByRole("button", { name: "Look again" }).click();
-      return /The money was refunded: €19\.00/.test(await room.page.locator("#found").innerText());
+      return /The money was refunded: €19\.00/.test(await textOf(room.page.locator("#found")));
     });
-    await becomes(() => room.row("Kettle").innerText(), "€19.00 refunded");
+    await becomes(() => textOf(room.row("Kettle")), "€19.00 refunded");
     await shopper.page.reload();
     await becomes(() => shopper.order("Kettle"), /Refunded: €19\.00/);
     await room.find(order?.shopperId ?? "");
-    await becomes(() => room.page.locator("#found").innerText(), "refunded");
+    await becomes(() => textOf(room.page.locator("#found")), "refunded");
     await shopper.leave();
     await room.leave();
   });
@@ -101,14 +101,14 @@ describe("the operations room", () => {
     await shop.sell("Lamp", { units: 5 });
     const [first, second] = await Promise.all([openRoom(shop), openRoom(shop)]);
     for (const room of [first, second]) {
-      await becomes(() => room.row("Lamp").innerText(), "On sale");
+      await becomes(() => textOf(room.row("Lamp")), "On sale");
       await room.row("Lamp").getByRole("button", { name: "Change" }).click();
       await room.page.getByRole("dialog").waitFor();
     }
     await first.confirm({ "Price of a unit": "2500" });
     await first.page.getByRole("dialog").waitFor({ state: "hidden" });
     await second.confirm({ Name: "Lantern" });
-    await becomes(() => second.page.getByRole("dialog").innerText(), "Somebody else has changed it");
+    await becomes(() => textOf(second.page.getByRole("dialog")), "Somebody else has changed it");
     expect(await shop.ops("GET", "/ops/api/items/item_5")).toMatchObject({ name: "Lamp", price: 2_500 });
     await first.leave();
     await second.leave();
@@ -116,8 +116,8 @@ describe("the operations room", () => {
 
   test("whoever may only look has no actions", async () => {
     const room = await openRoom(shop, { operator: { username: "bob", password } });
-    await becomes(() => room.page.locator("#operator").innerText(), "bob, may look");
-    await becomes(() => room.row("Lamp").innerText(), "On sale");
+    await becomes(() => textOf(room.page.locator("#operator")), "bob, may look");
+    await becomes(() => textOf(room.row("Lamp")), "On sale");
     expect(await room.page.locator("button.act:visible, .act button:visible").count()).toBe(0);
     await room.leave();
   });
@@ -128,23 +128,23 @@ describe("the operations room", () => {
     await room.row("0").getByRole("button", { name: "Pause" }).click();
     await room.confirm();
     await becomes(
-      () => room.page.locator("#alarms").innerText(),
+      () => textOf(room.page.locator("#alarms")),
       "A lane is paused, so the orders for its items wait.",
       10_000,
     );
-    await becomes(() => room.row("<img").innerText(), "onerror");
+    await becomes(() => textOf(room.row("<img")), "onerror");
     expect(await room.page.title()).toBe("Operations");
     await room.row("0").getByRole("button", { name: "Resume" }).click();
     await room.confirm();
-    await becomes(() => room.page.locator("#alarms").innerText(), /^$/, 10_000);
+    await becomes(() => textOf(room.page.locator("#alarms")), /^$/, 10_000);
     await room.page.getByText("Who changed what").click();
-    await becomes(() => room.page.locator("#audit").innerText(), /lane\.resume lane 0/);
+    await becomes(() => textOf(room.page.locator("#audit")), /lane\.resume lane 0/);
     await room.leave();
   });
 
   test.each(["light", "dark"] as const)("is clean to axe, in %s", async (colorScheme) => {
     const room = await openRoom(shop, { colorScheme });
-    await becomes(() => room.row("Lamp").innerText(), "On sale");
+    await becomes(() => textOf(room.row("Lamp")), "On sale");
     const { violations } = await new AxeBuilder({ page: room.page }).exclude(".uplot").analyze();
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)).toEqual([]);
     await room.leave();
@@ -152,7 +152,7 @@ describe("the operations room", () => {
 
   test("works on a phone without scrolling sideways, and by keyboard alone", async () => {
     const room = await openRoom(shop, { viewport: phone });
-    await becomes(() => room.row("Lamp").innerText(), "On sale");
+    await becomes(() => textOf(room.row("Lamp")), "On sale");
     expect(await room.page.evaluate("document.documentElement.scrollWidth")).toBe(phone.width);
     await room.page.screenshot({ path: "reports/browser/ops-room-phone.png", fullPage: true });
     await room.row("Lamp").getByRole("button", { name: "Add units" }).focus();
@@ -161,17 +161,17 @@ describe("the operations room", () => {
     await room.page.keyboard.type("7");
     await room.page.keyboard.press("Enter");
     await room.page.getByRole("dialog").waitFor({ state: "hidden" });
-    await becomes(() => room.row("Lamp").innerText(), /stocked|1\d/i);
+    await becomes(() => textOf(room.row("Lamp")), /stocked|1\d/i);
     await room.leave();
   });
 
   test("says that it is not live while the server is gone, and is live again by itself", async () => {
     const room = await openRoom(shop);
-    await becomes(() => room.page.locator("#live").innerText(), "● live");
+    await becomes(() => textOf(room.page.locator("#live")), "● live");
     await shop.killServer();
-    await becomes(() => room.page.locator("#live").innerText(), /not live since/, 15_000);
+    await becomes(() => textOf(room.page.locator("#live")), /not live since/, 15_000);
     await shop.reviveServer();
-    await becomes(() => room.page.locator("#live").innerText(), "● live", 20_000);
+    await becomes(() => textOf(room.page.locator("#live")), "● live", 20_000);
     await room.leave();
   });
 });

@@ -23,6 +23,11 @@ export interface RoomOptions {
 
 const opsUser = { username: "ops", password: testOpsPassword };
 
+/** The text of a part of the page. */
+export async function textOf(locator: ReturnType<Page["locator"]>): Promise<string> {
+  return (await locator.textContent()) ?? "";
+}
+
 /** Opens the room in a browser of its own. */
 export async function openRoom(shop: BrowserShop, options: RoomOptions = {}): Promise<OpsRoom> {
   const { operator = opsUser, viewport = { width: 1280, height: 900 }, colorScheme = "light" } = options;

@@ -121,7 +121,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const metrics = createWorkerMetrics(version);
   const raiseAlarm = createAlarms(log, alarmRecorder({ redis: failing, keys }), metrics.countAlarm);
   const provider = watchProvider(raiseAlarm, metrics.providerAsked);
-  metrics.watchSilence(provider.silentMs);
+  metrics.watchSilence(() => provider.silentMs());
   for (const [name, pool] of Object.entries({ payments: db, lanes: lanesDb, shop: shopDb }))
     metrics.watchPool(name, pool);
   const lanesCharges = openChargeQueue({ redis: lanesRedis, keys: keys });

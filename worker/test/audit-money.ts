@@ -51,6 +51,8 @@ export async function auditMoney(
       expect(kept, `money of ${order.id} in ${id}\n${told}`).toBe(expected);
       if (order.status === "confirmed" && own) expect(kept, `paid\n${told}`).toBeGreaterThan(0);
     }
+    const refundOpen = order.status === "confirmed" && order.refund_requested_at !== null;
+    expect(refundOpen, `the refund of ${order.id} is made or refused\n${told}`).toBe(false);
     if (sold) expect(payments.map(({ id }) => id)).toContain(order.payment_intent_id);
     const open = payments.filter((payment) => !["succeeded", "canceled"].includes(payment.status));
     expect(open, `nothing can be paid any more under ${order.id}\n${told}`).toEqual([]);

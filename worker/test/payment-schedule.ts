@@ -1,4 +1,5 @@
 import { Problem } from "@holdfast/api/http/problems.ts";
+import { requestRefund } from "@holdfast/api/ops/refund-order.ts";
 import { cancelOrder, payWithAnotherCard } from "@holdfast/api/orders/change-order.ts";
 import type { ProviderEvent } from "@holdfast/infra/stripe-simulator/provider.ts";
 import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
@@ -27,13 +28,14 @@ const second = 1_000;
 const minute = 60 * second;
 const hour = 60 * minute;
 const firstLongRound = 8; // of those in which everything comes to rest
+const operator = { name: "ada", role: "act", address: "192.0.2.1" } as const;
 const limits = { unsent: 10, asked: 10 };
 
 /**
  * One random schedule: workers that die between any two steps and jobs that run again, late or
  * never; every fault of the provider, saved failures, lists that lag, a minute without it, a wrong
  * key; webhooks in any order and number, also of payments that nobody made here; holds that end;
- * refunds and disputes from outside; shoppers who cancel, confirm with their bank, or try another
+ * refunds and disputes from outside; operators who ask for refunds; shoppers who cancel, confirm with their bank, or try another
  * card.
  */
 export class PaymentSchedule {
@@ -110,6 +112,8 @@ export class PaymentSchedule {
       () => this.#somebodyPays(),
       () => this.#changeCard(),
       () => this.#shopperCancels(),
+      () => this.#operatorRefunds(),
+      () => this.#operatorRefunds(),
       () => this.#letTimePass(this.#dice.pick([second, 15 * second, 11 * minute, 25 * hour, 25 * hour]) ?? 0),
       () => this.#letTimePass(this.#dice.pick([second, 15 * second, 2 * minute]) ?? 0),
       () => this.#provider.setFaults(),
@@ -255,6 +259,19 @@ export class PaymentSchedule {
     const shopperId = this.#shoppers.get(orderId) ?? "";
     const parts = { ...this.#parts(new Mortal()), laneCount: 1, decisionWaitMs: 0 };
     this.#story.push(`shopper cancels: ${await worked(cancelOrder(parts, shopperId, orderId))}`);
+  }
+
+  /** Whoever asks may die before the job is added: the sweeper finds it then. */
+  async #operatorRefunds(): Promise<void> {
+    const { db } = this.#world;
+    const paid = db.selectFrom("orders").select("id").where("item_id", "=", this.#itemId).orderBy("id");
+    const ids = (await paid.where("status", "=", "confirmed").execute()).map(({ id }) => id);
+    const orderId = this.#dice.pick(ids) ?? this.#anyOrder();
+    const request = { returnUnits: this.#dice.oneIn(2), reason: null };
+    await this.#mortally("an operator asks for a refund", async ({ db, charges }) => {
+      const answer = await requestRefund(db, operator, orderId, request);
+      if (answer.kind === "requested") await charges.add("check", { orderId });
+    });
   }
 
   /**

@@ -37,6 +37,7 @@ describe("reserving a purchase job", () => {
       .innerJoin("orders", "orders.id", "order_events.order_id")
       .select(["order_events.to_status", "order_events.from_status"])
       .where("item_id", "=", "mixed")
+      .orderBy("order_events.id")
       .execute();
     expect(events.map((e) => `${e.from_status} → ${e.to_status}`)).toEqual([
       "queued → reserved",

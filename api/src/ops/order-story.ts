@@ -34,8 +34,7 @@ const reasonIn = ({ reason, why }: OrderEvent["detail"]) =>
     : (reasons[String(reason) as OrderReason] ?? "of a fault of ours; nothing was charged");
 
 /** Of the bank or the provider; only where there is one. */
-const codeIn = ({ declineCode }: OrderEvent["detail"]) =>
-  declineCode === undefined ? "" : ` (${String(declineCode)})`;
+const codeIn = ({ declineCode }: OrderEvent["detail"]) => (typeof declineCode === "string" ? ` (${declineCode})` : "");
 
 const sentences: Readonly<Record<string, Sentence>> = {
   reserved: (detail, money) => `Units were reserved, for ${money(Number(detail.amount))}.`,
@@ -53,7 +52,7 @@ const sentences: Readonly<Record<string, Sentence>> = {
   payment_unknown: () => "The bank did not answer whether the payment was made; we ask again until it does.",
   confirmed: (detail, money) => `The order was paid and confirmed: ${money(Number(detail.amount))}.`,
   refund_requested: (detail) =>
-    `We asked the bank for the refund${detail.reason === undefined ? "" : `: ${String(detail.reason)}`}.`,
+    `We asked the bank for the refund${typeof detail.reason === "string" ? `: ${detail.reason}` : ""}.`,
   refund_refused: (detail) => `The refund could not be made: ${String(detail.why)}.`,
   refunded: (detail, money) => `The money was refunded: ${money(Number(detail.refunded))}.`,
   partly_refunded: (detail, money) => `A part of the money was refunded, ${money(Number(detail.refunded))} in all.`,

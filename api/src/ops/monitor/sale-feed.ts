@@ -26,7 +26,7 @@ export function saleFeed(parts: Store & { readonly checkReadiness: CheckReadines
   const { redis, keys, checkReadiness } = parts;
   const followers = new Set<(json: string) => void>();
   const downSince = new Map<AlarmName, number>();
-  let last: SaleNow = nothingMeasured;
+  let last: SaleNow = emptySale;
   const current = async () => {
     const [measured, health] = await Promise.all([readSale({ redis, keys }).catch(() => null), checkReadiness()]);
     if (measured !== null) last = measured;
@@ -93,7 +93,8 @@ function withHealth(sale: SaleNow, { redis, postgres }: Readiness, downSince: Ma
   };
 }
 
-const nothingMeasured: SaleNow = {
+/** What is shown before anything was measured. */
+export const emptySale: SaleNow = {
   atMs: 0,
   items: [],
   moreItems: 0,
