@@ -31,7 +31,7 @@ export default defineConfig({
           name: "unit",
           setupFiles,
           include: ["{*,shared/client}/test/**/*.test.ts"],
-          exclude: ["**/*.{integration,e2e,scale,stripe,browser}.test.ts", "**/node_modules/**"],
+          exclude: ["**/*.{integration,e2e,scale,stripe,browser,faults}.test.ts", "**/node_modules/**"],
         },
       },
       {
@@ -79,6 +79,18 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           sequence: { groupOrder: 5 },
+        },
+      },
+      {
+        test: {
+          name: "faults",
+          setupFiles,
+          include: ["*/test/**/*.faults.test.ts"],
+          globalSetup: servers,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 6 },
         },
       },
       {

@@ -21,6 +21,7 @@ import { admitBuyer, registerLimits } from "./http/limits.ts";
 import { countAnswers, type Metrics } from "./http/metrics.ts";
 import { problemPages } from "./http/problem-pages.ts";
 import { answerProblem } from "./http/problems.ts";
+import { logAccess, requestIds, takeRequestIds } from "./http/request-ids.ts";
 import { apiHeaders, secureHeaders } from "./http/secure-headers.ts";
 import { type LoadLimits, loadLimits, registerLoadShedding } from "./http/shed-load.ts";
 import { shopperIdentifier } from "./http/shopper.ts";
@@ -72,6 +73,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const connections = { ...connectionLimits, ...parts.limits };
   const app = makeFastify(parts, connections);
 
+  takeRequestIds(app, config.TRUST_PROXY !== undefined);
+  logAccess(app, parts.log);
   answerUnrouted(app);
   // Before whatever answers or refuses a request: it counts each of them, as its answer is counted.
   limitConnections(app, connections);
@@ -156,6 +159,7 @@ function makeFastify({ config, log }: AppParts, connections: ConnectionLimits): 
     logController: new LogController({ disableRequestLogging: true }),
     // Nor a logger each: the one line that needs the request's id is given it.
     childLoggerFactory: (logger) => logger,
+    genReqId: requestIds(),
     bodyLimit: maxBodyBytes,
     trustProxy: trustProxy(config.TRUST_PROXY),
     routerOptions: { maxParamLength: 16_384 },

@@ -2,7 +2,7 @@ import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase } from "@holdfast/shared/database.ts";
 import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
 import { reportMember } from "@holdfast/shared/fleet-report.ts";
-import type { Logger } from "@holdfast/shared/log.ts";
+import { type Logger, reportLosses } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { alarmRecorder } from "@holdfast/shared/raised-alarms.ts";
 import { readinessCheck } from "@holdfast/shared/readiness.ts";
@@ -41,10 +41,8 @@ const databaseConnections = 10; // the API reads one row at a time, and only wha
  * unavailable. Longer than a screen: all that is opened, and closed again in its order.
  */
 export async function startServer(config: ApiConfig, log: Logger): Promise<RunningServer> {
-  const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
-  const db = openDatabase(config.DATABASE_URL, databaseConnections, (error) => {
-    log.warn({ err: error }, "Postgres connection lost");
-  });
+  const onRedisError = reportLosses(log, "Redis");
+  const db = openDatabase(config.DATABASE_URL, databaseConnections, reportLosses(log, "Postgres"));
   const redis = connectRedis(config.REDIS_URL, "failing", onRedisError);
   const subscriber = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   let fleet: FleetMember | null = null;

@@ -15,6 +15,8 @@ const day = 24 * hour;
 const whileSeen = 0;
 /** What is raised again each minute while it lasts. */
 const raisedEachMinute = 90_000;
+/** What every try meets anew: an order that waits is tried again within twelve seconds. */
+const raisedAtEachTry = 45_000;
 
 export const alarms = {
   redis_unavailable: {
@@ -110,13 +112,13 @@ export const alarms = {
   },
   provider_refuses: {
     severity: "critical",
-    standsMs: raisedEachMinute,
+    standsMs: raisedAtEachTry,
     sentence:
       "The payment provider refuses our requests. Check STRIPE_SECRET_KEY, the account and the item's currency and price; no order is cancelled for it, and charging goes on by itself.",
   },
   provider_unavailable: {
     severity: "critical",
-    standsMs: raisedEachMinute,
+    standsMs: raisedAtEachTry,
     sentence:
       "The payment provider does not answer, so payments wait. See its status page; units stay held, nobody is charged twice, and charging goes on by itself.",
   },

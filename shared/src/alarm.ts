@@ -1,5 +1,6 @@
 import { type AlarmName, alarms } from "./alarm-catalogue.ts";
 import type { Logger } from "./log.ts";
+import { onceIn } from "./log-once-in.ts";
 
 /**
  * Raises an alarm: one line at `error` that begins with ALARM and has the alarm's sentence, and an
@@ -21,11 +22,11 @@ const recordEveryMs = 5_000; // operations see the newest detail; one write for 
 
 /** Makes the alarms of one process. @param records where each goes beside the log */
 export function createAlarms(log: Pick<Logger, "error">, ...records: readonly RecordAlarm[]): RaiseAlarm {
-  const logged = onceIn(quietMs);
-  const recorded = onceIn(recordEveryMs);
+  const logged = onceIn(quietMs, Date.now);
+  const recorded = onceIn(recordEveryMs, Date.now);
   return (name, detail, fields = {}) => {
-    if (recorded(name)) for (const record of records) record(name, detail);
-    if (!logged(name)) return;
+    if (recorded(name) !== null) for (const record of records) record(name, detail);
+    if (logged(name) === null) return;
     log.error({ ...fields, alarm: name }, `ALARM: ${alarms[alarmName(name)].sentence} ${detail}`);
   };
 }
@@ -33,16 +34,4 @@ export function createAlarms(log: Pick<Logger, "error">, ...records: readonly Re
 /** The alarm that a raised name stands for. */
 export function alarmName(name: RaisedName): AlarmName {
   return name.split(":", 1)[0] as AlarmName;
-}
-
-/** Says yes to each name once in so many ms. */
-function onceIn(ms: number): (name: string) => boolean {
-  const lastMs = new Map<string, number>(); // by name, those of the last `ms`
-  return (name) => {
-    const nowMs = Date.now();
-    for (const [known, atMs] of lastMs) if (nowMs - atMs >= ms) lastMs.delete(known);
-    if (lastMs.has(name)) return false;
-    lastMs.set(name, nowMs);
-    return true;
-  };
 }

@@ -1,4 +1,5 @@
 import type { Logger } from "@holdfast/shared/log.ts";
+import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { type Processor, Worker, type WorkerOptions } from "bullmq";
 import type { WorkerMetrics } from "./metrics/worker-metrics.ts";
@@ -10,6 +11,8 @@ import type { WorkerMetrics } from "./metrics/worker-metrics.ts";
  */
 const jobLockMs = 5_000;
 const stalledCheckMs = 1_000;
+
+const quietMs = 5_000; // an outage of Redis is a line every few seconds, not one for each reconnect
 
 /**
  * How often a job may be found stalled: no number of crashes may turn accepted orders into failed
@@ -35,7 +38,12 @@ export function openWorker<Data>(
     maxStalledCount,
     ...options,
   });
-  worker.on("error", (error) => log.warn({ err: error, queue: queueName }, "the connection of a queue is in trouble"));
+  const troubles = onceIn(quietMs);
+  worker.on("error", (error) => {
+    const leftOut = troubles(error.message);
+    if (leftOut !== null)
+      log.warn({ err: error, queue: queueName, leftOut }, "the connection of a queue is in trouble");
+  });
   worker.on("failed", () => metrics?.jobFailed(queueName.replace(/[{}]/g, "")));
   return worker;
 }

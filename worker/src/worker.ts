@@ -2,7 +2,7 @@ import { createAlarms } from "@holdfast/shared/alarm.ts";
 import { openDatabase } from "@holdfast/shared/database.ts";
 import { type FleetMember, joinFleet } from "@holdfast/shared/fleet.ts";
 import { reportMember } from "@holdfast/shared/fleet-report.ts";
-import type { Logger } from "@holdfast/shared/log.ts";
+import { type Logger, reportLosses } from "@holdfast/shared/log.ts";
 import {
   openChargeQueue,
   openLanes,
@@ -86,8 +86,8 @@ const paymentConnections = 8; // a charge holds one only while it reads and sett
  */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const roles = rolesOf(config.WORKER_ROLES);
-  const onPostgresError = (error: Error) => log.warn({ err: error }, "Postgres connection lost");
-  const onRedisError = (error: Error) => log.warn({ err: error }, "Redis connection lost");
+  const onPostgresError = reportLosses(log, "Postgres");
+  const onRedisError = reportLosses(log, "Redis");
   const db = openDatabase(config.DATABASE_URL, paymentConnections, onPostgresError);
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const failing = connectRedis(config.REDIS_URL, "failing", onRedisError);

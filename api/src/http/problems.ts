@@ -263,7 +263,7 @@ const problemType = "application/problem+json; charset=utf-8";
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
   request.refusedWith = problem;
-  if (problem.code === "internal") request.log.error({ err: error, reqId: request.id }, "unforeseen error");
+  if (problem.code === "internal") request.log.error({ err: error, requestId: request.id }, "unforeseen error");
   if (problem.code === "unavailable") request.log.debug({ err: error }, "refused: a part is unavailable"); // one per request of a crowd
   if (problem.retryAfterSeconds !== null) reply.header("retry-after", problem.retryAfterSeconds);
   if (problem.limit !== null) reply.headers(rateLimitHeaders(problem.limit, problem.retryAfterSeconds ?? 0));

@@ -1,6 +1,7 @@
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
+import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { DelayedError, type Job, type Worker } from "bullmq";
@@ -16,6 +17,7 @@ export interface ChargeParts extends PaymentParts {
   readonly closing?: AbortSignal;
 }
 
+const quietMs = 5_000; // a line of each kind, however many jobs meet the same
 const outageRetryMs = 1_000; // keeps recovery within seconds of Postgres' return
 const soonMs = 8_000; // what is due sooner is done by the same job; later looks are the sweeper's to give out
 const shortestPauseMs = 250; // between two runs of one job, whatever Postgres says
@@ -26,13 +28,18 @@ const shortestPauseMs = 250; // between two runs of one job, whatever Postgres s
  */
 export function serveCharges(parts: ChargeParts, concurrency: number): Worker<ChargeJob> {
   const { charges, log } = parts;
+  const outages = onceIn(quietMs);
+  const failures = onceIn(quietMs);
   const process = async (job: Job<ChargeJob>, token?: string) => {
     // Also of a run whose worker died: the job counts its runs when they begin.
     const ranBefore = job.attemptsStarted > 1;
     const againInMs = await settlePayment(parts, job.data.orderId, ranBefore).catch((error: unknown) => {
       // An outage of Postgres or Redis is nobody's failed try.
       if (!isOutage(error)) throw error;
-      log.warn({ err: error, job: job.id }, "charge job waits for Postgres or Redis");
+      const leftOut = outages("charge");
+      const { orderId } = job.data;
+      if (leftOut !== null)
+        log.warn({ err: error, jobId: job.id, orderId, leftOut }, "charge job waits for Postgres or Redis");
       return outageRetryMs;
     });
     if (againInMs === null || againInMs > soonMs) return;
@@ -43,8 +50,9 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
   const worker = openWorker<ChargeJob>(charges.name, process, parts, { concurrency });
   worker.on("failed", (job, error) => {
     if (job) void putOffFailed(parts.db, job.data.orderId).catch(() => {}); // else the sweeper asks again at once
-    const about = { err: error, job: job?.id, order: job?.data.orderId };
-    log.error(about, "charge job failed; the sweeper tries it again");
+    const about = { err: error, jobId: job?.id, orderId: job?.data.orderId };
+    const leftOut = failures(error.message);
+    if (leftOut !== null) log.error({ ...about, leftOut }, "charge job failed; the sweeper tries it again");
     // The order keeps its units and the sweeper goes on, but no further try will settle it: people
     // have to.
     if (isPermanent(error)) {

@@ -33,7 +33,7 @@ export function serveWebhooks(
         // somebody to look.
         throw isPermanent(error) ? new UnrecoverableError(error.message) : error;
       });
-      log.debug({ event: job.data.eventId, type: job.data.type, outcome }, "webhook processed");
+      log.debug({ jobId: job.id, event: job.data.eventId, type: job.data.type, outcome }, "webhook processed");
     },
     parts,
     { concurrency, settings: { backoffStrategy: (tries) => Math.min(500 * 2 ** (tries - 1), 30_000) } },

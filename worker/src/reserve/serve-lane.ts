@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@holdfast/shared/log.ts";
+import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import { type PackedPurchaseJob, type PurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
@@ -12,6 +13,7 @@ import { ItemLockLost } from "./item-lock.ts";
 import { type DeadPurchaseJob, refusedBefore, refuseOrders } from "./refuse-orders.ts";
 
 const lockedRetryMs = 200; // a batch is decided in tens of milliseconds, so a held lock is soon free
+const quietMs = 5_000; // a line of each kind: in an outage a job comes up twice a second
 const outageRetryMs = 500; // keeps recovery within a second of the part's return
 
 /**
@@ -35,6 +37,7 @@ export async function serveLane(
   await setUpLane(lane);
   const parts = { ...lanesParts, known: new Map() };
   const log = parts.log.child({ lane: lane.name });
+  const waits = onceIn(quietMs);
 
   const waitAtTheHead = async (delayMs: number): Promise<never> => {
     // Redis may refuse even that (a full memory or disk). An error of ours would then fail the job,
@@ -56,16 +59,18 @@ export async function serveLane(
         const expected = isOutage(error) || error instanceof ItemLockLost;
         // The unforeseen waits too: rather a lane that stands still and says so than accepted
         // orders without an answer.
-        log[expected ? "warn" : "error"]({ err: error, job: job.id, item }, "purchase job has to wait");
+        const leftOut = waits((error as Error).message);
+        const about = { err: error, jobId: job.id, itemId: item, leftOut };
+        if (leftOut !== null) log[expected ? "warn" : "error"](about, "purchase job has to wait");
         return waitAtTheHead(outageRetryMs);
       }
       if (undecidable.length > 0) throw new UnrecoverableError(deathNotice(undecidable));
-      log.debug({ job: job.id, item, orders: orders.length }, "purchase job decided");
+      log.debug({ jobId: job.id, itemId: item, orders: orders.length }, "purchase job decided");
     },
     { ...parts, log },
     { concurrency: 1 },
   );
-  worker.on("failed", (job, error) => log.error({ err: error, job: job?.id }, "purchase job failed for good"));
+  worker.on("failed", (job, error) => log.error({ err: error, jobId: job?.id }, "purchase job failed for good"));
   return worker;
 }
 

@@ -45,7 +45,7 @@ export interface LanesParts {
 /** A lane's line as it was first seen standing still without any job. */
 export type StandingLines = Map<string, LineNumbers & { readonly sinceMs: number }>;
 
-const lookEveryMs = 2_500; // three small commands per lane
+const lookEveryMs = 1_000; // three small commands per lane
 
 /** Looks at all lanes every few seconds, in every worker: what one finds, another finds settled. */
 export function watchLanes(parts: LanesParts): { close(): Promise<void> } {
