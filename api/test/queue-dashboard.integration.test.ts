@@ -1,5 +1,7 @@
+import { packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import { createTestApi, opsAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addDeadJob } from "@holdfast/testing/dead-job.ts";
+import { purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { routesOf } from "@holdfast/testing/routes.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import { Queue } from "bullmq";
@@ -29,6 +31,26 @@ describe("the queue dashboard", () => {
       ...(payload && { payload }),
     });
   const state = async () => JSON.stringify([await lane.getJobs(), await lane.isPaused(), await lane.getMeta()]);
+
+  test("shows a lane by its number, and a job by its item, its orders and their places", async () => {
+    const requests = [purchaseRequest({ shopperId: "ann" }), purchaseRequest({ shopperId: "ben" })];
+    await lane.add("purchase", packPurchaseJob({ itemId: "kettle", lastPlace: 151, requests }));
+    const answer = await ask("GET", "?activeQueue=%7Blane-0%7D&status=waiting");
+    const { queues } = answer.json<{
+      queues: { name: string; displayName: string; jobs: { name: string; data: object }[] }[];
+    }>();
+    const shown = queues.find(({ name }) => name === "{lane-0}");
+    expect(shown?.displayName).toBe("Lane 0");
+    expect(shown?.jobs[0]?.name).toBe("kettle · 2 orders · places 150–151");
+    expect(JSON.stringify(shown?.jobs[0]?.data)).toContain(requests[0]?.orderId);
+  });
+
+  test("loads nothing from elsewhere", async () => {
+    const page = (await api.app.inject({ url: "/ops/queues", headers: { authorization: opsAuthorization } })).body;
+    const loaded = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address ?? "");
+    expect(loaded.length).toBeGreaterThan(1);
+    expect(loaded.filter((address) => /^(https?:)?\/\//.test(address))).toEqual([]);
+  });
 
   test("refuses whatever could empty a lane, hold it up or change its jobs, and nothing of it happens", async () => {
     const dead = await addDeadJob(lane, world);

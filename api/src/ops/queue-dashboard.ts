@@ -5,6 +5,7 @@ import type { Queue } from "bullmq";
 import { foreignPagePolicy } from "../http/content-security-policy.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
+import { jobTitle, queueTitle, readable } from "./show-job.ts";
 
 const basePath = "/ops/queues";
 const apiPath = `${basePath}/api/queues`;
@@ -20,7 +21,7 @@ export async function queueDashboard(app: App, queues: readonly Queue[]): Promis
   dashboard.setBasePath(basePath);
   createBullBoard({
     // It refuses by itself too, and hides its buttons.
-    queues: queues.map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
+    queues: queues.map(readOnlyAdapter),
     serverAdapter: dashboard,
     options: { uiConfig: { boardTitle: "Holdfast" } },
   });
@@ -54,7 +55,21 @@ export async function queueDashboard(app: App, queues: readonly Queue[]): Promis
       queue.name === activeQueue ? { ...queue, readOnlyMode: false, allowRetries: true } : queue;
     return { ...page, queues: page.queues.map(withRetry) };
   });
+  app.addHook("onSend", async (_request, reply, payload) => {
+    const isPage = String(reply.getHeader("content-type") ?? "").startsWith("text/html");
+    return isPage && typeof payload === "string" ? payload.replaceAll(fontLink, "") : payload;
+  });
   await app.register(dashboard.registerPlugin());
+}
+
+/** It asks for a font of somebody else's, which our policy forbids anyway: nobody is told who looks. */
+const fontLink = /<link[^>]*href="https:\/\/fonts\.[^>]*>/g;
+
+function readOnlyAdapter(queue: Queue): BullMQAdapter {
+  const adapter = new BullMQAdapter(queue, { readOnlyMode: true, displayName: queueTitle(queue.name) });
+  adapter.setFormatter("name", jobTitle);
+  adapter.setFormatter("data", readable);
+  return adapter;
 }
 
 async function retryDeadJob(queues: readonly Queue[], queueName: string, jobId: string): Promise<void> {
