@@ -4,6 +4,9 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openDatabase } from "@holdfast/shared/database.ts";
+import { laneQueueName } from "@holdfast/shared/lanes.ts";
+import { lineLength } from "@holdfast/shared/line.ts";
+import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { startPrivateSystem } from "../../local/private-system.ts";
 import { openStorage } from "../../local/storage.ts";
@@ -108,13 +111,15 @@ async function rushPrivately(crowd: Crowd, apis: number, workers: number): Promi
   try {
     const system = await startPrivateSystem({ apis, workers, env, logDirectory: join(directory, "log") });
     const db = openDatabase(storage.databaseUrl, 1, () => {});
+    const line = openLine(storage.redisUrl);
     try {
       const processes = [...system.apis, ...system.workers, ...storage.servers].flatMap(({ name, process: { pid } }) =>
         pid === undefined ? [] : [{ name, pid }],
       );
       const tokenOf = signedTokens(system.jwtSecret);
-      return await rush({ ...crowd, ...system, urls: system.apiUrls, tokenOf, db, processes });
+      return await rush({ ...crowd, ...system, urls: system.apiUrls, tokenOf, db, processes, readLine: line.read });
     } finally {
+      line.close();
       await db.destroy();
       await system.stop();
     }
@@ -122,6 +127,20 @@ async function rushPrivately(crowd: Crowd, apis: number, workers: number): Promi
     for (const server of storage.servers) await server.stop();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** The line as Redis has it, all lanes together. */
+function openLine(redisUrl: string) {
+  const redis = connectRedis(redisUrl, "failing", () => {});
+  const keys = redisKeys(process.env.REDIS_PREFIX ?? "");
+  const lanes = Array.from({ length: Number(process.env.PURCHASE_LANES ?? 4) }, (_, lane) => laneQueueName(lane));
+  return {
+    async read() {
+      const lengths = await Promise.all(lanes.map((lane) => lineLength({ redis, keys }, lane)));
+      return lengths.reduce((sum, length) => sum + length, 0);
+    },
+    close: () => redis.disconnect(),
+  };
 }
 
 async function rushRunning(

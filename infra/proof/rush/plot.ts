@@ -2,6 +2,11 @@
 export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
+  /**
+   * `log` shows a hundred beside six thousand, and nothing as nothing: each step up is ten times as
+   * many.
+   */
+  readonly yScale?: "linear" | "log";
   readonly xTicks?: readonly { readonly at: number; readonly label: string }[];
   readonly series: readonly {
     readonly name: string;
@@ -9,26 +14,26 @@ export interface LinePlot {
   }[];
 }
 
-const width = 480;
-const height = 240;
-const margin = { left: 52, right: 8, top: 10, bottom: 40 };
+// As wide as a phone shows it: what is written in it stays readable there.
+const width = 400;
+const height = 250;
+const margin = { left: 48, right: 8, top: 10, bottom: 60 };
 const colours = ["#3b6fd4", "#1a9d63", "#c8622d", "#8a4fbf", "#b3261e", "#7d7460"];
 
-export function linePlot({ title, xLabel, xTicks, series }: LinePlot): string {
+export function linePlot({ title, xLabel, xTicks, yScale = "linear", series }: LinePlot): string {
   const points = series.flatMap((one) => one.points);
   const xMax = Math.max(1e-9, ...points.map((point) => point.x));
   const highest = Math.max(1, ...points.map((point) => point.y));
-  const yStep = niceStep(highest / 4);
-  const yMax = Math.ceil(highest / yStep) * yStep;
+  const scale = yScale === "log" ? logScale(highest) : linearScale(highest);
   const x = (value: number) => margin.left + (value / xMax) * (width - margin.left - margin.right);
-  const y = (value: number) => height - margin.bottom - (value / yMax) * (height - margin.top - margin.bottom);
+  const y = (value: number) => height - margin.bottom - scale.share(value) * (height - margin.top - margin.bottom);
   const ticks = xTicks ?? steps(xMax).map((at) => ({ at, label: short(at) }));
-  const grid = steps(yMax, yStep).map((value) => {
+  const grid = scale.ticks.map((value) => {
     const line = `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${f(y(value))}" y2="${f(y(value))}"/>`;
     return `${line}<text x="${margin.left - 6}" y="${f(y(value) + 4)}" text-anchor="end">${short(value)}</text>`;
   });
   const below = ticks.map(
-    ({ at, label }) => `<text x="${f(x(at))}" y="${height - 24}" text-anchor="middle">${label}</text>`,
+    ({ at, label }) => `<text x="${f(x(at))}" y="${height - 42}" text-anchor="middle">${label}</text>`,
   );
   const lines = series.map(({ points: own }, i) => {
     const path = own.map((point) => `${f(x(point.x))},${f(y(point.y))}`).join(" ");
@@ -40,7 +45,27 @@ export function linePlot({ title, xLabel, xTicks, series }: LinePlot): string {
   return `<figure><figcaption>${title}</figcaption>
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">${grid.join("")}${below.join("")}${lines.join("")}
 <text x="${margin.left}" y="${height - 6}">${legend.join("")}</text>
-<text x="${width - margin.right}" y="${height - 6}" text-anchor="end">${xLabel}</text></svg></figure>`;
+<text x="${width - margin.right}" y="${height - 24}" text-anchor="end">${xLabel}${yScale === "log" ? "; up by tens" : ""}</text></svg></figure>`;
+}
+
+interface Scale {
+  /** Where a value is, from 0 at the bottom to 1 at the top. */
+  readonly share: (value: number) => number;
+  readonly ticks: readonly number[];
+}
+
+function linearScale(highest: number): Scale {
+  const step = niceStep(highest / 4);
+  const top = Math.ceil(highest / step) * step;
+  return { share: (value) => value / top, ticks: steps(top, step) };
+}
+
+/** Of one more than the value, so that nothing has a place, too. */
+function logScale(highest: number): Scale {
+  const decades = Math.max(1, Math.ceil(Math.log10(highest)));
+  const top = Math.log10(1 + 10 ** decades);
+  const ticks = [0, ...Array.from({ length: decades + 1 }, (_, i) => 10 ** i)];
+  return { share: (value) => Math.log10(1 + Math.max(0, value)) / top, ticks };
 }
 
 /** 1, 2 or 5 times a power of ten, at least `least`. */

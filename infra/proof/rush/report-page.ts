@@ -6,7 +6,7 @@ import type { Report } from "./report.ts";
  * screen, as the page is: a template from top to bottom.
  */
 export function reportPage(report: Report): string {
-  const { buyers, units, items, timeline, samples, findings } = report;
+  const { buyers, units, items, timeline, samples, line, findings } = report;
   const seconds = (i: number) => ((i + 0.5) * timeline.bucketMs) / 1_000;
   const perSecond = (counts: readonly number[]) =>
     counts.map((count, i) => ({ x: seconds(i), y: (count * 1_000) / timeline.bucketMs }));
@@ -19,6 +19,7 @@ export function reportPage(report: Report): string {
   const plots = [
     linePlot({
       title: "Answers a second",
+      yScale: "log",
       xLabel: "seconds since the rush began",
       series: Object.entries(timeline.series).map(([name, counts]) => ({
         name: words(name),
@@ -43,7 +44,9 @@ export function reportPage(report: Report): string {
       series: [
         {
           name: "in line",
-          points: samples.flatMap((s) => (s.inLine === null ? [] : [{ x: s.atMs / 1_000, y: s.inLine }])),
+          points: (line.length > 0 ? line : samples).flatMap((s) =>
+            s.inLine === null ? [] : [{ x: s.atMs / 1_000, y: s.inLine }],
+          ),
         },
       ],
     }),
@@ -94,10 +97,10 @@ main { max-width: 68rem; margin: 0 auto; padding: 2rem 1.25rem 4rem }
 h1 { margin: .2rem 0 } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem }
 .verdict { display: inline-block; margin: 0; padding: .15rem .7rem; border-radius: 1rem; color: #fff; font-weight: 600 }
 .verdict.ok { background: #1a7f4b } .verdict.bad { background: #b3261e }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.5rem }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.5rem }
 figure { margin: 0 } figcaption { font-weight: 600 } svg { width: 100%; height: auto; overflow: visible }
-svg text { fill: var(--ink); font: 11px system-ui, sans-serif } svg .grid { stroke: var(--faint) }
-table { border-collapse: collapse } th, td { padding: .2rem 1.2rem .2rem 0; text-align: right } th:first-child, td:first-child { text-align: left }
+svg text { fill: var(--ink); font: 13px system-ui, sans-serif } svg .grid { stroke: var(--faint) }
+section { overflow-x: auto } table { border-collapse: collapse } th, td { padding: .2rem 1.2rem .2rem 0; text-align: right } th:first-child, td:first-child { text-align: left }
 ul { list-style: none; padding: 0 } li.ok::before { content: "✓ "; color: #1a7f4b } li.bad::before { content: "✗ "; color: #b3261e } small { opacity: .7 }
 `;
 

@@ -1,7 +1,7 @@
 import type { RecordableHistogram } from "node:perf_hooks";
 import type { Finding } from "./audit.ts";
 import type { Follow } from "./crowd.ts";
-import type { Sample, UsedByProcess } from "./sampler.ts";
+import type { LineSample, Sample, UsedByProcess } from "./sampler.ts";
 import type { Tally } from "./tally.ts";
 
 /** What a rush was about. */
@@ -34,6 +34,8 @@ export interface Report extends RushTerms {
   readonly answersPerSecond: number;
   readonly timeline: { readonly bucketMs: number; readonly series: Readonly<Record<string, readonly number[]>> };
   readonly samples: readonly Sample[];
+  /** The line, finely; nothing where it could only be seen with the rest. */
+  readonly line: readonly LineSample[];
   readonly processes: readonly UsedByProcess[];
   readonly findings: readonly Finding[];
   readonly passed: boolean;
@@ -50,7 +52,7 @@ interface Distribution {
 export function makeReport(
   terms: RushTerms,
   tally: Tally,
-  more: Pick<Report, "beganAt" | "machine" | "samples" | "processes" | "findings">,
+  more: Pick<Report, "beganAt" | "machine" | "samples" | "line" | "processes" | "findings">,
 ): Report {
   const lastLoserMs = Math.max(...tally.items.map((item) => item.lastLoserSettledMs));
   return {

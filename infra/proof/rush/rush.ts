@@ -26,6 +26,8 @@ export interface RushOptions extends Partial<RushTerms> {
   readonly db: Database | null;
   /** Whose CPU time and memory is to be told. */
   readonly processes?: readonly WatchedProcess[];
+  /** Reads how many are in line, where Redis can be asked. */
+  readonly readLine?: () => Promise<number>;
   /** Is shown the rush as it goes, and called once more at the end. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -54,7 +56,13 @@ export async function rush(options: RushOptions): Promise<Report> {
   for (const url of urls) await knowsAll(url, itemIds);
 
   const tally = new Tally(items);
-  const sampler = await startSampling(urls[0] ?? "", options.adminUrls[0] ?? null, itemIds, options.processes ?? []);
+  const sampler = await startSampling(
+    urls[0] ?? "",
+    options.adminUrls[0] ?? null,
+    itemIds,
+    options.processes ?? [],
+    options.readLine ?? null,
+  );
   const showing = showProgress(options, tally, sampler);
   const beganAt = new Date().toISOString();
   await runCrowd({
@@ -74,7 +82,14 @@ export async function rush(options: RushOptions): Promise<Report> {
   const { payments } = (await (await fetch(`${simulatorUrl}/_simulator/ledger`)).json()) as { payments: LedgerEntry[] };
   const record = db && (await Promise.all(itemIds.map((id) => readRecord(db, id))));
   const findings = audit({ buyers, itemIds, units, price, tally, books, ledger: payments, record });
-  return makeReport(terms, tally, { beganAt, machine: machine(), samples: sampler.samples, processes, findings });
+  return makeReport(terms, tally, {
+    beganAt,
+    machine: machine(),
+    samples: sampler.samples,
+    line: sampler.line(),
+    processes,
+    findings,
+  });
 }
 
 /** Spread evenly over the line, the same in every run. */

@@ -9,6 +9,11 @@ export interface Sample {
   readonly unitsLeft: number;
 }
 
+export interface LineSample {
+  readonly atMs: number;
+  readonly inLine: number;
+}
+
 export interface WatchedProcess {
   readonly name: string;
   readonly pid: number;
@@ -25,27 +30,36 @@ export interface UsedByProcess {
 
 export interface Sampler {
   readonly samples: readonly Sample[];
+  /** The line alone, finely; nothing where it could only be seen with the rest. */
+  line(): readonly LineSample[];
   /** The newest sample. */
   latest(): Sample | null;
   stop(): Promise<UsedByProcess[]>;
 }
 
 const everyMs = 200; // a look costs the servers one metrics page and one item page
+const lineEveryMs = 25; // where Redis can be asked itself: a line of thousands is gone within a second
+const maxSamples = 1_000; // of the line; past it every other one goes, and half as many are taken
 
-/** Looks at the line, the units and the processes now and then, on connections of its own. */
+/**
+ * Looks at the line, the units and the processes now and then, on connections of its own.
+ * @param readLine reads the line where it is kept, far oftener; otherwise it is what `adminUrl` says
+ */
 export async function startSampling(
   url: string,
   adminUrl: string | null,
   itemIds: readonly string[],
   processes: readonly WatchedProcess[],
+  readLine: (() => Promise<number>) | null = null,
 ): Promise<Sampler> {
   const began = performance.now();
   const samples: Sample[] = [];
+  const line = readLine === null ? null : sampleLine(readLine, began);
   const first = await usages(processes);
   const peaks = first.map((usage) => usage?.rssBytes ?? 0);
   const look = async () => {
     const [inLine, left] = await Promise.all([
-      ordersInLine(adminUrl),
+      line === null ? ordersInLine(adminUrl) : line.latest(),
       Promise.all(itemIds.map((id) => unitsLeft(url, id))),
     ]);
     samples.push({ atMs: performance.now() - began, inLine, unitsLeft: left.reduce((sum, units) => sum + units, 0) });
@@ -64,9 +78,11 @@ export async function startSampling(
   }, everyMs);
   return {
     samples,
+    line: () => line?.samples() ?? [],
     latest: () => samples.at(-1) ?? null,
     async stop() {
       clearInterval(timer);
+      await line?.stop();
       await looking;
       await look().catch(() => {});
       const last = await usages(processes);
@@ -77,6 +93,31 @@ export async function startSampling(
         peakMb: megabytes(peaks[i]),
         endMb: megabytes(last[i]?.rssBytes),
       }));
+    },
+  };
+}
+
+function sampleLine(readLine: () => Promise<number>, beganMs: number) {
+  let samples: LineSample[] = [];
+  let everyMs = lineEveryMs;
+  let stopped = false;
+  const running = (async () => {
+    while (!stopped) {
+      const inLine = await readLine().catch(() => null);
+      if (inLine !== null) samples.push({ atMs: performance.now() - beganMs, inLine });
+      if (samples.length > maxSamples) {
+        samples = samples.filter((_, i) => i % 2 === 0);
+        everyMs *= 2;
+      }
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
+    }
+  })();
+  return {
+    samples: () => samples,
+    latest: () => samples.at(-1)?.inLine ?? null,
+    async stop() {
+      stopped = true;
+      await running;
     },
   };
 }
