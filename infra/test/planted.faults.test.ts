@@ -85,7 +85,7 @@ describe("a fault that is planted", () => {
   let shoppers = 0;
   const buy = async (itemId: string) => {
     shoppers += 1;
-    const token = await signedTokens(system.jwtSecret)(shoppers);
+    const token = signedTokens(system.jwtSecret)(shoppers);
     return fetch(`${system.apiUrls[0]}/purchase/${itemId}`, {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -151,27 +151,29 @@ describe("a fault that is planted", () => {
     shown[name] = Date.now() - plantedAtMs;
     expect(alarm?.sentence).toBe(alarms[name].sentence);
     await eventually(`${metric} is exported`, async () => metric.test(await metrics()), 5_000);
-    expect(await roomShows(alarms[name].sentence)).toBe(true);
+    return roomShows(alarms[name].sentence);
   };
 
   test("a key of the provider's that is refused", async () => {
     await simulator({ secretKey: "sk_test_another" });
-    await isShown("provider_refuses", /holdfast_provider_errors_total\{class="refused"\} [1-9]/, /key/i);
+    expect(await isShown("provider_refuses", /holdfast_provider_errors_total\{class="refused"\} [1-9]/, /key/i)).toBe(
+      true,
+    );
     await simulator({ secretKey: null });
   });
 
   test("a provider that does not answer", async () => {
     await simulator({ outage: "broken_connection" });
-    await isShown("provider_unavailable", /holdfast_provider_unanswered_seconds [1-9]/);
+    expect(await isShown("provider_unavailable", /holdfast_provider_unanswered_seconds [1-9]/)).toBe(true);
     await simulator({ outage: false });
   });
 
   test("a worker that is gone, and then the last one", async () => {
     const [first, second] = system.workers;
     first?.process.kill("SIGKILL");
-    await isShown("worker_lost", /holdfast_members_lost 1/);
+    expect(await isShown("worker_lost", /holdfast_members_lost 1/)).toBe(true);
     second?.process.kill("SIGKILL");
-    await isShown("no_worker", /holdfast_members_with_role\{role="reserve"\} 0/);
+    expect(await isShown("no_worker", /holdfast_members_with_role\{role="reserve"\} 0/)).toBe(true);
     const workers = [await system.addWorker(), await system.addWorker()];
     (system as { workers: readonly Part[] }).workers = workers;
     // What is gone is shown for ten minutes; here it has been seen.
@@ -181,13 +183,19 @@ describe("a fault that is planted", () => {
   test("a lane that is paused", async () => {
     const lane = laneOf("idle", laneCount);
     await ops("POST", `/ops/api/lanes/${lane}/pause`);
-    await isShown("lane_paused", new RegExp(`holdfast_lane_paused\\{lane="${lane}"\\} 1`), new RegExp(`Lane ${lane}`));
+    expect(
+      await isShown(
+        "lane_paused",
+        new RegExp(`holdfast_lane_paused\\{lane="${lane}"\\} 1`),
+        new RegExp(`Lane ${lane}`),
+      ),
+    ).toBe(true);
     await ops("POST", `/ops/api/lanes/${lane}/resume`);
   });
 
   test("a Redis that refuses writes", async () => {
     await world.redis.config("SET", "min-replicas-to-write", "1");
-    await isShown("redis_unavailable", /holdfast_redis_up 0/);
+    expect(await isShown("redis_unavailable", /holdfast_redis_up 0/)).toBe(true);
     await world.redis.config("SET", "min-replicas-to-write", "0");
   });
 
@@ -198,7 +206,7 @@ describe("a fault that is planted", () => {
       where pid <> pg_backend_pid() and datname = current_database()`;
     await sql`alter database ${name} set default_transaction_read_only = on`.execute(world.db);
     await endOthers.execute(world.db);
-    await isShown("postgres_read_only", /holdfast_postgres_read_only 1/);
+    expect(await isShown("postgres_read_only", /holdfast_postgres_read_only 1/)).toBe(true);
     await world.db.connection().execute(async (db) => {
       await sql`set session characteristics as transaction read write`.execute(db);
       await sql`alter database ${name} set default_transaction_read_only = off`.execute(db);
@@ -208,13 +216,13 @@ describe("a fault that is planted", () => {
 
   test("a shop that does not take its webhooks", async () => {
     await closeShop();
-    await isShown("shop_webhooks_failing", /holdfast_shop_events_failing [1-9]/);
+    expect(await isShown("shop_webhooks_failing", /holdfast_shop_events_failing [1-9]/)).toBe(true);
     await openShop();
   });
 
   test("books that differ, by hand", async () => {
     await sql`update items set inventory = inventory - 1 where id = 'idle'`.execute(world.db);
-    await isShown("books_off", /holdfast_books_unbalanced_items 1/, /idle/);
+    expect(await isShown("books_off", /holdfast_books_unbalanced_items 1/, /idle/)).toBe(true);
     await sql`update items set inventory = inventory + 1 where id = 'idle'`.execute(world.db);
   });
 
@@ -224,10 +232,10 @@ describe("a fault that is planted", () => {
       ...world.env,
       PURCHASE_LANES: String(laneCount),
       WORKER_ROLES: "webhook",
-      NODE_OPTIONS: `--import ${shift}`,
+      NODE_OPTIONS: `--import ${shift.href}`,
     };
     const early = await startPart("worker", "early-worker", env, logDirectory);
-    await isShown("clock_off", /holdfast_clock_offset_seconds (59|6\d)/, /ahead/);
+    expect(await isShown("clock_off", /holdfast_clock_offset_seconds (59|6\d)/, /ahead/)).toBe(true);
     await early.stop();
   });
 
@@ -238,7 +246,9 @@ describe("a fault that is planted", () => {
     const order = (await (await buy("idle")).json()) as { id: string };
     await queue?.drain();
     await ops("POST", `/ops/api/lanes/${lane}/resume`);
-    await isShown("orders_without_job", /holdfast_alarms_raised_total\{alarm="orders_without_job"\} 1/);
+    expect(await isShown("orders_without_job", /holdfast_alarms_raised_total\{alarm="orders_without_job"\} 1/)).toBe(
+      true,
+    );
     await eventually("it is cancelled", async () => {
       return ((await ops("GET", `/ops/api/orders/${order.id}`)) as { status?: string }).status === "cancelled";
     });

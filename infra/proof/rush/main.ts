@@ -117,7 +117,15 @@ async function rushPrivately(crowd: Crowd, apis: number, workers: number): Promi
         pid === undefined ? [] : [{ name, pid }],
       );
       const tokenOf = signedTokens(system.jwtSecret);
-      return await rush({ ...crowd, ...system, urls: system.apiUrls, tokenOf, db, processes, readLine: line.read });
+      return await rush({
+        ...crowd,
+        ...system,
+        urls: system.apiUrls,
+        tokenOf,
+        db,
+        processes,
+        readLine: () => line.read(),
+      });
     } finally {
       line.close();
       await db.destroy();
