@@ -74,6 +74,7 @@ describe("the storefront", () => {
       "job_not_dead",
       "insufficient_inventory",
       "item_exists",
+      "item_kept",
       "shopper_has_open_orders",
       "order_not_refundable",
     ]);

@@ -116,7 +116,8 @@ export interface paths {
         /** Put an item on sale */
         put: operations["putItem"];
         post?: never;
-        delete?: never;
+        /** Delete all of a rehearsal's item (rehearsal-…); any other is kept */
+        delete: operations["deleteRehearsal"];
         options?: never;
         head?: never;
         /** Change an item's terms; what is not named stays */
@@ -622,6 +623,10 @@ export interface components {
                 title: string;
             }[];
         };
+        /** DeletedRehearsal */
+        DeletedRehearsal: {
+            deleted: string;
+        };
         /** ForgottenShopper */
         ForgottenShopper: {
             /** @description orders */
@@ -1055,7 +1060,7 @@ export interface components {
          */
         Problem: {
             /** @enum {string} */
-            code: "unauthenticated" | "foreign_page" | "forbidden" | "precondition_failed" | "item_exists" | "order_not_refundable" | "order_not_found" | "item_not_found" | "lane_not_found" | "job_not_found" | "route_not_found" | "method_not_allowed" | "out_of_stock" | "sale_not_open" | "sale_paused" | "sale_ended" | "payment_in_progress" | "payment_not_expected" | "order_settled" | "shopper_has_open_orders" | "job_not_dead" | "insufficient_inventory" | "invalid_request" | "request_timeout" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "busy" | "unavailable" | "internal";
+            code: "unauthenticated" | "foreign_page" | "forbidden" | "precondition_failed" | "item_exists" | "item_kept" | "order_not_refundable" | "order_not_found" | "item_not_found" | "lane_not_found" | "job_not_found" | "route_not_found" | "method_not_allowed" | "out_of_stock" | "sale_not_open" | "sale_paused" | "sale_ended" | "payment_in_progress" | "payment_not_expected" | "order_settled" | "shopper_has_open_orders" | "job_not_dead" | "insufficient_inventory" | "invalid_request" | "request_timeout" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "busy" | "unavailable" | "internal";
             detail: string;
             errors?: {
                 field: string;
@@ -1798,6 +1803,135 @@ export interface operations {
                 };
             };
             /** @description `item_exists`: Another item has this id */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "ratelimit-limit"?: number;
+                    "ratelimit-remaining"?: number;
+                    "ratelimit-reset"?: number;
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers_too_large`: The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Not available at the moment */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "retry-after": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteRehearsal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                itemId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the item, its orders and their events are gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedRehearsal"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign in first */
+            401: {
+                headers: {
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_page`: Not from another page; `forbidden`: Not with this role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `item_not_found`: Item not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `item_kept`: The item is kept */
             409: {
                 headers: {
                     [name: string]: unknown;

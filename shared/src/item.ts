@@ -28,6 +28,14 @@ export function saleWindow({ opensAtMs, closesAtMs }: Pick<Item, "opensAtMs" | "
   return closesAtMs !== null && atMs >= closesAtMs ? "after" : "open";
 }
 
+/**
+ * Whether an item is for trying out a sale: it is in no list, nobody is charged for it under a live
+ * key, the shop is not told of it, and all of it can be deleted.
+ */
+export function isRehearsal(itemId: string): boolean {
+  return itemId.startsWith("rehearsal-");
+}
+
 /** Ids go into URLs, Redis keys and logs: letters, digits, dot, dash, underscore; at most 64. */
 export const itemIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 

@@ -34,6 +34,11 @@ export const problems = {
     title: "Another item has this id",
     remedy: "PUT creates an item. Change the one that is there with PATCH, its units with restock.",
   },
+  item_kept: {
+    status: 409,
+    title: "The item is kept",
+    remedy: "Only the item of a rehearsal (rehearsal-…) is deleted, when none of its orders is in line or held.",
+  },
   order_not_refundable: {
     status: 409,
     title: "The order cannot be refunded",

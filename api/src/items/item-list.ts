@@ -1,3 +1,4 @@
+import { isRehearsal } from "@holdfast/shared/item.ts";
 import { type ShownItem, showItem } from "@holdfast/shared/show-item.ts";
 import { contentTag } from "../http/etag.ts";
 import type { ItemCatalog } from "./item-catalog.ts";
@@ -19,7 +20,7 @@ export function itemListReader(items: ItemCatalog): (nowMs: number) => ShownList
   return (nowMs) => {
     if (items.revision() === revision && nowMs < goodUntilMs) return shown;
     revision = items.revision();
-    const list = items.list();
+    const list = items.list().filter(({ id }) => !isRehearsal(id));
     const body = JSON.stringify(list.map((item): ShownItem => showItem(item, nowMs)));
     shown = { body, tag: contentTag(body) };
     const turns = list.flatMap(({ opensAtMs, closesAtMs }) => [opensAtMs ?? 0, closesAtMs ?? 0]);

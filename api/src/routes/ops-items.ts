@@ -5,6 +5,7 @@ import { bodyRefusals, described, refusals } from "../answers.ts";
 import { matchesTag } from "../http/etag.ts";
 import type { App } from "../http/fastify-app.ts";
 import { fieldProblem, Problem } from "../http/problems.ts";
+import { deleteRehearsal } from "../ops/delete-rehearsal.ts";
 import { itemTag, newTerms } from "../ops/item-terms.ts";
 import { changeItem, createItem, maxStocked, pauseItem, restockItem } from "../ops/ops-items.ts";
 import { type OpsParts, opsActRefusals, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
@@ -23,6 +24,7 @@ import {
 
 const params = Type.Object({ itemId: Type.String() });
 const tags = ["operations"];
+const deletedBody = Type.Object({ deleted: Type.String() }, { title: "DeletedRehearsal" });
 const tagged = { etag: { type: "string", description: "of the item's terms: what If-Match takes" } };
 
 /** The items as operations see and change them. */
@@ -32,6 +34,7 @@ export function opsItemRoutes(app: App, parts: OpsParts): void {
   patchRoute(app, parts);
   restockRoute(app, parts);
   for (const action of ["pause", "resume"] as const) pauseRoute(app, parts, action);
+  deleteRoute(app, parts);
 }
 
 /** What is changed is seen at once by every server, and so by every open storefront. */
@@ -246,6 +249,33 @@ function pauseRoute(app: App, parts: OpsParts, action: "pause" | "resume"): void
       if (item === null) throw noSuchItem();
       await changed(item);
       return showOpsItem(item);
+    },
+  );
+}
+
+function deleteRoute(app: App, parts: OpsParts): void {
+  app.delete(
+    "/api/items/:itemId",
+    {
+      schema: {
+        operationId: "deleteRehearsal",
+        summary: "Delete all of a rehearsal's item (rehearsal-…); any other is kept",
+        tags,
+        security,
+        params,
+        response: {
+          200: described(deletedBody, "the item, its orders and their events are gone"),
+          ...refusals(...opsActRefusals, ...bodyRefusals, "item_not_found", "item_kept"),
+        },
+      },
+    },
+    async (request) => {
+      const itemId = knownId(request.params.itemId);
+      const deleted = await deleteRehearsal(parts, request.operator, itemId);
+      if (deleted === "not_found") throw noSuchItem();
+      if (deleted === "no_rehearsal") throw new Problem("item_kept", "What was on sale is kept.");
+      if (deleted === "in_use") throw new Problem("item_kept", "Orders for it are in line or held.");
+      return { deleted: itemId };
     },
   );
 }

@@ -12,6 +12,7 @@ import { startPrivateSystem } from "../../local/private-system.ts";
 import { openStorage } from "../../local/storage.ts";
 import type { Follow } from "./crowd.ts";
 import { progressDisplay } from "./progress.ts";
+import { rehearse } from "./rehearse.ts";
 import { printReport, type Report } from "./report.ts";
 import { reportPage } from "./report-page.ts";
 import { type RushOptions, rush } from "./rush.ts";
@@ -34,6 +35,8 @@ const usage = `npm run rush -- [options]
   --workers 2        workers of the private system
   --url URL          drive a running system instead; needs --simulator URL and --ops-password (or OPS_PASSWORD); shoppers get guest
                      sessions, or tokens signed with JWT_SECRET where it is set
+  --rehearse         with --url: on items of a rehearsal, which nobody else sees and of which nothing is left; needs no --simulator,
+                     and a system whose workers charge in test mode
   --admin-url URL where the running system's ADMIN_PORT is, for the plot of the line (not plotted without)
   --html FILE        where the report is written as a page (.holdfast/rush/…)
   --json FILE        where it is written as JSON (beside the page)`;
@@ -56,6 +59,7 @@ try {
       url: { type: "string" },
       "admin-url": { type: "string" },
       simulator: { type: "string" },
+      rehearse: { type: "boolean", default: false },
       "ops-password": { type: "string", default: process.env.OPS_PASSWORD ?? "" },
       html: { type: "string" },
       json: { type: "string" },
@@ -75,6 +79,8 @@ try {
       connections: wholeNumber("connections", values.connections, 1, 1_000),
       onProgress: progressDisplay(process.stdout),
     };
+    if (values.rehearse && values.url === undefined)
+      throw new Error("--rehearse needs --url, of the system to rehearse on");
     const report =
       values.url === undefined
         ? await rushPrivately(
@@ -87,6 +93,7 @@ try {
             values.url.replace(/\/+$/, ""),
             values.simulator,
             values["ops-password"],
+            values.rehearse,
           );
     say(`\n${printReport(report)}`);
     const html = resolve(
@@ -156,9 +163,12 @@ async function rushRunning(
   url: string,
   simulatorUrl: string | undefined,
   opsPassword: string,
+  rehearsing: boolean,
 ) {
-  if (!simulatorUrl || !opsPassword) {
-    throw new Error("--url needs --simulator and --ops-password too: the audit asks both for the books");
+  if (!opsPassword || !(simulatorUrl || rehearsing)) {
+    throw new Error(
+      "--url needs --simulator (but for --rehearse) and --ops-password: the audit asks both for the books",
+    );
   }
   const secret = process.env.JWT_SECRET?.split(",")[0]?.trim(); // the first one signs
   if (!secret && crowd.buyers > maxFetchedTokens) {
@@ -167,7 +177,8 @@ async function rushRunning(
     );
   }
   const tokenOf = secret ? signedTokens(secret) : await fetchTokens(url, crowd.buyers);
-  return rush({ ...crowd, urls: [url], simulatorUrl, opsPassword, tokenOf, db: null });
+  const options = { ...crowd, urls: [url], simulatorUrl: simulatorUrl ?? null, opsPassword, tokenOf, db: null };
+  return rehearsing ? rehearse(options) : rush(options);
 }
 
 async function write(file: string, text: string): Promise<void> {

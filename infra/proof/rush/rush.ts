@@ -17,7 +17,10 @@ export interface RushOptions extends Partial<RushTerms> {
    */
   readonly adminUrls: readonly string[];
   readonly opsPassword: string;
-  readonly simulatorUrl: string;
+  /** Where the provider's ledger is read for the audit; null where it is not to be had. */
+  readonly simulatorUrl: string | null;
+  /** What the items' ids begin with (`rush-`). */
+  readonly idPrefix?: string;
   readonly buyers: number;
   /** Of each item. */
   readonly units: number;
@@ -50,7 +53,7 @@ export async function rush(options: RushOptions): Promise<Report> {
   const { items = 1, declines = 0, overMs = 0, follow = "wait", connections = 256 } = options;
   const terms: RushTerms = { buyers, units, items, declines, overMs, follow, connections };
   const run = Date.now().toString(36);
-  const itemIds = Array.from({ length: items }, (_, i) => `rush-${run}-${i + 1}`);
+  const itemIds = Array.from({ length: items }, (_, i) => `${options.idPrefix ?? "rush-"}${run}-${i + 1}`);
   const ops = opsClient(urls[0] ?? "", opsPassword);
   for (const id of itemIds) await ops("PUT", `items/${id}`, { name: "Rush", price, currency: "eur", units });
   for (const url of urls) await knowsAll(url, itemIds);
@@ -79,9 +82,9 @@ export async function rush(options: RushOptions): Promise<Report> {
   showing.end();
 
   const books = await Promise.all(itemIds.map((id) => ops("GET", `items/${id}/books`) as Promise<Books>));
-  const { payments } = (await (await fetch(`${simulatorUrl}/_simulator/ledger`)).json()) as { payments: LedgerEntry[] };
+  const ledger = simulatorUrl === null ? null : await readLedger(simulatorUrl);
   const record = db && (await Promise.all(itemIds.map((id) => readRecord(db, id))));
-  const findings = audit({ buyers, itemIds, units, price, tally, books, ledger: payments, record });
+  const findings = audit({ buyers, itemIds, units, price, tally, books, ledger, record });
   return makeReport(terms, tally, {
     beganAt,
     machine: machine(),
@@ -92,12 +95,17 @@ export async function rush(options: RushOptions): Promise<Report> {
   });
 }
 
+async function readLedger(simulatorUrl: string): Promise<LedgerEntry[]> {
+  const answer = await fetch(`${simulatorUrl}/_simulator/ledger`);
+  return ((await answer.json()) as { payments: LedgerEntry[] }).payments;
+}
+
 /** Spread evenly over the line, the same in every run. */
 function isDeclined(shopper: number, share: number): boolean {
   return Math.floor((shopper + 1) * share) > Math.floor(shopper * share);
 }
 
-function opsClient(url: string, password: string) {
+export function opsClient(url: string, password: string) {
   const authorization = `Basic ${Buffer.from(`ops:${password}`).toString("base64")}`;
   return async (method: string, path: string, body?: object): Promise<unknown> => {
     const response = await fetch(`${url}/ops/api/${path}`, {

@@ -71,11 +71,6 @@ export async function sendCharge(stripe: Stripe, payment: Payment): Promise<Paym
   return askProvider("question", () => stripe.paymentIntents.retrieve(outcome.paymentIntentId, withRefunds));
 }
 
-/** Whether it is of an item that a rehearsal made, which nobody pays for. */
-export function isRehearsal({ itemId }: Payment): boolean {
-  return itemId.startsWith("rehearsal-");
-}
-
 /** What a rehearsal's order comes to where a charge would move money: declined, without a call. */
 export function declinedUnsent(payment: Payment): PaymentOutcome {
   const { attempt: madeByAttempt, amountMinor, currency, paymentIntentId } = payment;

@@ -1,5 +1,6 @@
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import type { Database } from "@holdfast/shared/database.ts";
+import { isRehearsal } from "@holdfast/shared/item.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
@@ -16,7 +17,7 @@ import { idleMs, putOff } from "./put-off.ts";
 import { type Payment, readPayment, type UnmatchedPayment } from "./read-payment.ts";
 import { refundPayment } from "./refund-payment.ts";
 import { refuseRefund } from "./refuse-refund.ts";
-import { declinedUnsent, isRehearsal, noteRepeat, sendCharge, startAttempt } from "./send-charge.ts";
+import { declinedUnsent, noteRepeat, sendCharge, startAttempt } from "./send-charge.ts";
 import { type Settlement, settleOrder } from "./settle-order.ts";
 import { noteFound, settleRefund, settleSearch } from "./settle-unmatched.ts";
 
@@ -100,7 +101,7 @@ async function carryOut(parts: PaymentParts, payment: Payment, call: Call): Prom
 }
 
 async function settleCharge(parts: PaymentParts, payment: Payment): Promise<Settled> {
-  if (parts.chargesMoveMoney && isRehearsal(payment)) return settleOwn(parts, payment, declinedUnsent(payment));
+  if (parts.chargesMoveMoney && isRehearsal(payment.itemId)) return settleOwn(parts, payment, declinedUnsent(payment));
   const sentAtMs = performance.now();
   const outcome = await sendCharge(parts.stripe, payment);
   parts.metrics?.charged(outcome.kind, (performance.now() - sentAtMs) / 1000);

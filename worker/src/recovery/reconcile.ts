@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@holdfast/shared/database.ts";
+import { isRehearsal } from "@holdfast/shared/item.ts";
 import { sql } from "kysely";
 import type Stripe from "stripe";
 import { withRefunds } from "../payment/ask-provider.ts";
@@ -36,6 +37,7 @@ export interface TimeWindow {
 interface Payment {
   readonly id: string;
   readonly orderId: string;
+  readonly itemId: string;
   readonly amount: number;
   readonly currency: string;
   /** Paid and not refunded in full. */
@@ -79,7 +81,7 @@ export async function reconcile(
       listed.add(id);
       compared.add(id);
       const payment = await retrieveListed(stripe, id, closing);
-      if (!payment?.orderId) continue;
+      if (!payment?.orderId || isRehearsal(payment.itemId)) continue;
       payments += 1;
       const order = (await findComparedOrders(db, [payment.orderId])).get(payment.orderId);
       const problem = payment.kept ? problemOf(payment, order) : problemOfRefunded(payment, order);
@@ -144,7 +146,9 @@ async function* listPayments(
       ...(starting_after && { starting_after }),
     };
     const page = await withRetries(() => stripe.paymentIntents.list(query), closing);
-    yield page.data.filter((intent) => intent.metadata.orderId !== undefined).map(toPayment);
+    yield page.data
+      .filter((intent) => intent.metadata.orderId !== undefined && !isRehearsal(intent.metadata.itemId ?? ""))
+      .map(toPayment);
     starting_after = page.data.at(-1)?.id;
     more = page.has_more;
   }
@@ -207,6 +211,7 @@ function toPayment(intent: Stripe.PaymentIntent): Payment {
   return {
     id: intent.id,
     orderId: intent.metadata.orderId ?? "",
+    itemId: intent.metadata.itemId ?? "",
     amount: left,
     currency: intent.currency,
     kept: left > 0,
