@@ -1,5 +1,5 @@
 import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
-import { type Item, isItemId } from "@holdfast/shared/item.ts";
+import { type Item, isItemId, isRehearsal } from "@holdfast/shared/item.ts";
 import { publishItems, readItem, readItems } from "@holdfast/shared/item-view.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
@@ -66,6 +66,9 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
     const rows = await db.selectFrom("items").selectAll().execute();
     const unpublished = rows.map(itemFromRow).filter(isNewer);
     for (const item of unpublished) note(item);
+    // Only a rehearsal's item is ever deleted; one that came while the rows were read is found again.
+    const there = new Set(rows.map(({ id }) => id));
+    for (const id of items.keys()) if (isRehearsal(id) && !there.has(id)) items.delete(id);
     await publishItems({ redis, keys }, unpublished);
   };
   const findInPostgres = coalesce<string, Item | null>(batched, async (_key, asked) => {
