@@ -12,7 +12,7 @@ import { startPrivateSystem } from "../../local/private-system.ts";
 import { openStorage } from "../../local/storage.ts";
 import type { Follow } from "./crowd.ts";
 import { progressDisplay } from "./progress.ts";
-import { rehearse } from "./rehearse.ts";
+import { cleanUp, rehearse } from "./rehearse.ts";
 import { printReport, type Report } from "./report.ts";
 import { reportPage } from "./report-page.ts";
 import { type RushOptions, rush } from "./rush.ts";
@@ -37,7 +37,8 @@ const usage = `npm run rush -- [options]
                      sessions, or tokens signed with JWT_SECRET where it is set
   --rehearse         with --url: on items of a rehearsal, which nobody else sees and of which nothing is left; needs no --simulator,
                      and a system whose workers charge in test mode
-  --admin-url URL where the running system's ADMIN_PORT is, for the plot of the line (not plotted without)
+  --clean            with --url: only deletes what a rehearsal that was killed has left, as the next one does, too
+  --admin-url URL    where the running system's ADMIN_PORT is, for the plot of the line (not plotted without)
   --html FILE        where the report is written as a page (.holdfast/rush/…)
   --json FILE        where it is written as JSON (beside the page)`;
 
@@ -60,6 +61,7 @@ try {
       "admin-url": { type: "string" },
       simulator: { type: "string" },
       rehearse: { type: "boolean", default: false },
+      clean: { type: "boolean", default: false },
       "ops-password": { type: "string", default: process.env.OPS_PASSWORD ?? "" },
       html: { type: "string" },
       json: { type: "string" },
@@ -68,6 +70,10 @@ try {
   });
   if (values.help) {
     say(usage);
+  } else if (values.clean) {
+    if (values.url === undefined || !values["ops-password"]) throw new Error("--clean needs --url and --ops-password");
+    await cleanUp(values.url.replace(/\/+$/, ""), values["ops-password"]);
+    say("Nothing of a rehearsal is left.");
   } else {
     const crowd: Crowd = {
       buyers: wholeNumber("buyers", values.buyers, 1, 10_000_000),

@@ -96,12 +96,39 @@ export function printReport(report: Report): string {
     row("first answer", report.firstAnswerMs),
     row("final answer", report.finalAnswerMs),
     `  ${report.answersPerSecond} first answers a second; the last 202 after ${report.lastAcceptMs ?? "–"} ms, the last “Out of stock” from the line after ${report.lastLoserMs ?? "–"} ms`,
+    ...printRates(report),
+    ...printRefused(report),
     "",
     ...printProcesses(report),
     ...report.findings.map((finding) => `  ${finding.ok ? "✓" : "✗"} ${finding.check} (${finding.found})`),
     "",
     report.passed ? "The audit passed." : "THE AUDIT FAILED.",
   ].join("\n");
+}
+
+/** What the system made of it a second: of those in line until nobody was, of payments until the last one. */
+function printRates({ timeline, outcomes, lastAcceptMs, lastLoserMs, finalAnswerMs }: Report): string[] {
+  const accepted = (timeline.series.accepted ?? []).reduce((sum, count) => sum + count, 0);
+  const rate = (count: number, ms: number | null) => (ms ? Math.round((count * 1_000) / ms) : "–");
+  const paid = rate(outcomes.confirmed ?? 0, outcomes.confirmed ? finalAnswerMs.max : null);
+  return [`  a second: ${rate(accepted, lastAcceptMs)} accepted, ${rate(accepted, lastLoserMs)} decided, ${paid} paid`];
+}
+
+/** Refusals that say more about the load or a bound than about the sale, with what to set. */
+function printRefused({ outcomes }: Report): string[] {
+  const { rate_limited: limited, busy } = outcomes;
+  return [
+    ...(limited
+      ? [
+          `  ${limited} came too often: a rush is many shoppers behind one address. Set ADDRESS_RATE_PER_MINUTE=0 on the API servers meanwhile.`,
+        ]
+      : []),
+    ...(busy
+      ? [
+          `  ${busy} found no room: the line was full (MAX_LINE), or a server had as much in hand as it takes: start more of them.`,
+        ]
+      : []),
+  ];
 }
 
 function printProcesses({ processes, buyers }: Report): string[] {

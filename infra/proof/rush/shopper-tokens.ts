@@ -28,6 +28,10 @@ export async function fetchTokens(url: string, count: number): Promise<(shopper:
     const size = Math.min(100, count - tokens.length);
     const sessions = Array.from({ length: size }, async () => {
       const response = await fetch(`${url}/sessions`, { method: "POST" });
+      if (response.status === 429)
+        throw new Error(
+          "Its guest sessions are limited by address: set JWT_SECRET here, or ADDRESS_RATE_PER_MINUTE=0 on the API servers meanwhile",
+        );
       if (response.status !== 201) throw new Error(`POST /sessions: ${response.status} ${await response.text()}`);
       return ((await response.json()) as { token: string }).token;
     });
