@@ -11,6 +11,8 @@ export interface Measured {
   readonly knownMs: number;
   /** When the last order was paid. */
   readonly paidMs: number;
+  /** CPU that Redis used; null where it was not started for the rush. */
+  readonly redisMs: number | null;
 }
 
 /** What rushes on a machine have shown, all with the same processes. */
@@ -19,13 +21,17 @@ export interface Figures {
   readonly machine: string;
   readonly apis: number;
   readonly workers: number;
-  readonly chargesPerSecond: number;
   /** Until the first shopper is answered, however many there are. */
   readonly fixedMs: number;
   /** For each further shopper. */
   readonly perBuyerMs: number;
-  /** Until the first order is paid, beside its share of the provider's rate. */
+  /** How much later everybody knows for each payment made meanwhile, where all share one machine. */
+  readonly perChargeMs: number;
+  /** Until the first order is paid, and what each takes beside its share of the provider's rate. */
   readonly paidFixedMs: number;
+  readonly perPaidMs: number;
+  /** Of Redis, which has one core, for each shopper; null where that could not be measured. */
+  readonly redisPerBuyerMs: number | null;
 }
 
 /** The sale that is planned. */
@@ -39,6 +45,8 @@ export interface Plan {
   readonly holdSeconds: number;
   readonly maxLine: number;
   readonly addressRatePerMinute: number;
+  /** Whether all of it shares one machine, as where it was measured: then charging takes its part. */
+  readonly shared: boolean;
 }
 
 export interface Forecast {
@@ -52,26 +60,52 @@ export interface Forecast {
 }
 
 /**
- * Fits a line through what was measured: a crowd twice as large takes twice as long, beside what it
- * takes to get going. Two rushes of different sizes are the least.
+ * Fits lines through what was measured: a crowd twice as large takes twice as long, beside what it
+ * takes to get going, and so do twice as many payments.
+ * @param knowing rushes of different sizes with so few units that paying hardly matters, two at
+ *   least
+ * @param paying two or more of different units, so many that paying takes longer than knowing
+ * @param chargesPerSecond the rate at which these rushes were charged
  */
 export function fitFigures(
-  rushes: readonly Measured[],
-  about: Pick<Figures, "measuredAt" | "machine" | "apis" | "workers" | "chargesPerSecond">,
+  knowing: readonly Measured[],
+  paying: readonly Measured[],
+  chargesPerSecond: number,
+  about: Pick<Figures, "measuredAt" | "machine" | "apis" | "workers">,
 ): Figures {
-  const mean = (of: (rush: Measured) => number) => rushes.reduce((sum, rush) => sum + of(rush), 0) / rushes.length;
-  const buyers = mean((rush) => rush.buyers);
-  const known = mean((rush) => rush.knownMs);
-  const spread = mean((rush) => (rush.buyers - buyers) ** 2);
-  const slope = mean((rush) => (rush.buyers - buyers) * (rush.knownMs - known)) / spread;
-  if (!(slope > 0))
-    throw new Error("The rushes do not differ enough to tell what a shopper costs: measure larger ones");
-  const perBuyerMs = slope;
-  const fixedMs = Math.max(0, known - slope * buyers);
-  const paidFixedMs = mean((rush) => Math.max(0, rush.paidMs - chargingMs(rush.units, about.chargesPerSecond)));
-  return { ...about, fixedMs, perBuyerMs, paidFixedMs };
+  const known = fitLine(knowing.map(({ buyers, knownMs }) => ({ x: buyers, y: knownMs })));
+  const paid = fitLine(
+    paying.map(({ units, paidMs }) => ({ x: units, y: paidMs - chargingMs(units, chargesPerSecond) })),
+  );
+  if (!(known.slope > 0) || paying.some((rush) => rush.paidMs <= rush.knownMs))
+    throw new Error("The rushes do not differ enough to say what a shopper and a payment cost: measure again");
+  const slowedMs = (rush: Measured) => rush.knownMs - known.start - known.slope * rush.buyers;
+  const meanwhile = (rush: Measured) => Math.min(rush.units, (rush.knownMs / 1_000) * chargesPerSecond);
+  const redis = knowing.flatMap((rush) => (rush.redisMs === null ? [] : [rush.redisMs / rush.buyers]));
+  return {
+    ...about,
+    fixedMs: known.start,
+    perBuyerMs: known.slope,
+    // The line through nothing: where more was charged, the noise is a smaller part.
+    perChargeMs: Math.max(
+      0,
+      mean(paying.map((rush) => slowedMs(rush) * meanwhile(rush))) / mean(paying.map((rush) => meanwhile(rush) ** 2)),
+    ),
+    paidFixedMs: paid.start,
+    perPaidMs: Math.max(0, paid.slope),
+    redisPerBuyerMs: redis.length === 0 ? null : mean(redis),
+  };
 }
 
+/** The straight line nearest to points, which begins at nothing or above. */
+function fitLine(points: readonly { readonly x: number; readonly y: number }[]): { start: number; slope: number } {
+  const [x, y] = [mean(points.map((point) => point.x)), mean(points.map((point) => point.y))];
+  const slope =
+    mean(points.map((point) => (point.x - x) * (point.y - y))) / mean(points.map((point) => (point.x - x) ** 2));
+  return { start: Math.max(0, y - slope * x), slope };
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const chargingMs = (units: number, perSecond: number) => (units / perSecond) * 1_000;
 
 const wantedMs = 10_000; // whoever waits longer presses again
@@ -84,21 +118,30 @@ const ordersPerWorkerSecond = 5_000; // decided in batches of hundreds; measured
 
 export function forecast(figures: Figures, plan: Plan): Forecast {
   const { buyers, units } = plan;
-  // The API servers share the crowd; more of them on cores of their own are that much faster.
+  // The API servers share the crowd; more of them on cores of their own are that much faster, until
+  // they wait for Redis.
   const share = figures.apis / plan.apis;
-  const knownMs = figures.fixedMs + figures.perBuyerMs * buyers * share;
+  const redisMs = (figures.redisPerBuyerMs ?? 0) * buyers;
   const sold = Math.min(units, buyers);
-  const paidMs = figures.paidFixedMs + chargingMs(sold, plan.chargesPerSecond);
+  const aloneMs = figures.fixedMs + Math.max(figures.perBuyerMs * buyers * share, redisMs);
+  const knownMs = aloneMs + (plan.shared ? slowedByCharges(figures, plan, sold, aloneMs) : 0);
+  const paidMs = figures.paidFixedMs + chargingMs(sold, plan.chargesPerSecond) + sold * figures.perPaidMs;
   const apis = Math.max(
     1,
     Math.ceil((figures.perBuyerMs * buyers * figures.apis) / Math.max(1, wantedMs - figures.fixedMs)),
   );
   // What is in line until the units are gone is decided by the workers; the rest is refused out of memory.
   const workers = Math.max(figures.workers, Math.ceil(sold / ordersPerWorkerSecond / (wantedMs / 1_000)));
-  return { knownMs, paidMs: Math.max(paidMs, knownMs), breaks: breaksOf(plan, sold), apis, workers };
+  return { knownMs, paidMs: Math.max(paidMs, knownMs), breaks: breaksOf(plan, sold, redisMs), apis, workers };
 }
 
-function breaksOf(plan: Plan, sold: number): string[] {
+/** By how much charging on the same cores delays the last answer: it goes on until then, or until all is paid. */
+function slowedByCharges({ perChargeMs }: Figures, plan: Plan, sold: number, aloneMs: number): number {
+  const share = Math.min(0.9, (perChargeMs * plan.chargesPerSecond) / 1_000); // of each second
+  return Math.min(sold * perChargeMs, (aloneMs * share) / (1 - share));
+}
+
+function breaksOf(plan: Plan, sold: number, redisMs: number): string[] {
   const minutes = chargingMs(sold, plan.chargesPerSecond) / 60_000;
   const connections = plan.apis * connectionsOfApi + plan.workers * (connectionsOfWorker + plan.lanes);
   const megabytes = Math.round((Math.min(plan.buyers, plan.maxLine) * bytesInLine) / 1e6);
@@ -114,6 +157,10 @@ function breaksOf(plan: Plan, sold: number): string[] {
     [
       minutes * 60 > plan.holdSeconds && minutes <= tokenLifeMinutes,
       `Charging takes ${Math.round(minutes)} minutes, longer than a hold of ${plan.holdSeconds} s: no unit is lost by it, since a hold begins with the first answer, but shoppers wait.`,
+    ],
+    [
+      redisMs > wantedMs,
+      `Redis, on its one core, takes ${Math.round(redisMs / 1_000)} s for so many: they know no sooner, however many servers there are. Let them come over a longer time (a waiting room).`,
     ],
     [
       connections > postgresConnections,

@@ -101,7 +101,8 @@ h1 { margin: .2rem 0 } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem }
 figure { margin: 0 } figcaption { font-weight: 600 } svg { width: 100%; height: auto; overflow: visible }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif } svg .grid { stroke: var(--faint) }
 section { overflow-x: auto } table { border-collapse: collapse } th, td { padding: .2rem 1.2rem .2rem 0; text-align: right } th:first-child, td:first-child { text-align: left }
-ul { list-style: none; padding: 0 } li.ok::before { content: "✓ "; color: #1a7f4b } li.bad::before { content: "✗ "; color: #b3261e } small { opacity: .7 }
+ul { list-style: none; padding: 0 } li.ok::before { content: "✓ "; color: #1a7f4b } li.bad::before { content: "✗ "; color: #b3261e } small { opacity: .7; overflow-wrap: anywhere }
+@media (max-width: 30rem) { th, td { padding-right: .6rem } td:not(:first-child) { white-space: nowrap } }
 `;
 
 function processes({ processes: used, buyers }: Report): string {
