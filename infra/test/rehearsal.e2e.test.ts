@@ -33,7 +33,7 @@ describe("a rehearsal on a system that runs", () => {
       select (select count(*) from items where id like 'rehearsal-%')
         + (select count(*) from orders) + (select count(*) from order_events) + (select count(*) from shop_events)
         + (select count(*) from item_totals where item_id like 'rehearsal-%') as left`;
-    const [redisKeys] = await Promise.all([world.redis.keys(`${world.redisPrefix}orders:rush-*`)]);
+    const redisKeys = await world.redis.keys(`${world.redisPrefix}orders:rush-*`);
     const items = await world.redis.hkeys(world.keys.items);
     return {
       rows: (await rows.execute(world.db)).rows[0]?.left,
