@@ -5,6 +5,7 @@ import type { Logger } from "@holdfast/shared/log.ts";
 import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { CheckReadiness } from "@holdfast/shared/readiness.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { Tracing } from "@holdfast/shared/tracing.ts";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { ApiConfig } from "./config.ts";
 import { describeApi } from "./describe-api.ts";
@@ -22,6 +23,7 @@ import { countAnswers, type Metrics } from "./http/metrics.ts";
 import { problemPages } from "./http/problem-pages.ts";
 import { answerProblem } from "./http/problems.ts";
 import { logAccess, requestIds, takeRequestIds } from "./http/request-ids.ts";
+import { traceRequests } from "./http/request-spans.ts";
 import { apiHeaders, secureHeaders } from "./http/secure-headers.ts";
 import { type LoadLimits, loadLimits, registerLoadShedding } from "./http/shed-load.ts";
 import { shopperIdentifier } from "./http/shopper.ts";
@@ -61,6 +63,8 @@ export interface AppParts {
   readonly checkReadiness: CheckReadiness;
   readonly closing: Closing;
   readonly log: Logger;
+  /** Null, or left out, for none. */
+  readonly tracing?: Tracing | null;
   /** Override the defaults; for tests and the warm-up. */
   readonly limits?: Partial<ClosingLimits & ConnectionLimits & LoadLimits & LockoutLimits>;
 }
@@ -73,6 +77,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const connections = { ...connectionLimits, ...parts.limits };
   const app = makeFastify(parts, connections);
 
+  const traceOf = await traceRequests(app, parts.tracing ?? null);
   takeRequestIds(app, config.TRUST_PROXY !== undefined);
   logAccess(app, parts.log);
   answerUnrouted(app);
@@ -134,6 +139,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
       accept,
       readView: viewReader({ redis, keys }),
       readStanding,
+      traceOf,
       watch,
       admit: admitBuyer(limits, identify),
     });
@@ -144,7 +150,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
     if (config.GUEST_SESSIONS === "on") sessionRoute(scope, limits, config);
   });
   const webhookSecret = config.STRIPE_WEBHOOK_SECRET;
-  if (webhookSecret !== undefined) await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret));
+  if (webhookSecret !== undefined)
+    await app.register(async (scope) => webhookRoute(scope, webhooks, webhookSecret, traceOf));
   await registerOperations(app, parts, pageHeaders);
   return app;
 }

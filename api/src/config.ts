@@ -9,6 +9,7 @@ import {
   redisPrefix,
   redisUrl,
   requireDurableRedis,
+  tracesEndpoint,
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
 import { readOpsUsers } from "./ops/ops-users.ts";
@@ -90,6 +91,7 @@ const variables = Type.Object({
     }),
   ),
   CHARGE_RATE_PER_SECOND: chargeRatePerSecond, // so that putting an item on sale can say how long charging takes
+  OTEL_EXPORTER_OTLP_ENDPOINT: tracesEndpoint,
   LOG_LEVEL: logLevel,
 });
 

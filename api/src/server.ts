@@ -10,6 +10,7 @@ import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { requireStorage } from "@holdfast/shared/require-storage.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
+import { openTracing } from "@holdfast/shared/tracing.ts";
 import { readVersion } from "@holdfast/shared/version.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import { buildAdminApp } from "./admin-app.ts";
@@ -61,6 +62,8 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const version = readVersion();
     const metrics = createMetrics(version);
     metrics.watchPool("api", db);
+    const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+    const tracing = await openTracing({ endpoint, service: "holdfast-api", version, log });
     const items = await openItemCatalog({ db, redis, subscriber, keys, log });
     const watch = await openOrderWatch({ redis, subscriber, keys, log });
     const lanes = openLanes({ redis, keys }, config.PURCHASE_LANES);
@@ -84,6 +87,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       items,
       watch,
       marks,
+      tracing,
       log,
       ...health,
     });
@@ -120,7 +124,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
         await Promise.all([generation.close(), monitor.close()]);
         items.close();
         await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
-        await report.leave();
+        await Promise.all([report.leave(), tracing?.close()]);
         await disconnect();
       },
     };

@@ -34,6 +34,7 @@ const hardToMeet: Readonly<Record<string, readonly string[]>> = {
   "POST /orders/{id}/payment": ["422"],
   "PUT /ops/api/items/{itemId}": ["200"],
   "DELETE /ops/api/items/{itemId}": ["200"],
+  "POST /ops/api/orders/{id}/refund": ["202"],
   "POST /ops/api/jobs/{jobId}/replay": ["202", "409"],
   "DELETE /ops/api/shoppers/{id}": ["409"],
 };

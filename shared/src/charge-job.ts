@@ -4,6 +4,8 @@
  */
 export interface ChargeJob {
   readonly orderId: string;
+  /** The traceparent that it goes on from, where there is tracing. */
+  readonly trace?: string;
 }
 
 /** What brought the job about; only for whoever looks at the queue. */
@@ -14,8 +16,13 @@ export type ChargeJobName = "charge" | "check" | "release" | "webhook";
  * @param occasion what it is about beside the order, such as an attempt or an event: another
  *   occasion is another job, so that it is not taken for one that has looked already
  */
-export function chargeQueueEntry(name: ChargeJobName, orderId: string, occasion: string | number) {
-  const data: ChargeJob = { orderId };
+export function chargeQueueEntry(
+  name: ChargeJobName,
+  orderId: string,
+  occasion: string | number,
+  trace: string | null = null,
+) {
+  const data: ChargeJob = { orderId, ...(trace !== null && { trace }) };
   // A finished job must not keep a later one of the same id out: what was done is in Postgres.
   return { name, data, opts: { jobId: `${name}-${orderId}-${occasion}`, removeOnComplete: true, removeOnFail: true } };
 }

@@ -76,6 +76,12 @@ export const adminPort = Type.Integer({
   maximum: 65_535,
   description: "the port for /healthz, /readyz and /metrics alone, 0 for a free one",
 });
+export const tracesEndpoint = Type.Optional(
+  Type.String({
+    pattern: "^https?://[^\\s]+$",
+    description: "where traces are sent by OTLP over HTTP, http://collector:4318",
+  }),
+);
 export const redisPrefix = Type.String({
   default: "",
   pattern: "^[^{}]*$",

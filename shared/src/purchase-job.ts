@@ -16,6 +16,8 @@ export interface PurchaseRequest {
   readonly placedAtMs: number;
   readonly fingerprint: string | null;
   readonly metadata: Metadata | null;
+  /** The traceparent of the request that brought it, where there is tracing. */
+  readonly trace?: string | null;
 }
 
 /** The orders for ONE item that reached one API server together, in their order of arrival. */
@@ -86,6 +88,8 @@ const packedJob = Type.Object({
   since: Type.Integer(),
   terms: Type.Array(packedTerms, { minItems: 1, maxItems: maxOrdersPerJob }),
   orders: Type.Array(packedRequest, { minItems: 1, maxItems: maxOrdersPerJob }),
+  // Of each order, where there is tracing.
+  traces: Type.Optional(Type.Array(Type.Union([Type.String(), Type.Null()]))),
 });
 const checkPackedJob = Compile(packedJob);
 
@@ -107,7 +111,9 @@ export function packPurchaseJob({ itemId, lastPlace, requests }: PurchaseJob): P
     if (r.metadata !== null) return [...order, r.fingerprint, { ...r.metadata }];
     return r.fingerprint === null ? [...order] : [...order, r.fingerprint];
   });
-  return { item: itemId, last: lastPlace, since, terms, orders };
+  const traced = requests.some(({ trace }) => trace);
+  const traces = traced ? { traces: requests.map(({ trace }) => trace ?? null) } : {};
+  return { item: itemId, last: lastPlace, since, terms, orders, ...traces };
 }
 
 /** Throws a TypeError where the data is not a purchase job: a bug, or a hand in the queue. */
@@ -116,7 +122,7 @@ export function unpackPurchaseJob(data: unknown): PurchaseJob {
   return {
     itemId: data.item,
     lastPlace: data.last,
-    requests: data.orders.map(([shortId, shopperId, index, sinceMs, fingerprint, metadata]) => {
+    requests: data.orders.map(([shortId, shopperId, index, sinceMs, fingerprint, metadata], i) => {
       const terms = data.terms[index];
       if (!terms) throw new TypeError("Not a purchase job");
       const [quantity, amountMinor, currency, card] = terms;
@@ -130,6 +136,7 @@ export function unpackPurchaseJob(data: unknown): PurchaseJob {
         placedAtMs: data.since + sinceMs,
         fingerprint: fingerprint ?? null,
         metadata: metadata ?? null,
+        ...(data.traces?.[i] && { trace: data.traces[i] }),
       };
     }),
   };

@@ -32,6 +32,7 @@ export const ourVariables = [
   "SHOP_WEBHOOK_SECRET",
   "SHOP_WEBHOOK_ALLOW_PRIVATE",
   "REQUIRE_DURABLE_REDIS",
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
   "LOG_LEVEL",
 ] as const;
 

@@ -8,4 +8,6 @@ export interface WebhookJob {
   readonly paymentIntentId: string | null;
   /** The order's id from the payment's metadata, where there is one. */
   readonly orderId: string | null;
+  /** The traceparent of the request that brought it, where there is tracing. */
+  readonly trace?: string;
 }

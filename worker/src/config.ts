@@ -9,6 +9,7 @@ import {
   redisPrefix,
   redisUrl,
   requireDurableRedis,
+  tracesEndpoint,
 } from "@holdfast/shared/environment.ts";
 import { Type } from "typebox";
 import { shopProblems, shopVariables } from "./shop-webhooks/shop-settings.ts";
@@ -52,6 +53,7 @@ const variables = Type.Object({
   }),
   CHARGE_RATE_PER_SECOND: chargeRatePerSecond,
   ...shopVariables,
+  OTEL_EXPORTER_OTLP_ENDPOINT: tracesEndpoint,
   LOG_LEVEL: logLevel,
 });
 

@@ -18,6 +18,7 @@ import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { requireStorage } from "@holdfast/shared/require-storage.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
+import { openTracing } from "@holdfast/shared/tracing.ts";
 import { readVersion } from "@holdfast/shared/version.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
 import type { Worker } from "bullmq";
@@ -119,6 +120,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const closing = new AbortController();
   const version = readVersion();
   const metrics = createWorkerMetrics(version);
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const tracing = await openTracing({ endpoint, service: "holdfast-worker", version, log });
   const raiseAlarm = createAlarms(log, alarmRecorder({ redis: failing, keys }), metrics.countAlarm);
   const provider = watchProvider(raiseAlarm, metrics.providerAsked);
   metrics.watchSilence(() => provider.silentMs());
@@ -126,10 +129,10 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     metrics.watchPool(name, pool);
   const lanesCharges = openChargeQueue({ redis: lanesRedis, keys: keys });
   const quota = chargeQuota(config.CHARGE_RATE_PER_SECOND);
-  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, quota, metrics, log };
+  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, quota, metrics, tracing, log };
   const workers: Worker[] = [];
   if (roles.has("reserve")) workers.push(...(await Promise.all(lanes.map((lane) => serveLane(lane, laneParts)))));
-  const paying = { db, redis, keys, charges, raiseAlarm, metrics, provider, log, closing: closing.signal };
+  const paying = { db, redis, keys, charges, raiseAlarm, metrics, provider, tracing, log, closing: closing.signal };
   workers.push(...(await servePayments(config, roles, paying, { webhooks, sweeps, nightly })));
   const setUpQueues = async () => {
     await Promise.all(lanes.map(setUpLane));
@@ -174,7 +177,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       closing.abort(); // what may take minutes, such as a recovery, stops at its next page
       await Promise.all([ended, watch.close(), lanesWatch.close(), shopWebhooks?.close()]);
       await Promise.all([...lanes, charges, lanesCharges, webhooks, sweeps, nightly].map((queue) => queue.close()));
-      await admin.close();
+      await Promise.all([admin.close(), tracing?.close()]);
       await Promise.all([fleet.leave(), report.leave()]); // when its lanes are served no more
       await disconnect();
     },

@@ -79,7 +79,7 @@ async function acceptBatch(
   let lastPlace = 0;
   for (const { request, answer } of outcomes) {
     if (answer instanceof Problem || answer.status !== "queued") continue;
-    toEnqueue.set(answer.id, requestOf(answer, request.card));
+    toEnqueue.set(answer.id, requestOf(answer, request));
     lastPlace = Math.max(lastPlace, answer.place ?? 0);
   }
   if (toEnqueue.size === 0) return answers;
@@ -183,7 +183,18 @@ function busy(): Problem {
  * since price and currency of the item may have changed before a repeat. The view does not hold the
  * card: a repeat comes with the same one, as its fingerprint says, or with a newer token for it.
  */
-function requestOf(order: Order, card: string): PurchaseRequest {
+function requestOf(order: Order, { card, trace }: PurchaseRequest): PurchaseRequest {
   const { id, shopperId, quantity, amountMinor, currency, placedAtMs, fingerprint, metadata } = order;
-  return { orderId: id, shopperId, quantity, amountMinor, currency, card, placedAtMs, fingerprint, metadata };
+  return {
+    orderId: id,
+    shopperId,
+    quantity,
+    amountMinor,
+    currency,
+    card,
+    placedAtMs,
+    fingerprint,
+    metadata,
+    ...(trace && { trace }),
+  };
 }

@@ -10,6 +10,7 @@ import { acceptedOrder, bodyRefusals, maybeAccepted, refusals } from "../answers
 import { clientAddress } from "../http/client-address.ts";
 import type { App } from "../http/fastify-app.ts";
 import { fieldProblem, Problem, type ReadyProblem, readyProblem, sendReadyProblem } from "../http/problems.ts";
+import type { TraceOf } from "../http/request-spans.ts";
 import type { ItemCatalog } from "../items/item-catalog.ts";
 import { type AcceptOrder, keyReused } from "../orders/accept-orders.ts";
 import { newOrderId, orderIdForKey, requestFingerprint } from "../orders/order-id.ts";
@@ -25,6 +26,8 @@ export interface PurchaseParts {
   readonly accept: AcceptOrder;
   readonly readView: ReadView;
   readonly readStanding: ReadStanding;
+  /** The traceparent of a request, where there is tracing. */
+  readonly traceOf: TraceOf;
   readonly watch: OrderWatch;
   readonly admit: onRequestHookHandler;
 }
@@ -94,7 +97,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
       // One that is still queued goes through the line again: its server may have stopped before it
       // put it there.
     }
-    const placed = newRequest(item, shopperId, body, key, placedAtMs);
+    const placed = newRequest(item, shopperId, body, key, placedAtMs, parts.traceOf(request));
     const order = await watch.answer(
       prepareWaiter(request, reply, shopperId, placed.orderId),
       () => accept(item.id, placed, clientAddress(request)),
@@ -114,7 +117,7 @@ export function purchaseRoute(app: App, parts: PurchaseParts): void {
 }
 
 /** A request whose token and schemas are checked. */
-type PurchaseCall = Pick<FastifyRequest, "ip" | "socket" | "shopperId"> & {
+type PurchaseCall = Pick<FastifyRequest, "ip" | "socket" | "shopperId" | "raw"> & {
   readonly headers: IncomingHttpHeaders & Type.Static<typeof purchaseHeaders>;
   readonly body: Type.Static<typeof purchaseBody>;
 };
@@ -176,6 +179,7 @@ function newRequest(
   body: PurchaseCall["body"],
   idempotencyKey: string | undefined,
   placedAtMs: number,
+  trace: string | null,
 ): PurchaseRequest {
   const { quantity = 1, metadata = null } = body;
   const card = cardIn(body);
@@ -190,6 +194,7 @@ function newRequest(
     placedAtMs,
     fingerprint: keyed ? requestFingerprint(item.id, quantity, card, metadata) : null,
     metadata,
+    ...(trace !== null && { trace }),
   };
 }
 

@@ -6,6 +6,7 @@ import { Compile } from "typebox/compile";
 import { bodyRefusals, described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
+import type { TraceOf } from "../http/request-spans.ts";
 import { isOrderId } from "../orders/order-id.ts";
 import { webhookBody, webhookHeaders } from "../schemas.ts";
 
@@ -17,7 +18,7 @@ const maxEventBytes = 256 * 1024; // an event carries a whole object; the larges
  * event is safely queued. An event that comes again while it waits is the same job; one that comes
  * again later is known by its id in Postgres.
  */
-export function webhookRoute(app: App, webhooks: WebhookQueue, secret: string): void {
+export function webhookRoute(app: App, webhooks: WebhookQueue, secret: string, traceOf: TraceOf): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: maxEventBytes }, (_request, body, done) =>
     done(null, body),
@@ -41,9 +42,11 @@ export function webhookRoute(app: App, webhooks: WebhookQueue, secret: string): 
       bodyLimit: maxEventBytes,
     },
     async (request) => {
+      const trace = traceOf(request);
       const job = toJob(verifiedEvent(request.body, request.headers["stripe-signature"], secret));
       // We made it ourselves a moment ago; what becomes of it comes in events of its own.
-      if (job.type !== "payment_intent.created") await webhooks.add("webhook", job, { jobId: job.eventId });
+      if (job.type !== "payment_intent.created")
+        await webhooks.add("webhook", { ...job, ...(trace !== null && { trace }) }, { jobId: job.eventId });
       return { received: true };
     },
   );

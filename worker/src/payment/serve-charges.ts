@@ -4,6 +4,7 @@ import type { Logger } from "@holdfast/shared/log.ts";
 import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import { DelayedError, type Job, type Worker } from "bullmq";
 import { openWorker } from "../open-worker.ts";
 import { putOffFailed } from "./put-off.ts";
@@ -13,6 +14,7 @@ export interface ChargeParts extends PaymentParts {
   readonly charges: ChargeQueue;
   readonly raiseAlarm: RaiseAlarm;
   readonly log: Logger;
+  readonly tracing?: Tracing | null;
   /** Aborted when the process closes. */
   readonly closing?: AbortSignal;
 }
@@ -33,11 +35,13 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
   const process = async (job: Job<ChargeJob>, token?: string) => {
     // Also of a run whose worker died: the job counts its runs when they begin.
     const ranBefore = job.attemptsStarted > 1;
-    const againInMs = await settlePayment(parts, job.data.orderId, ranBefore).catch((error: unknown) => {
+    const { orderId, trace = null } = job.data;
+    const about = () => ({ parent: trace, attributes: { orderId, jobId: job.id ?? "" } });
+    const settle = () => settlePayment(parts, orderId, ranBefore);
+    const againInMs = await inSpan(parts.tracing, `${job.name} payment`, about, settle).catch((error: unknown) => {
       // An outage of Postgres or Redis is nobody's failed try.
       if (!isOutage(error)) throw error;
       const leftOut = outages("charge");
-      const { orderId } = job.data;
       if (leftOut !== null)
         log.warn({ err: error, jobId: job.id, orderId, leftOut }, "charge job waits for Postgres or Redis");
       return outageRetryMs;

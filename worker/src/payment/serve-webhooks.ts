@@ -3,6 +3,7 @@ import type { Logger } from "@holdfast/shared/log.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
 import { UnrecoverableError, type Worker } from "bullmq";
 import { openWorker } from "../open-worker.ts";
@@ -22,18 +23,22 @@ export function serveWebhooks(
     readonly keys: RedisKeys;
     readonly charges: ChargeQueue;
     readonly log: Logger;
+    readonly tracing?: Tracing | null;
   },
 ): Worker<WebhookJob> {
   const { db, charges, log } = parts;
   const worker = openWorker<WebhookJob>(
     queue.name,
     async (job) => {
-      const outcome = await processWebhook(db, charges, job.data).catch((error: Error) => {
+      const { eventId, type, orderId, trace = null } = job.data;
+      const about = () => ({ parent: trace, attributes: { event: eventId, type, orderId: orderId ?? "" } });
+      const process = () => processWebhook(db, charges, job.data);
+      const outcome = await inSpan(parts.tracing, "provider's event", about, process).catch((error: Error) => {
         // What no further try can change is not tried for days: it waits among the failed ones for
         // somebody to look.
         throw isPermanent(error) ? new UnrecoverableError(error.message) : error;
       });
-      log.debug({ jobId: job.id, event: job.data.eventId, type: job.data.type, outcome }, "webhook processed");
+      log.debug({ jobId: job.id, event: eventId, type, outcome }, "webhook processed");
     },
     parts,
     { concurrency, settings: { backoffStrategy: (tries) => Math.min(500 * 2 ** (tries - 1), 30_000) } },

@@ -2,6 +2,7 @@ import type { Database } from "@holdfast/shared/database.ts";
 import type { PurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { type ChargeQuota, enqueueCharges } from "./enqueue-charges.ts";
 import { ItemLockLost, takeItemLock } from "./item-lock.ts";
@@ -15,6 +16,7 @@ export interface DecideParts extends Store {
   readonly quota?: ChargeQuota;
   readonly known: KnownItems;
   readonly metrics?: WorkerMetrics | undefined;
+  readonly tracing?: Tracing | null;
 }
 
 /**
@@ -40,10 +42,17 @@ export async function decidePurchase(
   const takenAtMs = performance.now();
   try {
     const batch = await gathering;
-    const { orders, decided, item } = await reserveOrders(db, batch, lock.signal, parts.known);
+    const traces = new Map(batch.requests.flatMap(({ orderId, trace }) => (trace ? [[orderId, trace]] : [])));
+    const about = () => ({
+      links: [...traces.values()],
+      attributes: { itemId: job.itemId, orders: batch.requests.length },
+    });
+    const { orders, decided, item } = await inSpan(parts.tracing, "reserve orders", about, () =>
+      reserveOrders(db, batch, lock.signal, parts.known),
+    );
     await Promise.all([
       publishDecisions(parts, laneName, batch, orders, item),
-      enqueueCharges(parts.charges, orders, parts.quota),
+      enqueueCharges(parts.charges, orders, parts.quota, (orderId) => traces.get(orderId) ?? null),
       lock.release(), // behind the others on the same connection: it is not waited for by itself
     ]);
     metrics?.decided(decided, orders.length, (performance.now() - takenAtMs) / 1000);

@@ -25,11 +25,13 @@ export function chargeQuota(chargesPerSecond: number): ChargeQuota {
  * Adds a job for every order that waits for its first charge. One that is known already is not
  * added again.
  * @param quota without it, every order gets a job
+ * @param traceOf the traceparent of the request that brought an order
  */
 export async function enqueueCharges(
   charges: ChargeQueue,
   orders: readonly Order[],
   quota?: ChargeQuota,
+  traceOf: (orderId: string) => string | null = () => null,
 ): Promise<void> {
   const unpaid = orders.filter((order) => order.status === "reserved" && order.paymentStatus === "pending");
   if (unpaid.length === 0) return;
@@ -38,5 +40,5 @@ export async function enqueueCharges(
   const some = quota ? unpaid.slice(0, Math.max(0, quota.maxWaiting - quota.waiting)) : unpaid;
   if (some.length === 0) return;
   if (quota) quota.waiting += some.length;
-  await charges.addBulk(some.map(({ id }) => chargeQueueEntry("charge", id, 1)));
+  await charges.addBulk(some.map(({ id }) => chargeQueueEntry("charge", id, 1, traceOf(id))));
 }

@@ -4,6 +4,7 @@ import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import { type PackedPurchaseJob, type PurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
+import { inSpan } from "@holdfast/shared/tracing.ts";
 import { type Job, RateLimitError, UnrecoverableError, type Worker } from "bullmq";
 import { openWorker } from "../open-worker.ts";
 import { bisectOrders, ItemIsLocked, type Undecidable } from "./bisect-orders.ts";
@@ -52,7 +53,11 @@ export async function serveLane(
       const { item, orders } = job.data;
       let undecidable: Undecidable[];
       try {
-        undecidable = await decideJob(lane, parts, job);
+        const about = () => ({
+          links: (job.data.traces ?? []).filter((trace) => trace !== null),
+          attributes: { jobId: job.id ?? "", itemId: item, orders: orders.length },
+        });
+        undecidable = await inSpan(parts.tracing, "purchase job", about, () => decideJob(lane, parts, job));
       } catch (error) {
         if (error instanceof ItemIsLocked) return waitAtTheHead(lockedRetryMs);
         if (error instanceof NotAPurchaseJob) throw error;
