@@ -334,7 +334,7 @@ describe("with two million orders in Postgres", () => {
       await ask(200, `/ops/api/items/${bigItemId}/books`, { headers: ops });
       await ask(200, `/ops/api/items/${bigItemId}`, { method: "PATCH", headers: ops, payload: { price: 2_499 } });
       await ask(200, `/ops/api/orders?item=${bigItemId}&limit=50`, { headers: ops });
-      await ask(200, "/ops/api/orders?limit=50", { headers: ops });
+      await ask(200, "/ops/api/orders?limit=5", { headers: ops }); // of each item and status so many are looked at
       await ask(200, `/ops/api/orders/${id}`, { headers: ops });
       await ask(200, `/ops/api/items/${bigItemId}/restock`, { method: "POST", headers: ops, payload: { units: 5 } });
     });
@@ -364,6 +364,7 @@ describe("with two million orders in Postgres", () => {
     expect(distinct(all).length).toBeGreaterThan(60); // so that the tests before have really run
     const unneeded: string[] = [];
     for (const { name } of indexes) {
+      if (countedByMonitor.has(name)) continue;
       const using = distinct(all.filter((execution) => execution.indexes.includes(name)));
       const without = await explainWithout(world.db, name, using);
       if (offending(without).length === 0) unneeded.push(name);
@@ -372,6 +373,12 @@ describe("with two million orders in Postgres", () => {
     expect(indexes.length).toBeGreaterThan(8);
   });
 });
+
+/**
+ * What the sale monitor counts of what is open (read-money.ts): it reads as many as there are, which
+ * no other statement may, and is not explained here.
+ */
+const countedByMonitor = new Set(["orders_held_until", "orders_refund_open"]);
 
 /** A provider that has a page of payments, and knows every other payment of ours too. */
 async function providerOf(db: Database): Promise<Stripe> {
