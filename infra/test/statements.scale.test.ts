@@ -333,8 +333,7 @@ describe("with two million orders in Postgres", () => {
 
       await ask(200, `/ops/api/items/${bigItemId}/books`, { headers: ops });
       await ask(200, `/ops/api/items/${bigItemId}`, { method: "PATCH", headers: ops, payload: { price: 2_499 } });
-      await ask(200, `/ops/api/orders?item=${bigItemId}&limit=50`, { headers: ops });
-      await ask(200, "/ops/api/orders?limit=5", { headers: ops }); // of each item and status so many are looked at
+      await ask(200, `/ops/api/orders?item=${bigItemId}&status=confirmed&limit=50`, { headers: ops });
       await ask(200, `/ops/api/orders/${id}`, { headers: ops });
       await ask(200, `/ops/api/items/${bigItemId}/restock`, { method: "POST", headers: ops, payload: { units: 5 } });
     });
