@@ -12,7 +12,7 @@ import { type PrivateSystem, startPrivateSystem } from "../local/private-system.
 import { type Part, startPart } from "../local/system.ts";
 import { signedTokens } from "../proof/rush/shopper-tokens.ts";
 
-const shownWithinMs = 20_000; // fifteen, and some for a machine that is busy with other tests
+const shownWithinMs = 15_000; // as issue 13 asks; 11 s at most were measured
 const goneWithinMs = 75_000; // a lost process is shown until another is there; a raised alarm stands for a while
 const laneCount = 4;
 
