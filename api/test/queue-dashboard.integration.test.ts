@@ -112,6 +112,10 @@ describe("the queue dashboard", () => {
     const retry = (id: string | undefined, queue = "%7Blane-0%7D") => ask("PUT", `/${queue}/${id}/retry`);
     expect((await retry(dead.id)).statusCode).toBe(204);
     expect(await dead.getState()).toBe("waiting");
+    const trail = await world.db.selectFrom("operations_audit").selectAll().execute();
+    expect(trail).toMatchObject([
+      { operator: "ops", action: "job.replay", subject: `job lane-0/${dead.id}`, before: { reason: "poison" } },
+    ]);
     expect((await retry(dead.id)).json()).toMatchObject({ status: 409, code: "job_not_dead" });
     const absent = { status: 404, code: "job_not_found" };
     expect((await retry("nothing")).json()).toMatchObject(absent);

@@ -19,6 +19,11 @@ export interface DeadJob {
 
 const maxListedPerQueue = 100; // as many as anyone reads; the dashboard has them all
 
+/** What a job is called on a command line and in an address. */
+export function deadJobName(queueName: string, id: string): string {
+  return `${plainName(queueName)}/${id}`;
+}
+
 /** The dead jobs of all queues, those of a queue newest first. */
 export async function listDeadJobs(queues: readonly KeptQueue[]): Promise<DeadJob[]> {
   const found = await Promise.all(
@@ -27,7 +32,7 @@ export async function listDeadJobs(queues: readonly KeptQueue[]): Promise<DeadJo
       return jobs.map((job): DeadJob => {
         const { orders } = (job.data ?? {}) as { orders?: unknown };
         return {
-          name: `${plainName(queue)}/${job.id}`,
+          name: deadJobName(queue.name, job.id ?? ""),
           reason: job.failedReason || "no reason given",
           failedAtMs: job.finishedOn ?? job.timestamp,
           orders: Array.isArray(orders) ? orders.length : null,
@@ -46,23 +51,36 @@ interface Found {
 
 /**
  * Puts a dead job in line again, behind those that wait.
+ * @param note called with the job before anything is done
  * @throws NoSuchDeadJob with one clear line where there is none
  */
-export async function replayDeadJob(queues: readonly KeptQueue[], name: string): Promise<Found> {
+export async function replayDeadJob(
+  queues: readonly KeptQueue[],
+  name: string,
+  note: (job: Found["job"]) => Promise<void> = async () => {},
+): Promise<Found> {
   const found = await findDeadJob(queues, name);
-  await found.job.retry("failed", { resetAttemptsMade: true });
+  await note(found.job);
+  try {
+    await found.job.retry("failed", { resetAttemptsMade: true });
+  } catch (error) {
+    // Of two who replay it at once, one comes second.
+    if ((await found.job.getState()) !== "failed") throw notDead(name);
+    throw error;
+  }
   return found;
 }
 
-/** The dead job of this name. @throws NoSuchDeadJob where there is none */
-export async function findDeadJob(queues: readonly KeptQueue[], name: string): Promise<Found> {
+async function findDeadJob(queues: readonly KeptQueue[], name: string): Promise<Found> {
   const { queue, id } = parseName(queues, name);
   const job = await queue.getJob(id);
   if (!job) throw new NoSuchDeadJob("missing", `There is no job ${name}. Without a name, all dead ones are listed.`);
-  if ((await job.getState()) !== "failed") {
-    throw new NoSuchDeadJob("not_dead", `Job ${name} is not dead, so there is nothing to replay.`);
-  }
+  if ((await job.getState()) !== "failed") throw notDead(name);
   return { queue, job };
+}
+
+function notDead(name: string): NoSuchDeadJob {
+  return new NoSuchDeadJob("not_dead", `Job ${name} is not dead, so there is nothing to replay.`);
 }
 
 export class NoSuchDeadJob extends Error {
@@ -76,15 +94,15 @@ export class NoSuchDeadJob extends Error {
 
 function parseName(queues: readonly KeptQueue[], name: string): { queue: KeptQueue; id: string } {
   const [, queueName, id] = /^([^/]+)\/(.+)$/.exec(name) ?? [];
-  const queue = queues.find((one) => plainName(one) === queueName);
+  const queue = queues.find((one) => plainName(one.name) === queueName);
   if (!queue || id === undefined) {
-    const names = queues.map(plainName).join(", ");
+    const names = queues.map((one) => plainName(one.name)).join(", ");
     throw new NoSuchDeadJob("missing", `${name} names no job: it must be <queue>/<id>, the queue one of ${names}`);
   }
   return { queue, id };
 }
 
 /** The braces of a queue's name are for Redis Cluster, and shells take them for their own. */
-function plainName(queue: KeptQueue): string {
-  return queue.name.replace(/^\{(.*)\}$/, "$1");
+function plainName(queueName: string): string {
+  return queueName.replace(/^\{(.*)\}$/, "$1");
 }

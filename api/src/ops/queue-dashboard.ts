@@ -1,10 +1,13 @@
 import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { FastifyAdapter } from "@bull-board/fastify";
+import { deadJobName } from "@holdfast/shared/dead-jobs.ts";
 import type { Queue } from "bullmq";
 import { foreignPagePolicy } from "../http/content-security-policy.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
+import type { OpsParts } from "./ops-parts.ts";
+import { replayJob } from "./replay-job.ts";
 import { jobTitle, queueTitle, readable } from "./show-job.ts";
 
 const basePath = "/ops/queues";
@@ -16,7 +19,8 @@ const retryRoute = `${apiPath}/:queueName/:jobId/retry`;
  * in a lane holds orders with a 202, which nobody may empty, remove, promote or hold up from a web
  * page.
  */
-export async function queueDashboard(app: App, queues: readonly Queue[]): Promise<void> {
+export async function queueDashboard(app: App, parts: OpsParts): Promise<void> {
+  const queues: readonly Queue[] = [...parts.lanes, parts.charges, parts.webhooks];
   const dashboard = new FastifyAdapter();
   dashboard.setBasePath(basePath);
   createBullBoard({
@@ -41,7 +45,7 @@ export async function queueDashboard(app: App, queues: readonly Queue[]): Promis
       throw new Problem("method_not_allowed", "The dashboard only shows, but for putting a dead job in line again.");
     }
     const { queueName, jobId } = request.params as { queueName: string; jobId: string };
-    await retryDeadJob(queues, queueName, jobId);
+    await replayJob(parts, request.operator, deadJobName(queueName, jobId));
     return reply.code(204).send();
   });
   // Its buttons are hidden for good in read-only mode. Among the dead jobs they are shown, so that
@@ -70,13 +74,4 @@ function readOnlyAdapter(queue: Queue): BullMQAdapter {
   adapter.setFormatter("name", jobTitle);
   adapter.setFormatter("data", readable);
   return adapter;
-}
-
-async function retryDeadJob(queues: readonly Queue[], queueName: string, jobId: string): Promise<void> {
-  const job = await queues.find(({ name }) => name === queueName)?.getJob(jobId);
-  if (!job) throw new Problem("job_not_found", "There is no such job.");
-  if ((await job.getState()) !== "failed") {
-    throw new Problem("job_not_dead", "Only a dead job can be put in line again.");
-  }
-  await job.retry("failed", { resetAttemptsMade: true });
 }

@@ -1,4 +1,4 @@
-import { type DeadJob, findDeadJob, listDeadJobs, NoSuchDeadJob } from "@holdfast/shared/dead-jobs.ts";
+import { type DeadJob, listDeadJobs } from "@holdfast/shared/dead-jobs.ts";
 import { laneQueueName } from "@holdfast/shared/lanes.ts";
 import { Type } from "typebox";
 import { bodyRefusals, described, refusals } from "../answers.ts";
@@ -6,6 +6,7 @@ import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
 import { appendAudit } from "../ops/audit.ts";
 import { type OpsParts, opsActRefusals, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
+import { replayJob } from "../ops/replay-job.ts";
 
 const tags = ["operations"];
 const laneBody = Type.Object({ number: Type.Integer(), paused: Type.Boolean() }, { title: "Lane" });
@@ -69,8 +70,8 @@ function laneRoute(app: App, { db, lanes }: OpsParts, action: "pause" | "resume"
   );
 }
 
-function deadJobRoutes(app: App, { db, lanes, webhooks }: OpsParts): void {
-  const queues = [...lanes, webhooks];
+function deadJobRoutes(app: App, parts: OpsParts): void {
+  const queues = [...parts.lanes, parts.webhooks];
   app.get(
     "/api/jobs/failed",
     {
@@ -101,18 +102,7 @@ function deadJobRoutes(app: App, { db, lanes, webhooks }: OpsParts): void {
     },
     async (request, reply) => {
       const { jobId } = request.params;
-      const { job } = await findDeadJob(queues, jobId).catch((error: unknown) => {
-        if (!(error instanceof NoSuchDeadJob)) throw error;
-        const missing = error.why === "missing";
-        throw new Problem(
-          missing ? "job_not_found" : "job_not_dead",
-          missing ? "There is no such job." : error.message,
-        );
-      });
-      const subject = `job ${jobId}`;
-      const before = { reason: job.failedReason };
-      await appendAudit(db, request.operator, { action: "job.replay", subject, before, after: null });
-      await job.retry("failed", { resetAttemptsMade: true });
+      await replayJob(parts, request.operator, jobId);
       return reply.code(202).send({ id: jobId, outcome: "waits" });
     },
   );

@@ -32,7 +32,5 @@ export async function opsRoutes(app: App, parts: OpsParts): Promise<void> {
   opsAuditRoutes(app, parts);
   await opsLiveRoutes(app, parts);
 
-  await app.register((scope) => queueDashboard(scope, [...parts.lanes, parts.charges, parts.webhooks]), {
-    prefix: "/queues",
-  });
+  await app.register((scope) => queueDashboard(scope, parts), { prefix: "/queues" });
 }
