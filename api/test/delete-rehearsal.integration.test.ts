@@ -20,12 +20,12 @@ describe("what a rehearsal leaves", () => {
 
   const remove = (id: string) =>
     api.app.inject({ method: "DELETE", url: `/ops/api/items/${id}`, headers: { authorization: opsAuthorization } });
-  const putOnSale = (id: string) =>
+  const putOnSale = (id: string, price = 1_999) =>
     api.app.inject({
       method: "PUT",
       url: `/ops/api/items/${id}`,
       headers: { authorization: opsAuthorization },
-      payload: { name: "Rush", price: 1_999, currency: "eur", units: 5 },
+      payload: { name: "Rush", price, currency: "eur", units: 5 },
     });
   const buy = async (shopper: string, id: string) =>
     api.app.inject({
@@ -86,6 +86,16 @@ describe("what a rehearsal leaves", () => {
     expect([order.statusCode, order.json()]).toMatchObject([200, { itemId: "kettle", status: "queued" }]);
   });
 
+  test("says nothing of another rehearsal under its name, which can be put on sale twice as any item", async () => {
+    for (const price of [1_999, 2_999]) {
+      const statuses = [];
+      for (const again of [price, price, price + 1])
+        statuses.push((await putOnSale("rehearsal-again", again)).statusCode);
+      expect(statuses).toEqual([201, 200, 409]);
+      expect((await remove("rehearsal-again")).statusCode).toBe(200);
+    }
+  });
+
   test("is kept while an order is in line", async () => {
     await putOnSale("rehearsal-in-line");
     expect((await buy("rush-2", "rehearsal-in-line")).statusCode).toBe(202);
@@ -107,9 +117,8 @@ describe("what a rehearsal leaves", () => {
 
   test("is in the trail when it is gone, and only then", async () => {
     const { rows } = await sql<{ subject: string; before: object }>`
-      select subject, before from operations_audit where action = 'item.delete_rehearsal' order by id`.execute(
-      world.db,
-    );
+      select subject, before from operations_audit
+      where action = 'item.delete_rehearsal' and subject <> 'item rehearsal-again' order by id`.execute(world.db);
     expect(rows).toEqual([
       { subject: "item rehearsal-large", before: { orders: 6_000 } },
       { subject: "item rehearsal-beside", before: { orders: 3 } },

@@ -46,6 +46,8 @@ export async function createItem(
       .select("after")
       .where("subject", "=", subject)
       .where("action", "=", "item.create")
+      .orderBy("id", "desc") // a rehearsal's item may be deleted, and put on sale again
+      .limit(1)
       .executeTakeFirst();
     // One that was not created here is compared with what it is.
     const first = created?.after ?? { ...termsOf(item), units: item.stocked };

@@ -134,7 +134,7 @@ function putRoute(app: App, parts: OpsParts): void {
       const applied = newTerms(named);
       if (applied.kind === "invalid") throw fieldProblem(`body/${applied.field}`, applied.message);
       const result = await createItem(parts.db, request.operator, itemId, applied.terms, units);
-      if (result.kind === "exists") throw itemExists();
+      if (result.kind === "exists") throw new Problem("item_exists", "This id was put on sale with other terms.");
       const { item } = result;
       await changed(item);
       const warnings = chargingWarnings(item.inventory, parts.chargesPerSecond);
@@ -288,10 +288,6 @@ function knownId(itemId: string): string {
 
 function noSuchItem(): Problem {
   return new Problem("item_not_found", "There is no item with this id.");
-}
-
-function itemExists(): Problem {
-  return new Problem("item_exists", "There is an item with this id that was put on sale with other terms.");
 }
 
 function badUnits(message: string): Problem {
