@@ -42,6 +42,8 @@ describe("the API's configuration", () => {
     [{ JWT_SECRET: `${good.JWT_SECRET},` }, /^JWT_SECRET is shorter than 32 bytes/],
     [{ JWT_SECRET: [1, 2, 3].map((n) => `${good.JWT_SECRET}${n}`).join() }, /^JWT_SECRET holds more than two/],
     [{ OPS_PASSWORD: "s3cret of 1" }, /^OPS_PASSWORD does not fit: .* 12 characters or more/],
+    [{ OPS_USERS: "ada:act:s3cret", OPS_PASSWORD: "of operations" }, /^OPS_USERS: the entry of ada has no scrypt hash/],
+    [{ OPS_USERS: "ada:look:s3cret" }, /^OPS_USERS needs OPS_PASSWORD/],
     [{ GUEST_SESSIONS: "yes" }, /^GUEST_SESSIONS/],
     [{ PORT: "70000" }, /^PORT/],
     [{ TRUST_PROXY: "everyone" }, /^TRUST_PROXY/],

@@ -5,9 +5,12 @@ import { type Route, routesOf } from "@holdfast/testing/routes.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { Queue } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hashPassword } from "../src/ops/ops-users.ts";
 
 const limits = { maxFailures: 3, lockMs: 60_000 };
 const jacket = { name: "Jacket", price: 4_900, currency: "eur", units: 10 };
+const password = "a password for tests";
+const looking = `Basic ${Buffer.from(`bob:${password}`).toString("base64")}`;
 const wrong = `Basic ${Buffer.from("ops:guess").toString("base64")}`;
 
 describe("what is under /ops", () => {
@@ -15,7 +18,8 @@ describe("what is under /ops", () => {
   let api: TestApi;
   beforeAll(async () => {
     world = await createWorld();
-    api = await createTestApi(world, { TRUST_PROXY: "127.0.0.1" }, { limits: { ...limits, maxFailures: 100_000 } });
+    const env = { TRUST_PROXY: "127.0.0.1", OPS_USERS: `bob:look:${await hashPassword(password)}` };
+    api = await createTestApi(world, env, { limits: { ...limits, maxFailures: 100_000 } });
   });
   afterAll(async () => {
     await api.close();
@@ -60,6 +64,17 @@ describe("what is under /ops", () => {
         }
       },
     );
+
+    test("is 403 for whoever may only look: every route, the dashboard's too; and the rest is shown", async () => {
+      for (const route of changing()) {
+        const response = await ask(route, { authorization: looking });
+        expect({ ...route, status: response.statusCode }).toEqual({ ...route, status: 403 });
+        expect(response.json()).toMatchObject({ code: "forbidden" });
+      }
+      expect(await world.db.selectFrom("operations_audit").selectAll().execute()).toEqual([]);
+      for (const url of ["/ops", "/ops/api/me", "/ops/api/items", "/ops/api/audit", "/ops/queues/api/queues"])
+        expect((await ask({ method: "GET", url }, { authorization: looking })).statusCode).toBe(200);
+    });
 
     test("is not done for a foreign page, and is for our own, the dashboard's button too", async () => {
       const lane = new Queue("{lane-0}", { connection: world.redis, prefix: world.keys.queues });

@@ -1,5 +1,7 @@
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addDeadJob } from "@holdfast/testing/dead-job.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import { Queue } from "bullmq";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashPassword } from "../src/ops/ops-users.ts";
@@ -224,6 +226,59 @@ describe("operations", () => {
       expect((await ask("POST", url)).json()).toMatchObject({ code: "lane_not_found" });
     },
   );
+
+  test("an API server that dies between a change and its entry has changed nothing, and may be asked again", async () => {
+    await putOnSale("cut");
+    const change = () => ask("PATCH", "/ops/api/items/cut", { name: "Coat" });
+    await world.db.transaction().execute(async (trx) => {
+      await sql`lock table operations_audit in share row exclusive mode`.execute(trx);
+      const asked = change();
+      const killed = async () => {
+        const { rows } = await sql<{ killed: boolean }>`
+          select pg_terminate_backend(pid) as killed from pg_locks
+          where relation = 'operations_audit'::regclass and not granted`.execute(trx);
+        return rows.length > 0;
+      };
+      await eventually("it is killed before its entry", killed);
+      expect((await asked).statusCode).toBeGreaterThanOrEqual(500);
+    });
+    expect((await ask("GET", "/ops/api/items/cut")).json()).toMatchObject({ name: "Jacket" });
+    expect((await trail("item cut")).map(({ action }) => action)).toEqual(["item.create"]);
+    expect((await change()).json()).toMatchObject({ name: "Coat" });
+    expect((await trail("item cut")).map(({ action }) => action)).toEqual(["item.change", "item.create"]);
+  });
+
+  test("a pause and a change at once are both made", async () => {
+    await putOnSale("both");
+    const answers = await Promise.all([
+      ask("PATCH", "/ops/api/items/both", { name: "Coat" }),
+      ask("POST", "/ops/api/items/both/pause"),
+      ask("PATCH", "/ops/api/items/both", { price: 5_900 }),
+    ]);
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200]);
+    expect((await ask("GET", "/ops/api/items/both")).json()).toMatchObject({
+      name: "Coat",
+      price: 5_900,
+      paused: true,
+    });
+    expect(await trail("item both")).toHaveLength(4);
+  });
+
+  test("a dead job is listed with its reason, and replayed once by two who ask at once", async () => {
+    const lane = new Queue("{lane-0}", { connection: world.redis, prefix: world.keys.queues });
+    const dead = await addDeadJob(lane, world);
+    const id = `lane-0/${dead.id}`;
+    const { jobs } = (await ask("GET", "/ops/api/jobs/failed")).json<{ jobs: object[] }>();
+    expect(jobs).toMatchObject([{ id, queue: "lane-0", reason: "poison", orders: null }]);
+    const replay = () => ask("POST", `/ops/api/jobs/${encodeURIComponent(id)}/replay`);
+    const answers = await Promise.all([replay(), replay()]);
+    expect(answers.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([202, 409]);
+    expect(answers.find(({ statusCode }) => statusCode === 409)?.json()).toMatchObject({ code: "job_not_dead" });
+    expect(await dead.getState()).toBe("waiting");
+    expect((await trail(`job ${id}`))[0]).toMatchObject({ action: "job.replay", before: { reason: "poison" } });
+    await lane.obliterate({ force: true });
+    await lane.close();
+  });
 
   test("a job that is not dead, or not there, is not replayed", async () => {
     expect((await ask("GET", "/ops/api/jobs/failed")).json()).toEqual({ jobs: [] });

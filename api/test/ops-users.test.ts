@@ -1,5 +1,8 @@
-import { beforeAll, describe, expect, test, vi } from "vitest";
-import { hashPassword, readOpsUsers } from "../src/ops/ops-users.ts";
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import type { NoteAttempt } from "../src/ops/ops-lockout.ts";
+import { hashPassword, readOpsUsers, verifyPassword } from "../src/ops/ops-users.ts";
 import { signIn } from "../src/ops/sign-in.ts";
 
 const password = "correct horse battery";
@@ -33,12 +36,51 @@ describe("OPS_USERS", () => {
   });
 });
 
+describe("npm run ops-user", () => {
+  const main = fileURLToPath(new URL("../src/ops/ops-user-main.ts", import.meta.url));
+  const command = (args: readonly string[], input: string) =>
+    new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+      const child = execFile(process.execPath, [main, ...args], (_error, stdout, stderr) =>
+        resolve({ code: child.exitCode, stdout, stderr }),
+      );
+      child.stdin?.end(input);
+    });
+
+  test("prints the entry of a password that it reads, and never the password", async () => {
+    const { code, stdout, stderr } = await command(["ada", "look"], `${password}\n`);
+    expect([code, stderr]).toEqual([0, ""]);
+    const { users, problems } = readOpsUsers(stdout);
+    expect(problems).toEqual([]);
+    expect(users).toMatchObject([{ name: "ada", role: "look" }]);
+    const [user] = users;
+    expect(user && (await verifyPassword(password, user.hash))).toBe(true);
+    expect(stdout).not.toContain(password);
+  }, 30_000);
+
+  test.each([
+    [["ada", "boss"], password, /neither the role look nor act/],
+    [["ops", "act"], password, /takes the name/],
+    [["ada"], password, /npm run ops-user -- <name>/],
+    [["ada", "act"], "too short", /12 characters or more/],
+    [["ada", "act"], "", /12 characters or more/],
+  ])(
+    "%j: one clear line, exit code 1, nothing printed",
+    async (args, input, line) => {
+      const { code, stdout, stderr } = await command(args, input);
+      expect(stderr).toMatch(line);
+      expect(stderr.trimEnd()).not.toContain("\n");
+      expect([code, stdout]).toEqual([1, ""]);
+    },
+    30_000,
+  );
+});
+
 describe("signing in", () => {
   let entry: string;
   beforeAll(async () => {
     entry = await hashPassword(password);
   });
-  const parts = (noteAttempt = async () => 0) => ({
+  const parts = (noteAttempt: NoteAttempt = async () => 0) => ({
     password: "the password of ops",
     users: readOpsUsers(`ada:act:${entry},bob:look:${entry}`).users,
     noteAttempt,
@@ -59,27 +101,31 @@ describe("signing in", () => {
       expect(await sign(name, given, "::1")).toBeNull();
   });
 
+  /** Guesses that are all being checked, or wait for it: whatever needs a check now is refused. */
+  const crowdAt = (sign: ReturnType<typeof signIn>) =>
+    Promise.allSettled(Array.from({ length: 22 }, (_, i) => sign("bob", `guess ${i}`, "::2")));
+
+  afterEach(() => void vi.restoreAllMocks());
+
   test("a login that was right is remembered for some minutes, and checked again after them", async () => {
     const sign = signIn(parts());
-    const timeOf = async () => {
-      const begunAt = process.hrtime.bigint();
-      expect(await sign("ada", password, "::1")).toBe("act");
-      return Number(process.hrtime.bigint() - begunAt);
-    };
-    const first = await timeOf();
-    expect(await timeOf()).toBeLessThan(first / 4);
-    const later = performance.now() + 6 * 60_000;
-    vi.spyOn(performance, "now").mockReturnValue(later);
-    expect(await timeOf()).toBeGreaterThan(first / 4);
-    vi.restoreAllMocks();
-  });
+    await sign("ada", password, "::1");
+    const crowd = crowdAt(sign);
+    expect(await sign("ada", password, "::1")).toBe("act");
+    await expect(sign("ada", "another password", "::1")).rejects.toMatchObject({ code: "busy" });
+    await expect(sign("bob", password, "::1")).rejects.toMatchObject({ code: "busy" });
+    vi.spyOn(performance, "now").mockReturnValue(performance.now() + 5 * 60_000);
+    await expect(sign("ada", password, "::1")).rejects.toMatchObject({ code: "busy" });
+    await crowd;
+    expect(await sign("ada", password, "::1")).toBe("act");
+  }, 30_000);
 
   test("whoever is locked out costs no check of a password", async () => {
-    const sign = signIn(parts(async () => 60_000));
-    const begunAtMs = performance.now();
+    const sign = signIn(parts(async (address) => (address === "::1" ? 60_000 : 0)));
+    const crowd = crowdAt(sign);
     await expect(sign("ada", password, "::1")).rejects.toMatchObject({ code: "rate_limited", retryAfterSeconds: 60 });
-    expect(performance.now() - begunAtMs).toBeLessThan(30);
-  });
+    await crowd;
+  }, 30_000);
 
   test("two passwords are checked at a time; of a crowd the rest is refused, and nobody gets in by it", async () => {
     const sign = signIn(parts());

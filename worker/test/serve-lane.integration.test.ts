@@ -104,6 +104,30 @@ describe("a lane", () => {
     expect(await lane.getFailedCount()).toBe(0);
   });
 
+  test("while operations pause it, decides nothing more, and then goes on in the order of arrival", async () => {
+    const items = ["first", "locked", "third", "fourth"];
+    for (const item of items) await addItem(world.db, item, 1);
+    await world.redis.set(world.keys.itemLock("locked"), "somebody else");
+    await Promise.all([serve(), serve()]);
+    for (const item of items.slice(0, 3)) await enqueue(item, 1);
+    await eventually("the first is decided", async () => (await decided()).length === 1);
+    // In the middle of a job that waits for its turn, and goes back to the head of a paused lane.
+    await lane.pause();
+    await enqueue("fourth", 1);
+    await world.redis.del(world.keys.itemLock("locked"));
+    const waiting = () => lane.getJobCountByTypes("waiting", "active", "delayed", "prioritized");
+    await eventually("nothing is active", async () => (await lane.getActiveCount()) === 0);
+    const before = await decided(); // the second one may have been tried once more after its lock was free
+    expect([["first"], ["first", "locked"]]).toContainEqual(before);
+    await new Promise((resolve) => setTimeout(resolve, 700)); // a job that waits is tried five times a second
+    expect(await decided()).toEqual(before);
+    expect(await waiting()).toBe(4 - before.length);
+    await lane.resume();
+    await drained();
+    expect(await decided()).toEqual(items);
+    expect(await lane.getFailedCount()).toBe(0);
+  });
+
   test("when Postgres is unavailable, jobs keep their places, and none fails", async () => {
     for (const item of ["first", "second"]) await addItem(world.db, item, 1);
     const url = new URL(world.databaseUrl);
