@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
@@ -9,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tellEvent, toldEvents } from "../src/ops/order-story.ts";
 
 interface Shown {
+  events?: { event: string }[];
   id: string;
   itemId: string;
   status: string;
@@ -145,9 +147,39 @@ describe("operations find an order", () => {
     expect(whole.trimEnd().split("\n")).toHaveLength(1 + 6 + 100_000);
   });
 
+  test("a client that goes before its file has begun frees its place, too", async () => {
+    const { hostname, port } = new URL(world.databaseUrl);
+    const proxy = await cuttableProxy(hostname, Number(port));
+    const slow = await createTestApi(world, {
+      DATABASE_URL: world.databaseUrl.replace(`${hostname}:${port}`, proxy.address),
+    });
+    const url = `${await slow.app.listen({ host: "127.0.0.1", port: 0 })}/ops/api/orders/export?item=kettle`;
+    const headers = { authorization: opsAuthorization };
+    let arrived = 0;
+    slow.app.server.on("request", () => {
+      arrived += 1;
+    });
+    proxy.freeze();
+    const controller = new AbortController();
+    const begun = [1, 2].map(() => fetch(url, { headers, signal: controller.signal }).catch(() => "gone"));
+    await eventually("both have come", async () => arrived === 2);
+    controller.abort();
+    expect(await Promise.all(begun)).toEqual(["gone", "gone"]);
+    await proxy.mend();
+    await eventually("others are served", async () => {
+      const answers = await Promise.all([fetch(url, { headers }), fetch(url, { headers })]);
+      await Promise.all(answers.map((answer) => answer.text()));
+      return answers.every(({ ok }) => ok);
+    });
+    await slow.close();
+    await proxy.close();
+  });
+
   test("all that is known of a shopper, until they are forgotten: the orders stay and stand for nobody", async () => {
     const known = (await ask("/ops/api/shoppers/shopper-1")).json<{ orders: Shown[] }>();
     expect(known.orders.map(({ id }) => id)).toEqual([placed[2], placed[5], placed[8]]);
+    const stories = known.orders.map(({ events }) => events?.map(({ event }) => event));
+    expect(stories).toEqual([["out_of_stock"], ["reserved"], ["reserved"]]);
     const refused = await ask("/ops/api/shoppers/shopper-1", "DELETE");
     expect([refused.statusCode, refused.json()]).toMatchObject([409, { code: "shopper_has_open_orders" }]);
     await sql`update shop_webhook set delivering_at = now()`.execute(world.db);
@@ -167,6 +199,33 @@ describe("operations find an order", () => {
       union all select 1 from order_events where detail::text like '%shopper-1%'`.execute(world.db);
     expect(traces.rows).toEqual([]);
     expect((await ask("/ops/api/shoppers/shopper-1", "DELETE")).json()).toMatchObject({ forgotten: 0 });
+  });
+
+  test("an order that is reserved while its shopper is forgotten keeps its shopper; the older ones do not", async () => {
+    const older = purchaseRequest({ shopperId: "quick" });
+    const newer = purchaseRequest({ shopperId: "quick" });
+    await reserveOrders(world.db, purchaseJob("kettle", [older]), new AbortController().signal);
+    let forgetting: ReturnType<typeof ask> | null = null;
+    await world.db.transaction().execute(async (trx) => {
+      await sql`select 1 from orders where id = ${older.orderId} for update`.execute(trx);
+      forgetting = ask("/ops/api/shoppers/quick", "DELETE");
+      await eventually("it waits for the older order", async () => {
+        const { rows } = await sql`
+          select 1 from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock' and query like '%"shopper_id" = %'`.execute(
+          world.db,
+        );
+        return rows.length > 0;
+      });
+      await sql`
+        insert into orders (id, shopper_id, item_id, quantity, amount_minor, currency, status, payment_status, payment_method, placed_at, reserved_at)
+        values (${newer.orderId}, 'quick', 'kettle', 1, 1999, 'eur', 'reserved', 'pending', 'pm_card_visa', now(), now())`.execute(
+        trx,
+      );
+    });
+    const answer = await (forgetting ?? ask("/ops/api/shoppers/quick"));
+    expect([answer.statusCode, answer.json()]).toMatchObject([200, { forgotten: 1 }]);
+    expect(await idsOf("shopper=quick")).toEqual([newer.orderId]);
   });
 
   test("a shopper with an order in line is not forgotten, and the order stays in line", async () => {

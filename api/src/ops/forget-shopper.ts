@@ -11,7 +11,10 @@ export type Forgotten =
   /** An order of theirs is in line or held: it needs its shopper still. */
   | { readonly kind: "open_orders" };
 
-/** How many of a shopper's live views are of orders that are not settled; a view's second field is its status. */
+/**
+ * How many of a shopper's live views are of orders that are not settled; a view's second field is
+ * its status.
+ */
 const countLiveLua = `
 local function is_live(view)
   local status = string.match(view, "^[^|]*|([^|]*)")
@@ -36,8 +39,8 @@ return dropped`,
 
 /**
  * Forgets a shopper: the orders stay, for the books, under an identity that stands for nobody, and
- * what the shop kept with them goes. *Dies after the commit:* the live views stay for a day at most;
- * asking again drops them. An order that is placed meanwhile is left alone.
+ * what the shop kept with them goes. *Dies after the commit:* the live views stay for a day at
+ * most; asking again drops them. An order that is placed meanwhile is left alone.
  */
 export async function forgetShopper(
   { db, redis, keys }: Store & { readonly db: Database },
@@ -55,12 +58,8 @@ export async function forgetShopper(
       .forUpdate()
       .execute();
     if (rows.some(({ status }) => status === "reserved")) return null;
-    await replaceIdentity(
-      trx,
-      shopperId,
-      replacement,
-      rows.map(({ id }) => id),
-    );
+    const ids = rows.map(({ id }) => id);
+    await replaceIdentity(trx, ids, replacement);
     // The trail names whom nobody knows any more: it would remember what is to be forgotten.
     const subject = `shopper ${replacement}`;
     const after = { orders: rows.length };
@@ -72,16 +71,18 @@ export async function forgetShopper(
   return { kind: "forgotten", orders, shopperId: replacement };
 }
 
+/**
+ * Of these orders, which are locked: one that was reserved since is held, and its identity fixed.
+ */
 async function replaceIdentity(
   trx: Transaction<Tables>,
-  shopperId: string,
-  replacement: string,
   orderIds: readonly string[],
+  replacement: string,
 ): Promise<void> {
   await trx
     .updateTable("orders")
     .set({ shopper_id: replacement, metadata: null, fingerprint: null })
-    .where("shopper_id", "=", shopperId)
+    .where("id", "=", sql<string>`any(${orderIds}::uuid[])`)
     .execute();
   const subjects = orderIds.map((id) => `order ${id}`);
   const change = sql`payload || jsonb_build_object('shopper_id', ${replacement}::text, 'metadata', null)`;

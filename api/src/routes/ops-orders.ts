@@ -1,10 +1,11 @@
+import { finished } from "node:stream";
 import { itemIdPattern } from "@holdfast/shared/item.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
 import { Type } from "typebox";
 import { described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
 import { fieldProblem, Problem } from "../http/problems.ts";
-import { exportOrders } from "../ops/export-orders.ts";
+import { type Export, exportOrders } from "../ops/export-orders.ts";
 import { listOpsOrders } from "../ops/list-orders.ts";
 import { opsOrderPage, opsOrderQuery, opsOrderStory } from "../ops/ops-order-schemas.ts";
 import { type OpsParts, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
@@ -112,14 +113,16 @@ function exportRoute(app: App, { databaseUrl }: OpsParts): void {
         throw new Problem("busy", `${maxExports} exports are under way on this server.`, { retryAfterSeconds: 30 });
       }
       running += 1;
-      const begun = await exportOrders({ databaseUrl, itemId, format }).catch((error: unknown) => {
+      // A client may be gone before Postgres has answered, and before we got here.
+      let over = false;
+      let begun: Export | null = null;
+      finished(reply.raw, () => {
         running -= 1;
-        throw error;
+        over = true;
+        begun?.end();
       });
-      reply.raw.once("close", () => {
-        running -= 1;
-        begun.end();
-      });
+      begun = await exportOrders({ databaseUrl, itemId, format });
+      if (over) begun.end();
       return reply.send(begun.stream as never); // a file, which no schema describes line by line
     },
   );
