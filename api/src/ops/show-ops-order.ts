@@ -3,7 +3,7 @@ import { moneyText } from "@holdfast/shared/money.ts";
 import { showOrder } from "@holdfast/shared/show-order.ts";
 import { sql } from "kysely";
 import { tellEvent } from "./order-story.ts";
-import { requested } from "./refund-order.ts";
+import { type RequestedRefund, requested } from "./refund-order.ts";
 
 /** What operations see of an order beside what its shopper sees. */
 const moneyColumns = [
@@ -23,7 +23,9 @@ export function selectOpsOrders(db: Database) {
 
 export type OpsOrderRow = Awaited<ReturnType<ReturnType<typeof selectOpsOrders>["executeTakeFirstOrThrow"]>>;
 
-/** An order as operations see it: without what carries a payment out, which is its shopper's alone. */
+/**
+ * An order as operations see it: without what carries a payment out, which is its shopper's alone.
+ */
 export function showOpsOrder(row: OpsOrderRow) {
   const order = orderFromRow(row);
   const { payment, ...shown } = showOrder(order, null);
@@ -36,64 +38,71 @@ export function showOpsOrder(row: OpsOrderRow) {
     attempts: row.payment_attempt,
     refundedAmount: row.refunded_minor,
     disputed: row.disputed,
-    refund: refund && { ...refund, requestedAt: refund.requestedAt.toISOString() },
+    refund: refund && showRefund(refund),
   };
 }
 
-const mostEvents = 1_000; // of an order; a shopper who tries twenty cards has some eighty
+export function showRefund({ requestedAt, returnUnits, reason }: RequestedRefund) {
+  return { requestedAt: requestedAt.toISOString(), returnUnits, reason };
+}
 
 /** An order's whole story; null where there is none in Postgres. */
 export async function readOpsOrder(db: Database, orderId: string) {
   const row = await selectOpsOrders(db).where("id", "=", orderId).executeTakeFirst();
   if (!row) return null;
-  const [events, others] = await Promise.all([
-    readEvents(db, row),
-    db
-      .selectFrom("unmatched_payments")
-      .select(["payment_intent_id", "next_step", "outcome", "noticed_at"])
-      .where("order_id", "=", orderId)
-      .orderBy("id")
-      .limit(mostEvents)
-      .execute(),
-  ]);
-  const otherPayments = others.map((other) => ({
-    paymentIntent: other.payment_intent_id,
-    nextStep: other.outcome === null ? other.next_step : null,
-    outcome: other.outcome,
-    noticedAt: other.noticed_at.toISOString(),
-  }));
-  return { ...showOpsOrder(row), events, otherPayments };
+  const [story] = await readStories(db, [row]);
+  return story ?? null;
 }
 
 const mostOrders = 1_000; // of a shopper, in one answer
 
 /** A shopper's orders with their stories, newest first. */
 export async function readShopperOrders(db: Database, shopperId: string) {
-  const rows = await db
-    .selectFrom("orders")
-    .select("id")
+  const rows = await selectOpsOrders(db)
     .where("shopper_id", "=", shopperId)
     .orderBy("placed_at", "desc")
     .limit(mostOrders + 1)
     .execute();
-  const orders = [];
-  for (const { id } of rows.slice(0, mostOrders)) {
-    const order = await readOpsOrder(db, id);
-    if (order !== null) orders.push(order);
-  }
-  return { orders, more: rows.length > mostOrders };
+  return { orders: await readStories(db, rows.slice(0, mostOrders)), more: rows.length > mostOrders };
 }
 
-async function readEvents(db: Database, { id, currency }: OpsOrderRow) {
-  const rows = await db
-    .selectFrom("order_events")
-    .select(["event", "from_status", "to_status", "detail", "at"])
-    .where("order_id", "=", id)
-    .orderBy(sql`id`)
-    .limit(mostEvents)
-    .execute();
-  const money = (minor: number) => moneyText(minor, currency);
-  return rows.map(({ event, from_status: from, to_status: to, detail, at }) => {
-    return { at: at.toISOString(), event, from, to, detail, sentence: tellEvent({ event, detail }, money) };
+const mostEvents = 100_000; // together; a shopper who tries twenty cards has some eighty of an order
+
+/** The orders with all that happened to them, by two statements however many there are. */
+async function readStories(db: Database, orders: readonly OpsOrderRow[]) {
+  const ids = orders.map(({ id }) => id);
+  const ofOrders = sql<boolean>`order_id = any(${ids}::uuid[])`;
+  const [events, payments] = await Promise.all([
+    db
+      .selectFrom("order_events")
+      .select(["order_id", "event", "from_status", "to_status", "detail", "at"])
+      .where(ofOrders)
+      .orderBy(sql`id`)
+      .limit(mostEvents)
+      .execute(),
+    db
+      .selectFrom("unmatched_payments")
+      .select(["order_id", "payment_intent_id", "next_step", "outcome", "noticed_at"])
+      .where(ofOrders)
+      .orderBy("id")
+      .limit(mostEvents)
+      .execute(),
+  ]);
+  const eventsOf = Map.groupBy(events, (event) => event.order_id);
+  const paymentsOf = Map.groupBy(payments, (payment) => payment.order_id);
+  return orders.map((order) => {
+    const money = (minor: number) => moneyText(minor, order.currency);
+    return {
+      ...showOpsOrder(order),
+      events: (eventsOf.get(order.id) ?? []).map(({ event, from_status: from, to_status: to, detail, at }) => {
+        return { at: at.toISOString(), event, from, to, detail, sentence: tellEvent({ event, detail }, money) };
+      }),
+      otherPayments: (paymentsOf.get(order.id) ?? []).map((other) => ({
+        paymentIntent: other.payment_intent_id,
+        nextStep: other.outcome === null ? other.next_step : null,
+        outcome: other.outcome,
+        noticedAt: other.noticed_at.toISOString(),
+      })),
+    };
   });
 }

@@ -7,7 +7,8 @@ import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
 import { refundShape } from "../ops/ops-order-schemas.ts";
 import { type OpsParts, opsActRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
-import { type RequestedRefund, recheckHeldUp, recheckOrder, requestRefund } from "../ops/refund-order.ts";
+import { recheckHeldUp, recheckOrder, requestRefund } from "../ops/refund-order.ts";
+import { showRefund } from "../ops/show-ops-order.ts";
 import { isOrderId } from "../orders/order-id.ts";
 import { nullable } from "../schemas.ts";
 
@@ -122,10 +123,6 @@ function recheckRoutes(app: App, { db, charges }: OpsParts): void {
 async function lookNow(charges: ChargeQueue, orderIds: readonly string[]): Promise<void> {
   const entries = orderIds.map((id) => chargeQueueEntry("check", id, "operations"));
   await charges.addBulk(entries.map((entry) => ({ ...entry, opts: { ...entry.opts, lifo: true } }))).catch(() => {});
-}
-
-export function showRefund({ requestedAt, returnUnits, reason }: RequestedRefund) {
-  return { requestedAt: requestedAt.toISOString(), returnUnits, reason };
 }
 
 function noSuchOrder(): Problem {
