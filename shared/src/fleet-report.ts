@@ -10,7 +10,7 @@ import { redisScript } from "./redis-script.ts";
 /**
  * What each process of the fleet says of itself every two seconds, in one hash in Redis: so that
  * whoever operates the sale sees who runs, and what the fleet as a whole has counted, without
- * asking each process. Prometheus asks each process itself (metrics.ts).
+ * asking each process. Prometheus asks each process itself (metrics/process-metrics.ts).
  */
 
 const count = Type.Integer({ minimum: 0 });
@@ -18,13 +18,13 @@ const counts = Type.Record(Type.String(), count);
 
 /** What a process has counted since it started; of the fleet, the sums. */
 const figures = Type.Object({
-  /** Orders decided and settled, by outcome: `reserved`, `out_of_stock`, `rejected`, `confirmed`, … */
+  /** Orders decided and settled, by outcome: `reserved`, `out_of_stock`, `confirmed`, … */
   orders: counts,
   /** Of the orders decided here, how many took up to so long from press to decision; see bounds. */
   decisionSeconds: Type.Array(count),
-  /** Answers of the provider to a charge by what they came to: `paid`, `declined`, `unknown`, … */
+  /** Answers of the provider to a charge by what they came to: `paid`, `declined`, … */
   charges: counts,
-  /** Requests to the provider that failed, by class: `no_answer`, `refused`, `rate_limited`, `server_error`. */
+  /** Requests to the provider that failed, by class (watch-provider.ts). */
   providerErrors: counts,
   /** Requests answered, and of these refused since the server was too busy. */
   requests: count,
@@ -49,11 +49,11 @@ const report = Type.Object({
   sentAtMs: Type.Integer(),
   /** The longest that its event loop was held up since the report before, in ms. */
   eventLoopDelayMs: Type.Number(),
-  /** What of a payment provider it charges at: `live`, `test` or `simulator`; null where it does not. */
+  /** What of a payment provider it charges at; null where it does not charge. */
   provider: Type.Union([Type.Literal("live"), Type.Literal("test"), Type.Literal("simulator"), Type.Null()]),
   /** The provider's last error in its own words, and when; null while there was none. */
   providerError: Type.Union([Type.Object({ atMs: Type.Integer(), text: Type.String() }), Type.Null()]),
-  /** For how long the provider has answered nothing that it was asked, in ms; 0 while it answers. */
+  /** For how long the provider has answered nothing, in ms; 0 while it answers. */
   providerSilentMs: Type.Number({ minimum: 0 }),
   /** Whether it is finishing what it has in hand. */
   leaving: Type.Boolean(),
@@ -71,7 +71,7 @@ export interface MemberReport extends Report {
   readonly clockAheadMs: number;
 }
 
-export const reportEveryMs = 2_000;
+const reportEveryMs = 2_000;
 /** A member that has not reported for so long is gone: three reports may be late. */
 export const memberGoneMs = 7_000;
 const forgottenMs = 10 * 60_000; // how long a member that is gone without having left is shown
@@ -91,20 +91,15 @@ redis.call("HSET", KEYS[1], ARGV[1], string.format("%d ", now) .. ARGV[2])
 return now`,
 );
 
-/**
- * Reports this process every two seconds until it leaves.
- * @param nowMs its clock
- */
-export function reportMember(
-  { redis, keys, log }: Store & { readonly log: Logger },
-  own: OwnReport,
-  nowMs: () => number = Date.now,
-) {
+/** Reports this process every two seconds until it leaves. */
+export function reportMember({ redis, keys, log }: Store & { readonly log: Logger }, own: OwnReport) {
   const id = randomUUID();
-  const startedAtMs = nowMs();
+  const startedAtMs = Date.now();
+  let isLeaving = false;
+  let hasLeft = false; // any later report would make it a member again
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
-  const send = async (leaving: boolean) => {
+  const send = async () => {
     const eventLoopDelayMs = Number.isFinite(delay.max) ? Math.round(delay.max / 1e4) / 100 : 0;
     delay.reset();
     const body: Report = {
@@ -115,30 +110,35 @@ export function reportMember(
       host: hostname(),
       pid: process.pid,
       startedAtMs,
-      sentAtMs: nowMs(),
+      sentAtMs: Date.now(),
       eventLoopDelayMs,
       ...own.providerState(),
-      leaving,
+      leaving: isLeaving,
       figures: own.figures(),
     };
     await reportScript(redis, [keys.fleetReports], [id, JSON.stringify(body)]);
   };
   let sending: Promise<void> | null = null;
-  const sendOnce = (leaving: boolean) => {
-    sending ??= send(leaving)
+  const sendOnce = () => {
+    sending ??= send()
       .catch((error: unknown) => log.debug({ err: error }, "no report to the fleet"))
       .finally(() => {
         sending = null;
       });
     return sending;
   };
-  void sendOnce(false);
-  const timer = setInterval(() => void sendOnce(false), reportEveryMs);
+  void sendOnce();
+  const timer = setInterval(() => void sendOnce(), reportEveryMs);
   return {
-    /** Says that it finishes what it has in hand. */
-    leaving: () => sendOnce(true),
+    /** Says that it finishes what it has in hand, now and in every later report. */
+    async leaving() {
+      isLeaving = true;
+      await sending; // one that is under way may not say so
+      if (!hasLeft) await sendOnce();
+    },
     /** Is no member any more. */
     async leave() {
+      hasLeft = true;
       clearInterval(timer);
       delay.disable();
       await sending;
