@@ -68,11 +68,27 @@ describe("the sale", () => {
 
   test("shows what Postgres said last while Postgres is unavailable, and the alarm for it", async () => {
     const state = await beginMonitoring(parts);
+    await measureOnce(parts, state);
     const nowhere = openDatabase("postgres://127.0.0.1:1/none", 1, () => {});
     const sale = await measureOnce({ ...parts, db: nowhere }, state);
     expect(sale.postgres.state).toBe("down");
     expect(sale.items).toMatchObject([{ id: "kettle", stocked: 10 }]);
     expect(sale.alarms.map(({ name }) => name)).toContain("postgres_unavailable");
+    await nowhere.destroy();
+  });
+
+  test("is measured by a server that never heard of Postgres, too: what Redis knows, and the alarm", async () => {
+    await parts.lanes[1]?.pause();
+    const nowhere = openDatabase("postgres://127.0.0.1:1/none", 1, () => {});
+    const monitor = watchSale({ ...parts, db: nowhere, log });
+    await eventually("it measures", async () => monitor.measured() !== null);
+    const sale = await readSale(parts);
+    expect(sale).toMatchObject({ postgres: { state: "down" }, lanes: [{ paused: false }, { paused: true }] });
+    expect(sale?.alarms.map(({ name }) => name)).toEqual(["postgres_unavailable", "lane_paused"]);
+    // Nothing is drawn of units that nobody has counted.
+    expect([sale?.moment, await readBefore(parts)]).toEqual([null, []]);
+    await monitor.close();
+    await parts.lanes[1]?.resume();
     await nowhere.destroy();
   });
 

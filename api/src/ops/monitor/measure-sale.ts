@@ -7,7 +7,7 @@ import type { ItemNow, LaneNow, MemberNow, SaleNow } from "../sale-now.ts";
 import type { Seen } from "./find-alarms.ts";
 import { type fleetCounter, quantileOf } from "./fleet-counts.ts";
 import { countFailed, readItemLines, readLanes } from "./read-lines.ts";
-import { type AllItems, type ItemRow, readItemRows, readMoney } from "./read-money.ts";
+import { type AllItems, type ItemRow, noItems, noMoney, readItemRows, readMoney } from "./read-money.ts";
 
 export interface MeasureParts extends Store {
   readonly db: Database;
@@ -25,15 +25,16 @@ export interface Memory {
   /** Since when each process' event loop has been slow. */
   readonly slow: Map<string, number>;
   readonly begunAtMs: number;
-  /** What Postgres said last: shown while it is unavailable. */
-  rows: Rows;
+  /** What Postgres said last, shown while it is unavailable; null where it has said nothing yet. */
+  rows: Rows | null;
 }
 
 type Rows = Awaited<ReturnType<typeof readRows>>;
 
 export interface Measurement {
   readonly seen: Seen;
-  readonly all: AllItems;
+  /** Null where Postgres has not been heard yet. */
+  readonly all: AllItems | null;
   /** Orders ever decided, in all lanes. */
   readonly decided: number;
   readonly chargesPerSecond: Readonly<Record<string, number>>;
@@ -64,7 +65,7 @@ export async function measureSale(parts: MeasureParts, memory: Memory, nowMs: nu
     asked,
   ]);
   if (answer !== null) memory.rows = answer.rows;
-  const { money, items, all } = memory.rows;
+  const { money, items, all } = memory.rows ?? unread;
   const lines = await readItemLines(
     { redis, keys },
     lanes,
@@ -122,7 +123,7 @@ export async function measureSale(parts: MeasureParts, memory: Memory, nowMs: nu
     deadJobs: laneRows.reduce((sum, lane) => sum + lane.failed, failed),
   };
   return {
-    all,
+    all: memory.rows && all,
     decided: laneRows.reduce((sum, lane) => sum + lane.decided, 0),
     chargesPerSecond: counts.chargesPerSecond,
     seen: {
@@ -137,7 +138,9 @@ export async function measureSale(parts: MeasureParts, memory: Memory, nowMs: nu
   };
 }
 
-export async function readRows(db: Database) {
+const unread: Rows = { money: noMoney, items: [], all: noItems };
+
+async function readRows(db: Database) {
   const [money, { items, all }] = await Promise.all([readMoney(db), readItemRows(db)]);
   return { money, items, all };
 }

@@ -26,6 +26,26 @@ export interface MoneyNow {
   readonly shopLastError: string | null;
 }
 
+/** Before Postgres was heard. */
+export const noMoney: MoneyNow = {
+  readOnly: false,
+  clockMs: 0,
+  unknown: 0,
+  oldestUnknownSeconds: null,
+  unmatched: 0,
+  oldestUnmatchedSeconds: null,
+  overdue: 0,
+  oldestOverdueSeconds: null,
+  refundsOpen: 0,
+  backlog: 0,
+  losses: 0,
+  shopServed: false,
+  shopWaiting: 0,
+  shopFailing: 0,
+  oldestFailingSeconds: null,
+  shopLastError: null,
+};
+
 const maxCounted = 100_000; // rows of an index: some ten milliseconds; more is "many" all the same
 
 const age = (column: string) => sql`extract(epoch from now() - min(${sql.ref(column)}))::double precision`;
@@ -116,6 +136,8 @@ export interface AllItems {
   readonly unbalanced: number;
 }
 
+export const noItems: AllItems = { count: 0, inventory: 0, reserved: 0, confirmed: 0, unbalanced: 0 };
+
 export const maxItemsShown = 100; // more are no help to a person; a search finds the others
 
 /**
@@ -142,6 +164,5 @@ export async function readItemRows(db: Database): Promise<{ items: ItemRow[]; al
     from known
     order by balanced, coalesce("closesAt" <= now(), false), "opensAt" desc nulls last, id
     limit ${sql.lit(maxItemsShown)}`.execute(db);
-  const none = { count: 0, inventory: 0, reserved: 0, confirmed: 0, unbalanced: 0 };
-  return { items: rows, all: rows[0]?.all ?? none };
+  return { items: rows, all: rows[0]?.all ?? noItems };
 }

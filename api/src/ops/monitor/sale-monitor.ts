@@ -9,7 +9,7 @@ import { redisScript } from "@holdfast/shared/redis-script.ts";
 import type { SaleBefore, SaleNow } from "../sale-now.ts";
 import { type Found, findAlarms, inOrder } from "./find-alarms.ts";
 import { fleetCounter } from "./fleet-counts.ts";
-import { type Measurement, type MeasureParts, type Memory, measureSale, readRows } from "./measure-sale.ts";
+import { type Measurement, type MeasureParts, type Memory, measureSale } from "./measure-sale.ts";
 
 /**
  * The sale is measured every second, by one API server for the whole fleet: the one that holds
@@ -91,10 +91,11 @@ export interface MonitorState {
 }
 
 /** Goes on where the server before left off: an alarm stands since it was first seen. */
-export async function beginMonitoring(parts: MeasureParts): Promise<MonitorState> {
-  const [rows, last] = await Promise.all([readRows(parts.db), readSale(parts)]);
+export async function beginMonitoring(parts: Store): Promise<MonitorState> {
+  const last = await readSale(parts);
   const since = new Map<string, number>(last?.alarms.map((alarm) => [alarm.name, Date.parse(alarm.since)]));
-  const memory = { counter: fleetCounter(), standing: new Map(), slow: new Map(), begunAtMs: performance.now(), rows };
+  const begunAtMs = performance.now();
+  const memory = { counter: fleetCounter(), standing: new Map(), slow: new Map(), begunAtMs, rows: null };
   return { memory, since, last: null };
 }
 
@@ -116,12 +117,18 @@ export async function measureOnce(parts: MeasureParts, state: MonitorState): Pro
   state.last = { steadyMs, decided: measurement.decided };
   await Promise.all([
     redis.set(keys.saleNow, JSON.stringify(now), "PX", keptMs),
-    redis.lpush(keys.saleBefore, JSON.stringify(moment)),
-    redis.ltrim(keys.saleBefore, 0, momentsKept - 1),
-    redis.pexpire(keys.saleBefore, historyTtlMs),
+    moment && keepMoment({ redis, keys }, moment),
     forgetRaisedAlarms({ redis, keys }, longGone(raised, atMs)),
   ]);
   return now;
+}
+
+async function keepMoment({ redis, keys }: Store, moment: SaleBefore): Promise<void> {
+  await Promise.all([
+    redis.lpush(keys.saleBefore, JSON.stringify(moment)),
+    redis.ltrim(keys.saleBefore, 0, momentsKept - 1),
+    redis.pexpire(keys.saleBefore, historyTtlMs),
+  ]);
 }
 
 function showAlarm({ name, detail, sinceMs }: Found, since: ReadonlyMap<string, number>, nowMs: number): Alarm {
@@ -140,11 +147,13 @@ function paceSince(last: MonitorState["last"], decided: number, steadyMs: number
   return Math.max(0, decided - last.decided) / Math.max(0.1, (steadyMs - last.steadyMs) / 1000);
 }
 
+/** What the charts show; null where it is not known how many units there are. */
 function momentOf(
   atMs: number,
   { all, chargesPerSecond, seen: { sale } }: Measurement,
   decidedPerSecond: number,
-): SaleBefore {
+): SaleBefore | null {
+  if (all === null) return null;
   const { lanes, charges, decision } = sale;
   const { inventory, reserved, confirmed } = all;
   const { p50Seconds, p99Seconds } = decision;
