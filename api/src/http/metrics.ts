@@ -1,7 +1,7 @@
 import { decisionBounds, type MemberFigures } from "@holdfast/shared/fleet-report.ts";
-import { createProcessMetrics, type ProcessMetrics } from "@holdfast/shared/metrics/process-metrics.ts";
+import { createProcessMetrics, metricsIn, type ProcessMetrics } from "@holdfast/shared/metrics/process-metrics.ts";
 import type { FastifyRequest } from "fastify";
-import { Counter, Gauge, Histogram } from "prom-client";
+import type { Counter, Histogram } from "prom-client";
 import type { App } from "./fastify-app.ts";
 import type { Problem } from "./problems.ts";
 
@@ -36,50 +36,34 @@ const batchBounds = [1, 2, 5, 10, 25, 50, 100, 250, 500];
 /** Makes the metrics of an API server; names and meaning are in docs/metrics.md. */
 export function createMetrics(version: string, scope: "process" | "ours only" = "process"): Metrics {
   const common = createProcessMetrics(version, scope);
-  const registers = [common.registry];
-  const counter = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
-    new Counter<Label>({ name: `holdfast_${name}`, help, labelNames: [...labelNames], registers });
+  const { counter, histogram, reading } = metricsIn(common.registry);
   const answers = counter("http_requests_total", "Requests answered, by route and status", [
     "method",
     "route",
     "status",
   ]);
-  const duration = new Histogram({
-    name: "holdfast_http_request_duration_seconds",
-    help: "From request to answer, by route, without those that asked to be held",
-    labelNames: ["method", "route"] as const,
-    buckets: answerBounds,
-    registers,
-  });
-  const wait = new Histogram({
-    name: "holdfast_http_wait_duration_seconds",
-    help: "From request to answer of those that asked to be held, by route",
-    labelNames: ["route"] as const,
-    buckets: waitBounds,
-    registers,
-  });
+  const duration = histogram(
+    "http_request_duration_seconds",
+    "From request to answer, by route, without those that asked to be held",
+    answerBounds,
+    ["method", "route"],
+  );
+  const wait = histogram(
+    "http_wait_duration_seconds",
+    "From request to answer of those that asked to be held, by route",
+    waitBounds,
+    ["route"],
+  );
   const shed = counter("http_requests_shed_total", "Requests refused since this server is too busy");
   const limited = counter("http_requests_limited_total", "Requests refused, by the limit they exceeded", ["limit"]);
   const refused = counter("purchases_refused_total", "Purchases refused before they were put in line, by code", [
     "code",
   ]);
   const accepted = counter("orders_accepted_total", "Orders put in line");
-  const batch = new Histogram({
-    name: "holdfast_accept_batch_orders",
-    help: "Orders put in line together",
-    buckets: batchBounds,
-    registers,
-  });
+  const batch = histogram("accept_batch_orders", "Orders put in line together", batchBounds);
   const counts = { requests: 0, shed: 0 };
   let waiting = () => 0;
-  new Gauge({
-    name: "holdfast_waiting_shoppers",
-    help: "Requests that are held until something happens",
-    registers,
-    collect() {
-      this.set(waiting());
-    },
-  });
+  reading("waiting_shoppers", "Requests that are held until something happens", () => waiting());
   const countByRoute = answerCounter(answers, duration, wait);
   return {
     ...common,

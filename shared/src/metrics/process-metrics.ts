@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { RaisedName } from "../alarm.ts";
 import { alarmName } from "../alarm.ts";
 import { alarmNames } from "../alarm-catalogue.ts";
@@ -14,6 +14,35 @@ export interface ProcessMetrics {
   readonly setStorage: (redis: "up" | "down", postgres: "up" | "down" | "read_only") => void;
 }
 
+/** Makes metrics in a registry; every name begins with `holdfast_`. */
+export function metricsIn(registry: Registry) {
+  const registers = [registry];
+  const of = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) => {
+    return { name: `holdfast_${name}`, help, labelNames: [...labelNames], registers };
+  };
+  return {
+    counter: <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
+      new Counter<Label>(of(name, help, labelNames)),
+    gauge: <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
+      new Gauge<Label>(of(name, help, labelNames)),
+    histogram: <Label extends string = never>(
+      name: string,
+      help: string,
+      buckets: readonly number[],
+      labelNames: readonly Label[] = [],
+    ) => new Histogram<Label>({ ...of(name, help, labelNames), buckets: [...buckets] }),
+    /** A gauge whose value is read when it is asked for. */
+    reading: (name: string, help: string, read: () => number) => {
+      new Gauge({
+        ...of(name, help, []),
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+  };
+}
+
 /**
  * @param scope `process` for the standard `process_` and `nodejs_` metrics too: once in each
  *   process
@@ -21,15 +50,9 @@ export interface ProcessMetrics {
 export function createProcessMetrics(version: string, scope: "process" | "ours only" = "process"): ProcessMetrics {
   const registry = new Registry();
   if (scope === "process") collectDefaultMetrics({ register: registry });
-  const gauge = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
-    new Gauge<Label>({ name: `holdfast_${name}`, help, labelNames: [...labelNames], registers: [registry] });
+  const { counter, gauge } = metricsIn(registry);
   gauge("build_info", "1, with the version that runs", ["version"]).set({ version }, 1);
-  const raised = new Counter({
-    name: "holdfast_alarms_raised_total",
-    help: "Alarms that this process has raised",
-    labelNames: ["alarm"] as const,
-    registers: [registry],
-  });
+  const raised = counter("alarms_raised_total", "Alarms that this process has raised", ["alarm"]);
   // From the start, so that the first one is an increase.
   for (const alarm of alarmNames) raised.inc({ alarm }, 0);
   const redisUp = gauge("redis_up", "1 while Redis takes writes");

@@ -1,7 +1,6 @@
 import { decisionBounds, type MemberFigures } from "@holdfast/shared/fleet-report.ts";
-import { createProcessMetrics, type ProcessMetrics } from "@holdfast/shared/metrics/process-metrics.ts";
+import { createProcessMetrics, metricsIn, type ProcessMetrics } from "@holdfast/shared/metrics/process-metrics.ts";
 import type { Order } from "@holdfast/shared/order.ts";
-import { Counter, Gauge, Histogram } from "prom-client";
 import type { PaymentOutcome } from "../payment/classify-payment.ts";
 import type { ProviderErrorClass } from "../payment/watch-provider.ts";
 
@@ -29,11 +28,7 @@ const secondsBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** Makes the metrics of a worker; names and meaning are in docs/metrics.md. */
 export function createWorkerMetrics(version: string, scope: "process" | "ours only" = "process"): WorkerMetrics {
   const common = createProcessMetrics(version, scope);
-  const registers = [common.registry];
-  const counter = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
-    new Counter<Label>({ name: `holdfast_${name}`, help, labelNames: [...labelNames], registers });
-  const histogram = (name: string, help: string, buckets: readonly number[]) =>
-    new Histogram({ name: `holdfast_${name}`, help, buckets: [...buckets], registers });
+  const { counter, histogram, reading } = metricsIn(common.registry);
   const decidedTotal = counter("orders_decided_total", "Orders decided, by outcome", ["outcome", "reason"]);
   const settledTotal = counter("orders_settled_total", "Orders settled, by outcome", ["outcome", "reason"]);
   const decision = histogram("order_decision_seconds", "From press to decision", decisionBounds);
@@ -41,13 +36,8 @@ export function createWorkerMetrics(version: string, scope: "process" | "ours on
   const batchSeconds = histogram("reserve_batch_seconds", "From taking an item's lock to its release", secondsBounds);
   const lockWaits = counter("item_lock_waits_total", "Jobs that waited since their item was locked elsewhere");
   const lockLosses = counter("item_lock_losses_total", "Item locks that were lost before the work was done");
-  const charge = new Histogram({
-    name: "holdfast_charge_duration_seconds",
-    help: "How long the provider took for a charge, by what it came to",
-    labelNames: ["outcome"] as const,
-    buckets: secondsBounds,
-    registers,
-  });
+  const chargeHelp = "How long the provider took for a charge, by what it came to";
+  const charge = histogram("charge_duration_seconds", chargeHelp, secondsBounds, ["outcome"]);
   const requests = counter("provider_requests_total", "Requests to the payment provider");
   const errors = counter("provider_errors_total", "Requests to the provider that failed, by class", ["class"]);
   const deliveries = counter("shop_deliveries_total", "Webhooks to the shop, by outcome", ["outcome"]);
@@ -87,14 +77,8 @@ export function createWorkerMetrics(version: string, scope: "process" | "ours on
       add(counts.providerErrors, failed);
     },
     watchSilence(silentMs) {
-      new Gauge({
-        name: "holdfast_provider_unanswered_seconds",
-        help: "For how long the provider has answered nothing that it was asked; 0 while it answers",
-        registers,
-        collect() {
-          this.set(silentMs() / 1000);
-        },
-      });
+      const help = "For how long the provider has answered nothing that it was asked; 0 while it answers";
+      reading("provider_unanswered_seconds", help, () => silentMs() / 1000);
     },
     delivered: (outcome) => deliveries.inc({ outcome }),
     swept: (kind, count) => found.inc({ kind }, count),

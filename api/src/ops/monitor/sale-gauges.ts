@@ -1,8 +1,9 @@
 import { alarmNames } from "@holdfast/shared/alarm-catalogue.ts";
 import { lineLength } from "@holdfast/shared/line.ts";
+import { metricsIn } from "@holdfast/shared/metrics/process-metrics.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
-import { Gauge, Registry } from "prom-client";
+import { type Gauge, Registry } from "prom-client";
 import type { SaleNow } from "../sale-now.ts";
 
 /**
@@ -17,12 +18,7 @@ export function saleGauges(
 ): () => Promise<string> {
   const registry = new Registry();
   const set = gaugesIn(registry);
-  const line = new Gauge({
-    name: "holdfast_line_orders",
-    help: "Orders in line in a lane",
-    labelNames: ["lane"] as const,
-    registers: [registry],
-  });
+  const line = metricsIn(registry).gauge("line_orders", "Orders in line in a lane", ["lane"]);
   return async () => {
     const now = measured();
     if (now === null) return "";
@@ -39,15 +35,13 @@ export function saleGauges(
 const worker = ["reserve", "charge", "webhook", "sweep"] as const;
 
 function gaugesIn(registry: Registry): (now: SaleNow) => void {
-  const gauge = (name: string, help: string) => new Gauge({ name: `holdfast_${name}`, help, registers: [registry] });
-  const by = <Label extends string>(label: Label, name: string, help: string) =>
-    new Gauge({ name: `holdfast_${name}`, help, labelNames: [label] as const, registers: [registry] });
+  const { gauge } = metricsIn(registry);
   const single = singleGauges(gauge);
-  const head = by("lane", "line_head_age_seconds", "How long the first order of a lane has waited");
-  const paused = by("lane", "lane_paused", "1 while operations have paused the lane");
-  const members = by("kind", "members", "Processes that are alive");
-  const roles = by("role", "members_with_role", "Workers that are alive and do this");
-  const active = by("alarm", "alarm_active", "1 while the alarm stands");
+  const head = gauge("line_head_age_seconds", "How long the first order of a lane has waited", ["lane"]);
+  const paused = gauge("lane_paused", "1 while operations have paused the lane", ["lane"]);
+  const members = gauge("members", "Processes that are alive", ["kind"]);
+  const roles = gauge("members_with_role", "Workers that are alive and do this", ["role"]);
+  const active = gauge("alarm_active", "1 while the alarm stands", ["alarm"]);
   return (now) => {
     for (const [figure, value] of single) figure.set(value(now));
     for (const lane of now.lanes) {
