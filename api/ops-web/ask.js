@@ -19,7 +19,8 @@ export async function ask(method, path, { body, headers = {} } = {}) {
     options.headers["content-type"] = "application/json";
   }
   const answer = await fetch(`/ops/api${path}`, options).catch(() => {
-    throw new Error("The API did not answer. It may have been done all the same: look before you try again.");
+    const doubt = method === "GET" ? "" : " It may have been done all the same: look before you try again.";
+    throw new Error(`The API did not answer.${doubt}`);
   });
   const text = await answer.text();
   const parsed = text === "" ? null : JSON.parse(text);

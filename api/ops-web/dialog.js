@@ -61,6 +61,12 @@ export function confirmAction(asked) {
   (fields.querySelector("input, select") ?? confirm).focus();
 }
 
+/** Says why something cannot even be asked. */
+export function tellRefusal(heading, reason) {
+  confirmAction({ title: heading, button: "Close", text: "", act: () => {} });
+  setText(error, reason);
+}
+
 function showField({ label, name, type = "text", value = "", required = false, ...more }) {
   if (type === "checkbox") {
     const box = make("input", { type, name });

@@ -1,7 +1,7 @@
 // What operators do to items, lanes and dead jobs. Each asks first, naming the consequence.
 
 import { ask } from "./ask.js";
-import { confirmAction } from "./dialog.js";
+import { confirmAction, tellRefusal } from "./dialog.js";
 import { count, money } from "./say.js";
 
 const path = (id) => `/items/${encodeURIComponent(id)}`;
@@ -167,8 +167,15 @@ export function createItem() {
 const priceText = (price, currency) => (/^[a-z]{3}$/.test(currency) ? money(Number(price), currency) : price);
 
 /** As it is now, and only if nobody changes it meanwhile. */
-export async function changeItem({ id }) {
-  const { body: item, etag } = await ask("GET", path(id));
+export async function changeItem({ id, name }) {
+  try {
+    askForChange(await ask("GET", path(id)));
+  } catch (refusal) {
+    tellRefusal(`Change: ${name}`, refusal.message);
+  }
+}
+
+function askForChange({ body: item, etag }) {
   const before = termsIn({
     ...item,
     opensAt: item.opensAt ?? "",
@@ -188,7 +195,7 @@ export async function changeItem({ id }) {
     act: async (typed) => {
       const body = changesIn(before, termsIn(typed));
       if (Object.keys(body).length === 0) return;
-      await ask("PATCH", path(id), { body, headers: { "if-match": etag } }).catch((refusal) => {
+      await ask("PATCH", path(item.id), { body, headers: { "if-match": etag } }).catch((refusal) => {
         if (refusal.status !== 412) throw refusal;
         throw new Error("Somebody else has changed it since you opened this. Leave it, look, and change it again.");
       });

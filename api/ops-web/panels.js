@@ -72,7 +72,7 @@ const showItems = keyedChildren(
       { class: "buttons act" },
       button("Add units …", actions.restock, now),
       button("Withdraw …", actions.withdraw, now),
-      button("Change …", (one) => void actions.changeItem(one).catch(() => {}), now),
+      button("Change …", (one) => void actions.changeItem(one), now),
       ...Object.values(add),
     );
     const files = make(

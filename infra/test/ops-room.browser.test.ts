@@ -55,6 +55,21 @@ describe("the operations room", () => {
     await room.leave();
   });
 
+  test("says why an item cannot be changed, and asks anew", async () => {
+    const itemId = await shop.sell("Vase", { units: 5 });
+    const room = await openRoom(shop);
+    await becomes(() => textOf(room.row("Vase")), "On sale");
+    const address = `**/ops/api/items/${itemId}`;
+    await room.page.route(address, (route) => route.abort());
+    await room.row("Vase").getByRole("button", { name: "Change" }).click();
+    await becomes(() => textOf(room.page.locator("#dialog-error")), "The API did not answer");
+    await room.confirm();
+    await room.page.unroute(address);
+    await room.act("Vase", "Change", { Name: "Blue vase" });
+    await becomes(() => textOf(room.row("Blue vase")), "On sale");
+    await room.leave();
+  });
+
   test("pauses a sale and resumes it; the storefront says so", async () => {
     await shop.sell("Jacket", { units: 5 });
     const shopper = await visit(shop);
