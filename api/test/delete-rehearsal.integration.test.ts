@@ -86,7 +86,7 @@ describe("what a rehearsal leaves", () => {
     expect([order.statusCode, order.json()]).toMatchObject([200, { itemId: "kettle", status: "queued" }]);
   });
 
-  test("says nothing of another rehearsal under its name, which can be put on sale twice as any item", async () => {
+  test("leaves its name free for a later rehearsal: other terms are no repeat of those that were deleted", async () => {
     for (const price of [1_999, 2_999]) {
       const statuses = [];
       for (const again of [price, price, price + 1])

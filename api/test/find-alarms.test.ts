@@ -1,6 +1,7 @@
 import { alarmNames, alarms } from "@holdfast/shared/alarm-catalogue.ts";
 import { describe, expect, test } from "vitest";
 import { findAlarms, inOrder, type Seen } from "../src/ops/monitor/find-alarms.ts";
+import { emptySale } from "../src/ops/monitor/sale-feed.ts";
 import type { MemberNow, SaleNow } from "../src/ops/sale-now.ts";
 
 const member = (change: Partial<MemberNow> = {}): MemberNow => ({
@@ -19,32 +20,9 @@ const member = (change: Partial<MemberNow> = {}): MemberNow => ({
 });
 
 const quiet: SaleNow = {
-  atMs: 0,
-  items: [],
-  moreItems: 0,
-  orders: {},
-  decision: { count: 0, p50Seconds: null, p99Seconds: null },
-  charges: { outcomes: {}, backlog: 0, perSecond: 25, emptyInSeconds: 0 },
-  provider: { kind: "test", errors: {}, lastError: null },
-  payments: {
-    unknown: 0,
-    oldestUnknownSeconds: null,
-    unmatched: 0,
-    oldestUnmatchedSeconds: null,
-    holds: 0,
-    holdsOverdue: 0,
-    oldestOverdueSeconds: null,
-    refundsOpen: 0,
-  },
+  ...emptySale,
   lanes: [{ number: 0, paused: false, waiting: 5, headSeconds: 1, jobs: 1, failed: 0 }],
   members: [member(), member({ id: "two", kind: "api", roles: [] })],
-  redis: { state: "up", answerMs: 1, losses: 0 },
-  postgres: { state: "up", answerMs: 1 },
-  shop: { served: false, waiting: 0, failing: 0, oldestFailingSeconds: null, lastError: null },
-  requests: { perSecond: 0, shed: 0, waiting: 0 },
-  moment: null,
-  deadJobs: 0,
-  alarms: [],
 };
 
 interface Change extends Partial<Omit<Seen, "sale">> {

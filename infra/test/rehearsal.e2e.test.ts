@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createWorld, type World } from "@holdfast/testing/world.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
@@ -89,7 +89,10 @@ describe("a rehearsal on a system that runs", () => {
         .replace(/^\d+/, String(Date.now()));
       void world.redis.hset(world.keys.fleetReports, "a-live-worker", text ?? "");
     }, 200);
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await eventually("it is measured", async () => {
+      const sale = await world.redis.get(world.keys.saleNow);
+      return sale?.includes('"provider":{"kind":"live"') ?? false;
+    });
     await expect(run()).rejects.toThrow("live key");
     clearInterval(pretend);
     expect((await traces()).items).toBe(0);

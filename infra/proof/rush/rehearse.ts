@@ -3,8 +3,8 @@ import { opsClient, type RushOptions, rush } from "./rush.ts";
 
 /**
  * A rehearsal: a rush against a system that runs, on items that are marked as such. They are in no
- * list, nobody is charged for them under a live key, the shop is not told of them; afterwards all of
- * it is deleted.
+ * list, nobody is charged for them under a live key, the shop is not told of them; afterwards all
+ * of it is deleted.
  */
 
 export const rehearsalPrefix = "rehearsal-";
@@ -61,6 +61,9 @@ async function providerOf(url: string, password: string): Promise<string | null>
       if (sale !== undefined) return (JSON.parse(sale) as { provider: { kind: string | null } }).provider.kind;
     }
     return null;
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    throw new Error(`GET /ops/api/live sent no sale within ${momentMs / 1_000} s`, { cause: error });
   } finally {
     clearTimeout(timer);
     controller.abort();
