@@ -16,7 +16,9 @@ function style(name) {
   return color;
 }
 
-/** Each line: its name, what of a moment it shows, its colour and dashes; no two are alike in both. */
+/**
+ * Each line: its name, what of a moment it shows, its colour and dashes; no two are alike in both.
+ */
 const charts = [
   {
     title: "Orders in line",

@@ -39,8 +39,8 @@ const hardToMeet: Readonly<Record<string, readonly string[]>> = {
   "DELETE /ops/api/shoppers/{id}": ["409"],
 };
 /**
- * What pauses, changes and forgets would leave too little of a sale for all answers of the others to
- * be met: it is asked for by itself, after them.
+ * What pauses, changes and forgets would leave too little of a sale for all answers of the others
+ * to be met: it is asked for by itself, after them.
  */
 const changesTheSale = ({ method, path }: Operation) =>
   path.startsWith("/ops") &&
@@ -135,8 +135,8 @@ describe("the API, whatever it is asked", () => {
       };
       const requests = fc.oneof(...asked.map((operation) => requestsTo(operation, credentials, examples)));
       const crowds = fc.array(requests, { minLength: atATime, maxLength: atATime });
-      // What a request meets depends on those before it, so a smaller one would prove nothing: it is
-      // told in full instead.
+      // What a request meets depends on those before it, so a smaller one would prove nothing: it
+      // is told in full instead.
       const crowd = fc.asyncProperty(crowds, async (all) => void (await Promise.all(all.map(check))));
       await fc.assert(crowd, { numRuns: Math.ceil(count / atATime), seed, endOnFailure: true });
       expect([...faults].map(([kind, example]) => `${kind}\n${example}`)).toEqual([]);

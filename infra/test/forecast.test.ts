@@ -28,8 +28,8 @@ describe("a forecast", () => {
   const knowing = [1_000, 5_000, 9_000].map((buyers) => {
     return { buyers, units: 10, knownMs: 300 + buyers * 0.5, paidMs: 400 + buyers * 0.5, redisMs: buyers * 0.05 };
   });
-  // Known after 300 + 500 ms, and 2 ms more for each of the 100 payments of the first 1,000 ms; paid
-  // after 700 ms, and 11 ms more for each of the units, 10 of them for the rate.
+  // Known after 300 + 500 ms, and 2 ms more for each of the 100 payments of the first 1,000 ms;
+  // paid after 700 ms, and 11 ms more for each of the units, 10 of them for the rate.
   const paying = [1_000, 2_000].map((units) => {
     return { buyers: 1_000, units, knownMs: 1_000, paidMs: 700 + units * 11, redisMs: null };
   });

@@ -39,7 +39,9 @@ test.each(alarmNames)("%s has the same severity and sentence in the rules and in
     expect(section).toContain(part);
 });
 
-/** The metrics that processes of ours export, by name, those of a histogram without their suffix. */
+/**
+ * The metrics that processes of ours export, by name, those of a histogram without their suffix.
+ */
 async function exportedNames(): Promise<Set<string>> {
   const worker = createWorkerMetrics("test");
   worker.watchSilence(() => 0);

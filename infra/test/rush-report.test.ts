@@ -36,7 +36,9 @@ const report: Report = {
   passed: true,
 };
 
-/** The points of a plot's lines, each its height above the lowest of all as a share of the highest. */
+/**
+ * The points of a plot's lines, each its height above the lowest of all as a share of the highest.
+ */
 function heights(svg: string): number[][] {
   const lines = [...svg.matchAll(/points="([^"]*)"/g)].map(([, points = ""]) =>
     points.split(" ").map((point) => Number(point.split(",")[1])),

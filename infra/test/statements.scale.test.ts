@@ -374,8 +374,8 @@ describe("with two million orders in Postgres", () => {
 });
 
 /**
- * What the sale monitor counts of what is open (read-money.ts): it reads as many as there are, which
- * no other statement may, and is not explained here.
+ * What the sale monitor counts of what is open (read-money.ts): it reads as many as there are,
+ * which no other statement may, and is not explained here.
  */
 const countedByMonitor = new Set(["orders_held_until", "orders_refund_open"]);
 

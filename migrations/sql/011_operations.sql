@@ -94,8 +94,9 @@ create index operations_audit_of_subject on operations_audit (subject, id);
 create trigger operations_audit_kept before update or delete on operations_audit
   for each row execute function refuse_change();
 
--- Items whose ids begin with rehearsal- are for trying out a sale on a system that is like production:
--- their orders are no sales, the shop is not told of them, and all of it can be deleted again.
+-- Items whose ids begin with rehearsal- are for trying out a sale on a system that is like
+-- production: their orders are no sales, the shop is not told of them, and all of it can be deleted
+-- again.
 drop trigger orders_kept on orders;
 create trigger orders_kept before delete on orders for each row
   when (old.item_id not like 'rehearsal-%') execute function refuse_change();

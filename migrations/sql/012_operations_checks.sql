@@ -2,8 +2,8 @@
 
 -- What 011 needs on a large table: each statement may run again after a crash.
 
--- Operations' lists, newest first: of an item, of a status, or of all, as one list for each item and
--- status.
+-- Operations' lists, newest first: of an item, of a status, or of all, as one list for each item
+-- and status.
 create index concurrently if not exists orders_of_item on orders (item_id, status, placed_at desc, id desc);
 
 -- Refunds that operations asked for and that are not done, and holds by their end: a few rows.

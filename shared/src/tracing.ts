@@ -11,7 +11,8 @@ export interface Tracing {
   readonly provider: TracerProvider;
   /**
    * Does some work in a span.
-   * @param parent a W3C traceparent (https://www.w3.org/TR/trace-context) that it goes on from; null
+   * @param parent a W3C traceparent (https://www.w3.org/TR/trace-context) that it goes on from;
+   *   null
    *   begins a trace
    */
   span<T>(name: string, about: SpanAbout, work: (traceparent: string | null) => Promise<T>): Promise<T>;
@@ -37,7 +38,7 @@ export function inSpan<T>(
 }
 
 const closeWithinMs = 3_000;
-const maxQueued = 2_048; // spans; a collector that is away costs these, and then the newer ones are lost
+const maxQueued = 2_048; // spans; an unavailable collector costs these, and then the newer ones are lost
 const maxLinks = 128; // of a job; it may have five hundred orders
 
 /**

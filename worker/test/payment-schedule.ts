@@ -35,8 +35,8 @@ const limits = { unsent: 10, asked: 10 };
  * One random schedule: workers that die between any two steps and jobs that run again, late or
  * never; every fault of the provider, saved failures, lists that lag, a minute without it, a wrong
  * key; webhooks in any order and number, also of payments that nobody made here; holds that end;
- * refunds and disputes from outside; operators who ask for refunds; shoppers who cancel, confirm with their bank, or try another
- * card.
+ * refunds and disputes from outside; operators who ask for refunds; shoppers who cancel, confirm
+ * with their bank, or try another card.
  */
 export class PaymentSchedule {
   readonly #story: string[] = [];

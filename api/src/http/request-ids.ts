@@ -36,7 +36,9 @@ function cameByProxy({ ips }: FastifyRequest): boolean {
   return ips !== undefined && ips.length > 1;
 }
 
-/** A line for each answer, at `debug` alone: at thousands a second it would cost more than the work. */
+/**
+ * A line for each answer, at `debug` alone: at thousands a second it would cost more than the work.
+ */
 export function logAccess(app: App, log: Logger): void {
   if (!log.isLevelEnabled("debug")) return;
   app.addHook("onResponse", (request, reply, done) => {

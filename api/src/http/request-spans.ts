@@ -6,8 +6,8 @@ import type { App } from "./fastify-app.ts";
 export type TraceOf = (request: Pick<FastifyRequest, "raw">) => string | null;
 
 /**
- * A span for each request, which goes on from the `traceparent` that came with it. Registered before
- * all routes.
+ * A span for each request, which goes on from the `traceparent` that came with it. Registered
+ * before all routes.
  */
 export async function traceRequests(app: App, tracing: Tracing | null): Promise<TraceOf> {
   if (tracing === null) return () => null;

@@ -66,7 +66,8 @@ export async function openItemCatalog({ db, redis, subscriber, keys, log }: Cata
     const rows = await db.selectFrom("items").selectAll().execute();
     const unpublished = rows.map(itemFromRow).filter(isNewer);
     for (const item of unpublished) note(item);
-    // Only a rehearsal's item is ever deleted; one that came while the rows were read is found again.
+    // Only a rehearsal's item is ever deleted; one that came while the rows were read is found
+    // again.
     const there = new Set(rows.map(({ id }) => id));
     for (const id of items.keys()) if (isRehearsal(id) && !there.has(id)) items.delete(id);
     await publishItems({ redis, keys }, unpublished);

@@ -47,8 +47,8 @@ function time(column: string): string {
 }
 
 /**
- * What a spreadsheet would take for a formula comes with an apostrophe before it: a shopper's id and
- * metadata are anybody's text. https://owasp.org/www-community/attacks/CSV_Injection
+ * What a spreadsheet would take for a formula comes with an apostrophe before it: a shopper's id
+ * and metadata are anybody's text. https://owasp.org/www-community/attacks/CSV_Injection
  */
 const fromOutside = new Set(["shopper_id", "metadata"]);
 

@@ -17,7 +17,9 @@ interface ScryptHash {
   readonly digest: Buffer;
 }
 
-/** 32 MB and a tenth of a second for each guess. https://cheatsheetseries.owasp.org, 2^17 at most */
+/**
+ * 32 MB and a tenth of a second for each guess. https://cheatsheetseries.owasp.org, 2^17 at most
+ */
 const usual = { ln: 15, r: 8, p: 1 };
 const leastCost = 14;
 const mostCost = 17; // four times as much memory as the usual, for every sign-in
@@ -80,7 +82,10 @@ export async function verifyPassword(password: string, hash: ScryptHash): Promis
   return timingSafeEqual(await derive(password, hash), hash.digest);
 }
 
-/** What somebody is compared with whom nobody knows: it takes as long, so that no name can be guessed. */
+/**
+ * What somebody is compared with whom nobody knows: it takes as long, so that no name can be
+ * guessed.
+ */
 export function nobodysHash(users: readonly OpsUser[]): ScryptHash {
   const { ln, r, p } = users[0]?.hash ?? usual;
   return { ln, r, p, salt: randomBytes(16), digest: randomBytes(digestBytes) };

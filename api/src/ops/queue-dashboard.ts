@@ -66,7 +66,9 @@ export async function queueDashboard(app: App, parts: OpsParts): Promise<void> {
   await app.register(dashboard.registerPlugin());
 }
 
-/** It asks for a font of somebody else's, which our policy forbids anyway: nobody is told who looks. */
+/**
+ * It asks for a font of somebody else's, which our policy forbids anyway: nobody is told who looks.
+ */
 const fontLink = /<link[^>]*href="https:\/\/fonts\.[^>]*>/g;
 
 function readOnlyAdapter(queue: Queue): BullMQAdapter {

@@ -25,7 +25,9 @@ export interface Figures {
   readonly fixedMs: number;
   /** For each further shopper. */
   readonly perBuyerMs: number;
-  /** How much later everybody knows for each payment made meanwhile, where all share one machine. */
+  /**
+   * How much later everybody knows for each payment made meanwhile, where all share one machine.
+   */
   readonly perChargeMs: number;
   /** Until the first order is paid, and what each takes beside its share of the provider's rate. */
   readonly paidFixedMs: number;
@@ -45,7 +47,9 @@ export interface Plan {
   readonly holdSeconds: number;
   readonly maxLine: number;
   readonly addressRatePerMinute: number;
-  /** Whether all of it shares one machine, as where it was measured: then charging takes its part. */
+  /**
+   * Whether all of it shares one machine, as where it was measured: then charging takes its part.
+   */
   readonly shared: boolean;
 }
 
@@ -130,12 +134,16 @@ export function forecast(figures: Figures, plan: Plan): Forecast {
     1,
     Math.ceil((figures.perBuyerMs * buyers * figures.apis) / Math.max(1, wantedMs - figures.fixedMs)),
   );
-  // What is in line until the units are gone is decided by the workers; the rest is refused out of memory.
+  // What is in line until the units are gone is decided by the workers; the rest is refused out of
+  // memory.
   const workers = Math.max(figures.workers, Math.ceil(sold / ordersPerWorkerSecond / (wantedMs / 1_000)));
   return { knownMs, paidMs: Math.max(paidMs, knownMs), breaks: breaksOf(plan, sold, redisMs), apis, workers };
 }
 
-/** By how much charging on the same cores delays the last answer: it goes on until then, or until all is paid. */
+/**
+ * By how much charging on the same cores delays the last answer: it goes on until then, or until
+ * all is paid.
+ */
 function slowedByCharges({ perChargeMs }: Figures, plan: Plan, sold: number, aloneMs: number): number {
   const share = Math.min(0.9, (perChargeMs * plan.chargesPerSecond) / 1_000); // of each second
   return Math.min(sold * perChargeMs, (aloneMs * share) / (1 - share));

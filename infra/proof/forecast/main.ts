@@ -36,7 +36,8 @@ const measuredRate = 100; // charges a second
 // Winners wait for their payment on connections of their own, so that nobody waits for theirs.
 const connections = 1_000;
 const timesEach = 2; // the quicker one counts: what else the machine has to do only makes it slower
-// With few units, so that paying hardly matters, and with so many that it takes longer than knowing.
+// With few units, so that paying hardly matters, and with so many that it takes longer than
+// knowing.
 const knowing = [1_000, 4_000, 7_000].map((buyers) => ({ buyers, units: 20 }));
 const paying = [
   { buyers: 3_000, units: 300 },

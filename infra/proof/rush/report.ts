@@ -106,7 +106,10 @@ export function printReport(report: Report): string {
   ].join("\n");
 }
 
-/** What the system made of it a second: of those in line until nobody was, of payments until the last one. */
+/**
+ * What the system made of it a second: of those in line until nobody was, of payments until the
+ * last one.
+ */
 function printRates({ timeline, outcomes, lastAcceptMs, lastLoserMs, finalAnswerMs }: Report): string[] {
   const accepted = (timeline.series.accepted ?? []).reduce((sum, count) => sum + count, 0);
   const rate = (count: number, ms: number | null) => (ms ? Math.round((count * 1_000) / ms) : "–");

@@ -43,7 +43,8 @@ const maxSamples = 1_000; // of the line; past it every other one goes, and half
 
 /**
  * Looks at the line, the units and the processes now and then, on connections of its own.
- * @param readLine reads the line where it is kept, far oftener; otherwise it is what `adminUrl` says
+ * @param readLine reads the line where it is kept, far oftener; otherwise it is what `adminUrl`
+ *   says
  */
 export async function startSampling(
   url: string,

@@ -256,8 +256,8 @@ async function noteRefund(
 }
 
 /**
- * What the order itself has open after an answer that changed nothing about it: a hold, a refund, or
- * nothing.
+ * What the order itself has open after an answer that changed nothing about it: a hold, a refund,
+ * or nothing.
  */
 async function restAfter(trx: Transaction<Tables>, order: LockedOrder): Promise<void> {
   if (order.status === "reserved") await waitForPayment(trx, order, "undecided");
