@@ -85,11 +85,11 @@ describe("the operations room", () => {
   });
 
   test("tells an order's story, and refunds it: the shopper reads it", async () => {
-    await shop.sell("Kettle", { units: 2 });
+    const itemId = await shop.sell("Kettle", { units: 2 });
     const shopper = await visit(shop);
     await shopper.buy("Kettle");
     await becomes(() => shopper.order("Kettle"), "It is yours.");
-    const [order] = await shop.ordersOf(`item_${4}`);
+    const [order] = await shop.ordersOf(itemId);
     const room = await openRoom(shop);
     await room.find(order?.id ?? "");
     await becomes(
@@ -113,7 +113,7 @@ describe("the operations room", () => {
   });
 
   test("of two operators who change an item at once, the second is told and nothing is overwritten", async () => {
-    await shop.sell("Lamp", { units: 5 });
+    const itemId = await shop.sell("Lamp", { units: 5 });
     const [first, second] = await Promise.all([openRoom(shop), openRoom(shop)]);
     for (const room of [first, second]) {
       await becomes(() => textOf(room.row("Lamp")), "On sale");
@@ -124,7 +124,7 @@ describe("the operations room", () => {
     await first.page.getByRole("dialog").waitFor({ state: "hidden" });
     await second.confirm({ Name: "Lantern" });
     await becomes(() => textOf(second.page.getByRole("dialog")), "Somebody else has changed it");
-    expect(await shop.ops("GET", "/ops/api/items/item_5")).toMatchObject({ name: "Lamp", price: 2_500 });
+    expect(await shop.ops("GET", `/ops/api/items/${itemId}`)).toMatchObject({ name: "Lamp", price: 2_500 });
     await first.leave();
     await second.leave();
   });
