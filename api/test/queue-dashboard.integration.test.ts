@@ -1,11 +1,27 @@
+import { randomUUID } from "node:crypto";
+import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import { packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
+import { openChargeQueue } from "@holdfast/shared/queues.ts";
 import { createTestApi, opsAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addDeadJob } from "@holdfast/testing/dead-job.ts";
-import { purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { routesOf } from "@holdfast/testing/routes.ts";
-import { createWorld, type World } from "@holdfast/testing/world.ts";
-import { Queue } from "bullmq";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
+import { Queue, Worker } from "bullmq";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
+interface Shown {
+  readonly queues: {
+    readonly name: string;
+    readonly jobs: {
+      readonly name: string;
+      readonly data: { readonly orderId?: string };
+      readonly progress: unknown;
+    }[];
+  }[];
+}
 
 describe("the queue dashboard", () => {
   let world: World;
@@ -43,6 +59,53 @@ describe("the queue dashboard", () => {
     expect(shown?.displayName).toBe("Lane 0");
     expect(shown?.jobs[0]?.name).toBe("kettle · 2 orders · places 150–151");
     expect(JSON.stringify(shown?.jobs[0]?.data)).toContain(requests[0]?.orderId);
+  });
+
+  test("shows how far jobs have come: orders decided, a payment tried, a payment settled", async () => {
+    await addItem(world.db, "lamp", 2);
+    const requests = ["cleo", "dora", "emma", "fay"].map((shopperId) => purchaseRequest({ shopperId }));
+    await reserveOrders(world.db, purchaseJob("lamp", requests.slice(0, 3)), new AbortController().signal);
+    await lane.add("purchase", packPurchaseJob({ itemId: "lamp", lastPlace: 4, requests }));
+    const tried = requests[0]?.orderId ?? "";
+    await world.db.updateTable("orders").set({ payment_started_at: new Date() }).where("id", "=", tried).execute();
+    const charges = openChargeQueue(world);
+    for (const { orderId } of requests) {
+      const { name, data, opts } = chargeQueueEntry("charge", orderId, 1);
+      await charges.add(name, data, opts);
+    }
+    const shown = async (queue: string) => {
+      const { queues } = (await ask("GET", `?activeQueue=${encodeURIComponent(queue)}&status=waiting`)).json<Shown>();
+      return queues.find(({ name }) => name === queue)?.jobs ?? [];
+    };
+    expect((await shown("{lane-0}")).map(({ progress }) => progress)).toEqual([75]);
+    const byOrder = (await shown("{charge}")).map(({ data, progress }) => [data.orderId, progress]);
+    expect(Object.fromEntries(byOrder)).toEqual(
+      Object.fromEntries(requests.map(({ orderId }, i) => [orderId, [50, 0, 100, 0][i]])),
+    );
+    await charges.obliterate({ force: true });
+    await charges.close();
+  });
+
+  test("keeps a finished charge for an hour, which keeps no later one of its order out", async () => {
+    const charges = openChargeQueue(world);
+    const orderId = randomUUID();
+    const add = () => {
+      const { name, data, opts } = chargeQueueEntry("check", orderId, "sweep");
+      return charges.add(name, data, opts);
+    };
+    const first = await add();
+    expect((await add()).id).toBe(first.id); // waits already
+    const worker = new Worker(charges.name, async () => {}, { connection: world.redis, prefix: world.keys.queues });
+    await eventually("it is done", async () => (await first.getState()) === "completed");
+    const second = await add();
+    expect(second.id).not.toBe(first.id);
+    await eventually("it is done", async () => (await second.getState()) === "completed");
+    await worker.close();
+    const { queues } = (await ask("GET", "?activeQueue=%7Bcharge%7D&status=completed")).json<Shown>();
+    const jobs = queues.find((queue) => queue.name === "{charge}")?.jobs ?? [];
+    expect(jobs.map((job) => job.name)).toEqual([`check · order ${orderId}`, `check · order ${orderId}`]);
+    expect(first.opts.removeOnComplete).toMatchObject({ age: 3_600 });
+    await charges.close();
   });
 
   test("loads nothing from elsewhere", async () => {
@@ -124,13 +187,14 @@ describe("the queue dashboard", () => {
   });
 
   test("shows its buttons among the dead jobs alone", async () => {
-    type Shown = { queues: { name: string; readOnlyMode: boolean; allowRetries: boolean }[] };
+    type Buttons = { queues: { name: string; readOnlyMode: boolean; allowRetries: boolean }[] };
     const writable = async (query: string) =>
-      (await ask("GET", query)).json<Shown>().queues.filter((queue) => !queue.readOnlyMode);
+      (await ask("GET", query)).json<Buttons>().queues.filter((queue) => !queue.readOnlyMode);
     expect(await writable("")).toEqual([]);
     expect(await writable("?activeQueue=%7Blane-0%7D&status=waiting")).toEqual([]);
     expect(await writable("?activeQueue=%7Blane-0%7D&status=failed")).toMatchObject([
       { name: "{lane-0}", allowRetries: true },
     ]);
+    expect(await writable("?activeQueue=%7Bcharge%7D&status=failed")).toEqual([]);
   });
 });

@@ -20,8 +20,7 @@ describe("the card dialog", () => {
   const bankOf = ({ page }: StorefrontPage) => page.getByRole("dialog", { name: "Your bank asks" });
   const formOf = ({ cardDialog }: StorefrontPage) => cardDialog.frameLocator("iframe").getByLabel("Card number");
 
-  const price = (itemId: string, amount: number) =>
-    shop.ops("PATCH", `/ops/api/items/${itemId}`, { price: amount });
+  const price = (itemId: string, amount: number) => shop.ops("PATCH", `/ops/api/items/${itemId}`, { price: amount });
 
   test("closes when the price changes: nobody is charged another one than the button said", async () => {
     const itemId = await shop.sell("Poster", { price: 1_900 });

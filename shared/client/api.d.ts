@@ -617,6 +617,7 @@ export interface components {
                 failedAt: string;
                 /** @description what replay takes: `lane-0/job-…`, `webhook/evt_…` */
                 id: string;
+                itemId: string | null;
                 orders: number | null;
                 queue: string;
                 reason: string;

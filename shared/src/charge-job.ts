@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+
 /**
  * Looks after one order's payment. What there is to do is read from Postgres when the job runs,
  * never from the job: so one that comes twice, late or not at all changes nothing but the time.
@@ -12,7 +14,15 @@ export interface ChargeJob {
 export type ChargeJobName = "charge" | "check" | "release" | "webhook";
 
 /**
- * The job as it is added to the queue. One that waits under its id already is not added again.
+ * A finished one is kept this long for whoever looks at the queue; what it did is in Postgres. The
+ * count bounds what a rush may take of Redis' memory.
+ */
+const kept = { age: 3_600, count: 10_000 };
+
+/**
+ * The job as it is added to the queue. One of the same name, order and occasion that waits or runs
+ * is not added again; one that has finished does not keep a later one out, which an id of the job
+ * would do as long as it is kept.
  * @param occasion what it is about beside the order, such as an attempt or an event: another
  *   occasion is another job, so that it is not taken for one that has looked already
  */
@@ -23,6 +33,10 @@ export function chargeQueueEntry(
   trace: string | null = null,
 ) {
   const data: ChargeJob = { orderId, ...(trace !== null && { trace }) };
-  // A finished job must not keep a later one of the same id out: what was done is in Postgres.
-  return { name, data, opts: { jobId: `${name}-${orderId}-${occasion}`, removeOnComplete: true, removeOnFail: true } };
+  const about = `${name}-${orderId}-${occasion}`;
+  const jobId = `${about}~${randomBytes(4).toString("hex")}`;
+  return { name, data, opts: { jobId, deduplication: { id: about }, removeOnComplete: kept, removeOnFail: kept } };
 }
+
+/** Whether a job, by its id, is the one that an order's first try to charge began with. */
+export const isFirstCharge = (jobId: string): boolean => /^charge-.*-1~[0-9a-f]+$/.test(jobId);

@@ -13,6 +13,8 @@ export interface DeadJob {
   readonly name: string;
   readonly reason: string;
   readonly failedAtMs: number;
+  /** What the orders are for; null where it is no purchase job. */
+  readonly itemId: string | null;
   /** How many orders it carries; null where it is no purchase job. */
   readonly orders: number | null;
 }
@@ -30,11 +32,13 @@ export async function listDeadJobs(queues: readonly KeptQueue[]): Promise<DeadJo
     queues.map(async (queue) => {
       const jobs = await queue.getFailed(0, maxListedPerQueue - 1);
       return jobs.map((job): DeadJob => {
-        const { orders } = (job.data ?? {}) as { orders?: unknown };
+        // It may be dead because its data are nonsense.
+        const { item, orders } = (job.data ?? {}) as { item?: unknown; orders?: unknown };
         return {
           name: deadJobName(queue.name, job.id ?? ""),
           reason: job.failedReason || "no reason given",
           failedAtMs: job.finishedOn ?? job.timestamp,
+          itemId: typeof item === "string" ? item : null,
           orders: Array.isArray(orders) ? orders.length : null,
         };
       });

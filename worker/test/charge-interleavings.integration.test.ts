@@ -314,14 +314,14 @@ class Play {
 
 interface Added {
   readonly data: ChargeJob;
-  readonly opts: { readonly jobId: string };
+  readonly opts: { readonly deduplication: { readonly id: string } };
 }
 
 function queueOf(add: (job: ChargeJob, id: string) => void): ChargeQueue {
   const queue = {
-    add: async (_name: string, job: ChargeJob, { jobId }: Added["opts"]) => add(job, jobId),
+    add: async (_name: string, job: ChargeJob, { deduplication }: Added["opts"]) => add(job, deduplication.id),
     addBulk: async (entries: readonly Added[]) => {
-      for (const { data, opts } of entries) add(data, opts.jobId);
+      for (const { data, opts } of entries) add(data, opts.deduplication.id);
     },
   };
   return queue as unknown as ChargeQueue;

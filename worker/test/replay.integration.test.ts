@@ -65,7 +65,9 @@ describe("replaying a dead job", () => {
     const name = await killJob(bad);
     const { code, stdout } = await command();
     expect(code).toBe(0);
-    expect(stdout).toMatch(new RegExp(`^${name}  2 orders  \\d+ s ago  1 order was refused.*orders_currency_check`));
+    expect(stdout).toMatch(
+      new RegExp(`^${name}  item_1  2 orders  \\d+ s ago  1 order was refused.*orders_currency_check`),
+    );
   });
 
   test("that can be decided now settles its orders, once", async () => {

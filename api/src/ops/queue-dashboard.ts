@@ -6,12 +6,14 @@ import type { Queue } from "bullmq";
 import { foreignPagePolicy } from "../http/content-security-policy.ts";
 import type { App } from "../http/fastify-app.ts";
 import { Problem } from "../http/problems.ts";
+import { jobProgress } from "./job-progress.ts";
 import type { OpsParts } from "./ops-parts.ts";
 import { replayJob } from "./replay-job.ts";
 import { jobTitle, queueTitle, readable } from "./show-job.ts";
 
 const basePath = "/ops/queues";
 const apiPath = `${basePath}/api/queues`;
+const jobRoute = `${apiPath}/:queueName/:jobId`;
 const retryRoute = `${apiPath}/:queueName/:jobId/retry`;
 
 /**
@@ -48,22 +50,45 @@ export async function queueDashboard(app: App, parts: OpsParts): Promise<void> {
     await replayJob(parts, request.operator, deadJobName(queueName, jobId));
     return reply.code(204).send();
   });
-  // Its buttons are hidden for good in read-only mode. Among the dead jobs they are shown, so that
-  // one can be retried; the others there are refused as everywhere.
   app.addHook("preSerialization", async (request, _reply, payload) => {
     const { activeQueue, status } = request.query as { activeQueue?: string; status?: string };
-    if (request.routeOptions.url !== apiPath || status !== "failed") return payload;
-    const page = payload as { queues?: { name: string }[] };
-    if (!Array.isArray(page.queues)) return payload;
-    const withRetry = (queue: { name: string }) =>
-      queue.name === activeQueue ? { ...queue, readOnlyMode: false, allowRetries: true } : queue;
-    return { ...page, queues: page.queues.map(withRetry) };
+    const shown = payload as { queues?: ShownQueue[]; job?: ShownJob };
+    if (request.routeOptions.url === jobRoute && shown.job) await addProgress(parts, [shown.job]);
+    if (request.routeOptions.url !== apiPath || !Array.isArray(shown.queues)) return payload;
+    const active = shown.queues.find(({ name }) => name === activeQueue);
+    await addProgress(parts, active?.jobs ?? []);
+    // Its buttons are hidden for good in read-only mode. Among the dead jobs they are shown, so
+    // that one can be retried; the others there are refused as everywhere. What failed about a
+    // payment is the sweeper's to try again.
+    if (active && status === "failed" && activeQueue !== parts.charges.name) {
+      Object.assign(active, { readOnlyMode: false, allowRetries: true });
+    }
+    return payload;
   });
   app.addHook("onSend", async (_request, reply, payload) => {
     const isPage = String(reply.getHeader("content-type") ?? "").startsWith("text/html");
     return isPage && typeof payload === "string" ? payload.replaceAll(fontLink, "") : payload;
   });
   await app.register(dashboard.registerPlugin());
+}
+
+interface ShownJob {
+  readonly data?: unknown;
+  progress: unknown;
+}
+
+interface ShownQueue {
+  readonly name: string;
+  readonly jobs: ShownJob[];
+}
+
+/** Where Postgres does not answer, jobs are shown without. */
+async function addProgress({ db }: OpsParts, jobs: readonly ShownJob[]): Promise<void> {
+  const found = await jobProgress(
+    db,
+    jobs.map(({ data }) => data),
+  ).catch(() => []);
+  for (const [i, job] of jobs.entries()) job.progress = found[i] ?? job.progress;
 }
 
 /**

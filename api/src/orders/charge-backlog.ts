@@ -1,3 +1,4 @@
+import { isFirstCharge } from "@holdfast/shared/charge-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient } from "@holdfast/shared/redis.ts";
 
@@ -43,8 +44,6 @@ async function readBacklog(redis: RedisClient, charges: ChargeQueue): Promise<Ch
   const [nextAtMs, newestAtMs] = await Promise.all([addedAtMs(head.findLast(isFirstCharge)), addedAtMs(newest)]);
   return { waiting, nextAtMs, newestAtMs };
 }
-
-const isFirstCharge = (jobId: string) => jobId.startsWith("charge-") && jobId.endsWith("-1");
 
 /**
  * How many of those who wait are about to be charged before an order, by when it was reserved: the

@@ -17,6 +17,7 @@ const deadJobs = Type.Object(
         id: Type.String({ description: "what replay takes: `lane-0/job-…`, `webhook/evt_…`" }),
         queue: Type.String(),
         title: Type.String(),
+        itemId: Type.Unsafe<string | null>({ type: ["string", "null"] }),
         orders: Type.Unsafe<number | null>({ type: ["integer", "null"] }),
         failedAt: Type.String({ format: "date-time" }),
         reason: Type.String(),
@@ -108,8 +109,20 @@ function deadJobRoutes(app: App, parts: OpsParts): void {
   );
 }
 
-function showDeadJob({ name, reason, failedAtMs, orders }: DeadJob) {
+function showDeadJob({ name, reason, failedAtMs, itemId, orders }: DeadJob) {
   const [queue = ""] = name.split("/");
-  const title = orders === null ? "An event of the payment provider" : `${orders} orders`;
-  return { id: name, queue, title, orders, failedAt: new Date(failedAtMs).toISOString(), reason };
+  return {
+    id: name,
+    queue,
+    title: deadJobTitle(itemId, orders),
+    itemId,
+    orders,
+    failedAt: new Date(failedAtMs).toISOString(),
+    reason,
+  };
+}
+
+function deadJobTitle(itemId: string | null, orders: number | null): string {
+  if (orders === null) return "An event of the payment provider";
+  return `${itemId ?? "No item"} · ${orders === 1 ? "1 order" : `${orders} orders`}`;
 }

@@ -30,8 +30,14 @@ export async function replayJob(
 
 export function printDeadJobs(jobs: readonly DeadJob[], nowMs: number): string {
   if (jobs.length === 0) return "No dead jobs.";
-  const lines = jobs.map(({ name, orders, failedAtMs, reason }) =>
-    [name, orders === null ? "-" : `${orders} orders`, age(nowMs - failedAtMs), reason.split("\n")[0] ?? ""].join("  "),
+  const lines = jobs.map(({ name, itemId, orders, failedAtMs, reason }) =>
+    [
+      name,
+      itemId ?? "-",
+      orders === null ? "-" : `${orders} orders`,
+      age(nowMs - failedAtMs),
+      reason.split("\n")[0] ?? "",
+    ].join("  "),
   );
   return [...lines, "", "npm run replay -- <job> puts one in line again."].join("\n");
 }
