@@ -60,7 +60,7 @@ function csvValue([name, value]: (typeof columns)[number]): string {
 }
 
 function jsonValue([name, value]: (typeof columns)[number]): string {
-  return `'${name}', ${value}`;
+  return `${value} as "${name}"`;
 }
 
 /** As CSV with quotes that never occur in JSON: so a line is the value and nothing else. */
@@ -70,7 +70,7 @@ function copyStatement(format: ExportFormat, itemId: string | null): string {
   const rows = `from orders ${itemId === null ? "" : `where item_id = ${pg.escapeLiteral(itemId)}`} order by item_id, status, placed_at desc, id desc`;
   return format === "csv"
     ? `copy (select ${columns.map(csvValue).join(", ")} ${rows}) to stdout (format csv, header)`
-    : `copy (select json_build_object(${columns.map(jsonValue).join(", ")})::text ${rows}) to stdout ${rawLine}`;
+    : `copy (select row_to_json(line)::text from (select ${columns.map(jsonValue).join(", ")} ${rows}) line) to stdout ${rawLine}`;
 }
 
 export interface Export {
