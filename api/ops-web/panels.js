@@ -9,7 +9,7 @@ const bodyOf = (id) => byId(id).querySelector("tbody");
 
 const showAlarms = keyedChildren(
   byId("alarms"),
-  ({ name, detail }) => `${name} ${detail.replaceAll(/\d+/g, "")}`,
+  ({ id }) => id,
   () => {
     const [heading, sentence, detail] = [make("h3"), make("p"), make("p", { class: "quiet" })];
     return {

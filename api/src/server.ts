@@ -92,7 +92,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
       ...health,
     });
     const chargesPerSecond = config.CHARGE_RATE_PER_SECOND;
-    const monitor = watchSale({ db, redis, keys, lanes, charges, webhooks, chargesPerSecond, log });
+    const monitor = watchSale({ db, redis, keys, lanes, webhooks, chargesPerSecond, log });
     const admin = buildAdminApp({
       log,
       fleetMetrics: saleGauges({ redis, keys, lanes }, () => monitor.measured()),

@@ -1,14 +1,27 @@
 import { openDatabase } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
+import { openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { alarmRecorder } from "@holdfast/shared/raised-alarms.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { MeasureParts } from "../src/ops/monitor/measure-sale.ts";
 import { saleGauges } from "../src/ops/monitor/sale-gauges.ts";
 import { beginMonitoring, measureOnce, readBefore, readSale, watchSale } from "../src/ops/monitor/sale-monitor.ts";
+
+/** Nobody else reads orders until it is released. */
+async function lockOrders({ db }: World) {
+  const held = Promise.withResolvers<void>();
+  const taken = Promise.withResolvers<void>();
+  const locked = db.transaction().execute(async (trx) => {
+    await sql`lock table orders in access exclusive mode`.execute(trx);
+    taken.resolve();
+    await held.promise;
+  });
+  await taken.promise;
+  return { locked, release: held.resolve };
+}
 
 describe("the sale", () => {
   let world: World;
@@ -18,12 +31,11 @@ describe("the sale", () => {
     world = await createWorld();
     const { db, redis, keys } = world;
     const store = { redis, keys };
-    const queues = { charges: openChargeQueue(store), webhooks: openWebhookQueue(store) };
-    parts = { db, ...store, lanes: openLanes(store, 2), ...queues, chargesPerSecond: 25 };
+    parts = { db, ...store, lanes: openLanes(store, 2), webhooks: openWebhookQueue(store), chargesPerSecond: 25 };
     await addItem(db, "kettle", 10);
   });
   afterAll(async () => {
-    await Promise.all([...parts.lanes, parts.charges, parts.webhooks].map((queue) => queue.close()));
+    await Promise.all([...parts.lanes, parts.webhooks].map((queue) => queue.close()));
     await world.close();
   });
   beforeEach(async () => {
@@ -75,6 +87,49 @@ describe("the sale", () => {
     expect(sale.items).toMatchObject([{ id: "kettle", stocked: 10 }]);
     expect(sale.alarms.map(({ name }) => name)).toContain("postgres_unavailable");
     await nowhere.destroy();
+  });
+
+  test("goes on being measured while Postgres hangs, and says so; it is asked once, and heard again", async () => {
+    const state = await beginMonitoring(parts);
+    await measureOnce(parts, state);
+    const { locked, release } = await lockOrders(world);
+    const startedAtMs = performance.now();
+    const states: string[] = [];
+    while (performance.now() - startedAtMs < 6_000) {
+      const begunAtMs = performance.now();
+      const sale = await measureOnce(parts, state);
+      expect(performance.now() - begunAtMs).toBeLessThan(2_900); // the lease, which no other server takes over then
+      expect(sale.items).toMatchObject([{ id: "kettle", stocked: 10 }]);
+      states.push(sale.postgres.state);
+    }
+    expect(states[0]).toBe("up"); // a second or two are a busy one's
+    expect(states.at(-1)).toBe("down");
+    release();
+    await locked;
+    await eventually("it is heard", async () => (await measureOnce(parts, state)).postgres.state === "up");
+  });
+
+  test("raised alarms go by Redis' time, whatever this server's clock says", async () => {
+    const { redis, keys } = world;
+    alarmRecorder({ redis, keys })("provider_refuses", "It says: no.");
+    await eventually("it is raised", async () => (await redis.hlen(keys.alarms)) === 1);
+    const ahead = vi.spyOn(Date, "now").mockImplementation(() => performance.timeOrigin + performance.now() + 600_000);
+    const sale = await measureOnce(parts, await beginMonitoring(parts)).finally(() => ahead.mockRestore());
+    expect(sale.alarms.map(({ name }) => name)).toContain("provider_refuses");
+  });
+
+  test("a thousand alarms about one order each keep none of another name out, and ten are shown", async () => {
+    const { redis, keys } = world;
+    const record = alarmRecorder({ redis, keys });
+    for (let i = 0; i < 1_005; i++) record(`refund_failed:${i}`, `Order ${i}.`);
+    record("redis_emptied", "In generation 2.");
+    await eventually("they are raised", async () => (await redis.hexists(keys.alarms, "redis_emptied")) === 1);
+    expect(await redis.hlen(keys.alarms)).toBe(1_001);
+    const { alarms } = await measureOnce(parts, await beginMonitoring(parts));
+    const raised = alarms.filter(({ name }) => name === "refund_failed" || name === "redis_emptied");
+    expect(raised).toHaveLength(12);
+    expect(new Set(raised.map(({ id }) => id)).size).toBe(12);
+    expect(raised.map(({ detail }) => detail)).toContain("And 990 more; the log has them all.");
   });
 
   test("is measured by a server that never heard of Postgres, too: what Redis knows, and the alarm", async () => {

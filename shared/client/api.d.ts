@@ -548,6 +548,8 @@ export interface components {
         Alarm: {
             /** @description what exactly */
             detail: string;
+            /** @description its name, and whom it is about where there can be several: `lane_paused:3` */
+            id: string;
             /** @enum {string} */
             name: "redis_unavailable" | "postgres_unavailable" | "postgres_read_only" | "no_worker" | "worker_lost" | "api_server_lost" | "lane_paused" | "line_stalled" | "charge_backlog_long" | "holds_overdue" | "books_off" | "dead_jobs" | "shop_webhooks_failing" | "requests_shed" | "event_loop_slow" | "clock_off" | "provider_refuses" | "provider_unavailable" | "cards_unknown" | "payment_unknown_too_long" | "payment_unmatched_too_long" | "payment_stuck" | "paid_another_amount" | "refund_failed" | "refund_refused" | "totals_off" | "reconcile_differs" | "night_failed" | "redis_emptied" | "redis_restored" | "orders_without_job" | "shop_events_late" | "shop_event_dead" | "shop_events_ended";
             /** @description what is the matter and what to do; the same as in docs/runbook.md */

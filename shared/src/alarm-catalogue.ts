@@ -228,6 +228,8 @@ export const alarmNames = Object.keys(alarms) as AlarmName[];
 
 /** An alarm as it stands now. */
 export interface Alarm {
+  /** Its name, and whom it is about where there can be several: `lane_paused:3`. */
+  readonly id: string;
   readonly name: AlarmName;
   readonly severity: AlarmKind["severity"];
   readonly since: string;

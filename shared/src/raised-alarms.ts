@@ -18,7 +18,7 @@ export interface RaisedAlarm {
 
 const pauseMs = 10 * 60_000; // raised again after a longer silence, it is a new one
 const maxDetail = 500; // characters
-const maxRaised = 1_000; // names; past it, nobody reads them and the log has them all
+const maxRaised = 1_000; // of those about one order or lane; past it, nobody reads them and the log has them all
 
 const raiseScript = redisScript<number>(
   "raiseAlarm",
@@ -26,7 +26,8 @@ const raiseScript = redisScript<number>(
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call("HGET", KEYS[1], ARGV[1])
-if not known and redis.call("HLEN", KEYS[1]) >= ${maxRaised} then return 0 end
+local about_one = string.find(ARGV[1], ":", 1, true)
+if not known and about_one and redis.call("HLEN", KEYS[1]) >= ${maxRaised} then return 0 end
 local since, last = string.match(known or "", "^(%d+) (%d+)")
 if not last or now - last > ${pauseMs} then since = now end
 redis.call("HSET", KEYS[1], ARGV[1], string.format("%d %d ", since, now) .. ARGV[2])

@@ -57,6 +57,17 @@ describe("whether the provider answers", () => {
     expect(raised).toHaveLength(1);
   });
 
+  test("a worker that asks nothing more knows nothing after half a minute: others may have had answers", () => {
+    const watch = watched();
+    for (let i = 0; i < 3; i++) watch.note(null, "socket hang up", performance.now());
+    vi.advanceTimersByTime(29_000);
+    expect(watch.silentMs()).toBe(29_000);
+    vi.advanceTimersByTime(2_000);
+    expect(watch.silentMs()).toBe(0);
+    for (let i = 0; i < 3; i++) watch.note(null, "socket hang up", performance.now());
+    expect(watch.silentMs()).toBe(0); // begun anew
+  });
+
   test("every request is counted by how it failed, a decline as none", () => {
     const watch = watched();
     for (const status of [200, 402, 401, 403, 429, 500, null]) watch.note(status, "", performance.now());

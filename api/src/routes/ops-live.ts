@@ -16,6 +16,7 @@ const reconnectMs = 2_000;
 const alarmBody = Type.Object(
   {
     name: Type.String({ enum: [...alarmNames] }),
+    id: Type.String({ description: "its name, and whom it is about where there can be several: `lane_paused:3`" }),
     severity: Type.String({ enum: ["critical", "warning"] }),
     since: Type.String({ format: "date-time" }),
     sentence: Type.String({ description: "what is the matter and what to do; the same as in docs/runbook.md" }),

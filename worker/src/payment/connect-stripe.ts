@@ -49,10 +49,26 @@ function watched(client: HttpClient, watch: Pick<ProviderWatch, "note">): HttpCl
   const makeRequest = client.makeRequest.bind(client);
   client.makeRequest = async (...request) => {
     const sentAtMs = performance.now();
+    const [, , path, method] = request;
     try {
       const response = await makeRequest(...request);
       const status = response.getStatusCode();
-      watch.note(status, `the answer was ${status}`, sentAtMs);
+      if (status < 400) {
+        watch.note(status, "", sentAtMs);
+        return response;
+      }
+      // What it says is in the body, which the SDK reads once.
+      const toJSON = response.toJSON.bind(response);
+      response.toJSON = async () => {
+        const body = await toJSON().catch((error: unknown) => {
+          watch.note(status, `the answer was ${status}`, sentAtMs);
+          throw error;
+        });
+        const error = saidIn(body);
+        const refusesUs = method === "POST" && path === "/v1/payment_intents" && isOurFault(status, error);
+        watch.note(status, error.message ?? `the answer was ${status}`, sentAtMs, refusesUs);
+        return body;
+      };
       return response;
     } catch (error) {
       watch.note(null, (error as Error).message, sentAtMs);
@@ -60,6 +76,23 @@ function watched(client: HttpClient, watch: Pick<ProviderWatch, "note">): HttpCl
     }
   };
   return client;
+}
+
+interface Said {
+  readonly type?: string;
+  readonly code?: string;
+  readonly param?: string;
+  readonly message?: string;
+}
+
+function saidIn(body: unknown): Said {
+  return (body as { error?: Said } | null)?.error ?? {};
+}
+
+/** Of a charge: refused whoever pays, such as a currency that is not activated. */
+function isOurFault(status: number, { type, code, param }: Said): boolean {
+  if ((status !== 400 && status !== 404) || type !== "invalid_request_error") return false;
+  return param !== "payment_method" && param !== "confirmation_token" && code !== "payment_intent_unexpected_state";
 }
 
 /**

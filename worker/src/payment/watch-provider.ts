@@ -7,9 +7,11 @@ export type ProviderErrorClass = "no_answer" | "refused" | "rate_limited" | "ser
 export interface ProviderWatch {
   /**
    * @param status of the answer; null where there was none
+   * @param why in its own words where it has some
    * @param sentAtMs when it was asked, by `performance.now()`
+   * @param refusesUs whether it is refused whoever pays, beside what the status says
    */
-  note(status: number | null, why: string, sentAtMs: number): void;
+  note(status: number | null, why: string, sentAtMs: number, refusesUs?: boolean): void;
   /** For how long it has answered nothing that it was asked, in ms; 0 while it answers. */
   silentMs(): number;
   lastError(): { readonly atMs: number; readonly text: string } | null;
@@ -17,6 +19,7 @@ export interface ProviderWatch {
 
 const silentFailures = 3; // one broken connection, or two, are the network's
 const silentAlarmMs = 5_000;
+const forgetMs = 30_000; // an order that waits for an answer is tried again within ten seconds
 const maxText = 300; // characters
 
 /**
@@ -28,13 +31,16 @@ export function watchProvider(
   count: (failed: ProviderErrorClass | null) => void = () => {},
 ): ProviderWatch {
   let failures = 0;
+  let failedAtMs = Number.NEGATIVE_INFINITY;
   let silentSinceMs = 0;
   let answeredAtMs = Number.NEGATIVE_INFINITY;
   let lastError: { atMs: number; text: string } | null = null;
-  const silentMs = () => (failures >= silentFailures ? performance.now() - silentSinceMs : 0);
+  // A worker that asks nothing more does not know: others may have had answers since.
+  const isOld = () => performance.now() - failedAtMs > forgetMs;
+  const silentMs = () => (failures >= silentFailures && !isOld() ? performance.now() - silentSinceMs : 0);
   return {
-    note(status, why, sentAtMs) {
-      const failed = classOf(status);
+    note(status, why, sentAtMs, refusesUs = false) {
+      const failed = refusesUs ? "refused" : classOf(status);
       count(failed);
       if (failed !== null) lastError = { atMs: Date.now(), text: why.slice(0, maxText) };
       if (failed !== "no_answer" && failed !== "server_error") {
@@ -43,6 +49,8 @@ export function watchProvider(
         return;
       }
       // Since it was asked in vain, and not since that was known: a timeout takes seconds itself.
+      if (isOld()) failures = 0;
+      failedAtMs = performance.now();
       if (failures === 0) silentSinceMs = Math.max(sentAtMs, answeredAtMs);
       failures += 1;
       if (silentMs() < silentAlarmMs) return;

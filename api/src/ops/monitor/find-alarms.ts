@@ -33,11 +33,15 @@ const failingAfterSeconds = 8; // a restart of the receiver is over, and its sec
 const clockOffMs = 5_000; // a report is on its way for milliseconds, at worst two seconds
 const slowAfterSeconds = 10; // starting up and collecting garbage are over by then
 const shedInAMinute = 10; // one or two are a moment's; a crowd is hundreds
+const mostOfOneName = 10; // nobody reads a thousand, and each room is sent them every second
 const settledSeconds = 6; // every living process has reported three times
 
-/** Every alarm that stands, those of one name together where the catalogue says it once. */
+/**
+ * Every alarm that stands, those of one name together where the catalogue says it once.
+ * @param nowMs by Redis, which says when the others were raised
+ */
 export function findAlarms(seen: Seen, raised: readonly RaisedAlarm[], nowMs: number): Found[] {
-  return [...seenAlarms(seen), ...standing(raised, nowMs)];
+  return [...seenAlarms(seen), ...summed(standing(raised, nowMs))];
 }
 
 /** Those raised by processes that still stand. */
@@ -48,6 +52,19 @@ function standing(raised: readonly RaisedAlarm[], nowMs: number): Found[] {
       return kind !== undefined && lastMs + kind.standsMs > nowMs;
     })
     .map(({ name, detail, sinceMs }) => ({ name, detail, sinceMs }));
+}
+
+/** Of those about one order each that many stand, the newest, and how many there are beside. */
+function summed(raised: readonly Found[]): Found[] {
+  const byName = Map.groupBy(raised, ({ name }) => alarmName(name));
+  return [...byName].flatMap(([name, found]) => {
+    if (found.length <= mostOfOneName) return found;
+    const newest = found.toSorted((a, b) => (b.sinceMs ?? 0) - (a.sinceMs ?? 0));
+    const others = newest.slice(mostOfOneName);
+    const sinceMs = others.at(-1)?.sinceMs ?? null;
+    const more: Found = { name: `${name}:more`, detail: `And ${others.length} more; the log has them all.`, sinceMs };
+    return [...newest.slice(0, mostOfOneName), more];
+  });
 }
 
 function seenAlarms(seen: Seen): Found[] {

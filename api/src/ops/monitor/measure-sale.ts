@@ -1,18 +1,18 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@holdfast/shared/database.ts";
 import { decisionBounds, type MemberReport, memberGoneMs, readReports } from "@holdfast/shared/fleet-report.ts";
-import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
+import type { LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { saleStatus } from "@holdfast/shared/sale-status.ts";
 import type { ItemNow, LaneNow, MemberNow, SaleNow } from "../sale-now.ts";
 import type { Seen } from "./find-alarms.ts";
 import { type fleetCounter, quantileOf } from "./fleet-counts.ts";
-import { countFailed, readItemLines, readLanes } from "./read-lines.ts";
+import { readItemLines, readLanes } from "./read-lines.ts";
 import { type AllItems, type ItemRow, noItems, noMoney, readItemRows, readMoney } from "./read-money.ts";
 
 export interface MeasureParts extends Store {
   readonly db: Database;
   readonly lanes: readonly LaneQueue[];
-  readonly charges: ChargeQueue;
   readonly webhooks: WebhookQueue;
   readonly chargesPerSecond: number;
 }
@@ -27,11 +27,20 @@ export interface Memory {
   readonly begunAtMs: number;
   /** What Postgres said last, shown while it is unavailable; null where it has said nothing yet. */
   rows: Rows | null;
+  /** Under way, from this measurement or one before: Postgres is asked once at a time. */
+  asked: Promise<Answer> | null;
+  /** When it last answered. */
+  heardAtMs: number;
 }
 
 type Rows = Awaited<ReturnType<typeof readRows>>;
 
+/** Null where Postgres refused. */
+type Answer = { readonly rows: Rows; readonly answerMs: number } | null;
+
 export interface Measurement {
+  /** The time by Redis. */
+  readonly redisMs: number;
   readonly seen: Seen;
   /** Null where Postgres has not been heard yet. */
   readonly all: AllItems | null;
@@ -41,6 +50,8 @@ export interface Measurement {
 }
 
 const promptMs = 2_000;
+const patienceMs = 1_500; // one that hangs must hold up neither the other figures nor the lease
+const hangsMs = 4_000; // since it last answered
 const slowMs = 500; // by then a shopper notices
 
 /**
@@ -50,21 +61,20 @@ const slowMs = 500; // by then a shopper notices
  * @throws where Redis is unavailable
  */
 export async function measureSale(parts: MeasureParts, memory: Memory, nowMs: number): Promise<Measurement> {
-  const { db, redis, keys, lanes, charges, webhooks, chargesPerSecond } = parts;
+  const { db, redis, keys, lanes, webhooks, chargesPerSecond } = parts;
   const startedAtMs = performance.now();
   const timeMs = readTime(parts).then((ms) => ({ ms, answerMs: performance.now() - startedAtMs }));
-  const asked = readRows(db).then(
-    (rows) => ({ rows, answerMs: performance.now() - startedAtMs }),
-    () => null,
-  );
   const [reports, laneRows, failed, redisTime, answer] = await Promise.all([
     readReports({ redis, keys }),
     readLanes({ redis, keys }, lanes),
-    countFailed([charges, webhooks]),
+    webhooks.getFailedCount(),
     timeMs,
-    asked,
+    askPostgres(db, memory),
   ]);
-  if (answer !== null) memory.rows = answer.rows;
+  if (answer !== null && answer !== "late") {
+    memory.rows = answer.rows;
+    memory.heardAtMs = nowMs;
+  }
   const { money, items, all } = memory.rows ?? unread;
   const lines = await readItemLines(
     { redis, keys },
@@ -73,7 +83,8 @@ export async function measureSale(parts: MeasureParts, memory: Memory, nowMs: nu
   );
   const counts = memory.counter.count(reports, nowMs);
   const quantile = (share: number) => quantileOf(counts.decisionSeconds, decisionBounds, share);
-  const postgres = answer === null ? "down" : money.readOnly ? "read_only" : "up";
+  const postgres = answer === null || nowMs - memory.heardAtMs > hangsMs ? "down" : money.readOnly ? "read_only" : "up";
+  const answerMs = answer === null || answer === "late" ? null : answer.answerMs;
   const members = reports.map(memberNow);
   const sale: Seen["sale"] = {
     items: items.map((row) => itemNow(row, lines.get(row.id))),
@@ -107,7 +118,7 @@ export async function measureSale(parts: MeasureParts, memory: Memory, nowMs: nu
     }),
     members,
     redis: { state: "up", answerMs: redisTime.answerMs, losses: money.losses },
-    postgres: { state: postgres, answerMs: answer?.answerMs ?? null },
+    postgres: { state: postgres, answerMs },
     shop: {
       served: money.shopServed,
       waiting: money.shopWaiting,
@@ -123,6 +134,7 @@ export async function measureSale(parts: MeasureParts, memory: Memory, nowMs: nu
     deadJobs: laneRows.reduce((sum, lane) => sum + lane.failed, failed),
   };
   return {
+    redisMs: redisTime.ms,
     all: memory.rows && all,
     decided: laneRows.reduce((sum, lane) => sum + lane.decided, 0),
     chargesPerSecond: counts.chargesPerSecond,
@@ -132,13 +144,30 @@ export async function measureSale(parts: MeasureParts, memory: Memory, nowMs: nu
       stalledSeconds: laneRows.map((lane) => standingFor(memory, lane, nowMs)),
       slowSeconds: new Map(members.map((member) => [member.id, slowFor(memory, member, nowMs)])),
       // Both were asked at the same moment; an answer that was long on its way says nothing.
-      postgresAheadMs: answer === null || answer.answerMs > promptMs ? null : money.clockMs - redisTime.ms,
+      postgresAheadMs: answerMs === null || answerMs > promptMs ? null : money.clockMs - redisTime.ms,
       lookingSeconds: (nowMs - memory.begunAtMs) / 1000,
     },
   };
 }
 
 const unread: Rows = { money: noMoney, items: [], all: noItems };
+
+/** @returns "late" where it has not answered yet; its answer is heard by a later measurement */
+async function askPostgres(db: Database, memory: Memory): Promise<Answer | "late"> {
+  const sinceMs = performance.now();
+  memory.asked ??= readRows(db).then(
+    (rows) => ({ rows, answerMs: performance.now() - sinceMs }),
+    () => null,
+  );
+  const late = new AbortController();
+  const answer = await Promise.race([
+    memory.asked,
+    sleep(patienceMs, "late" as const, { signal: late.signal }).catch(() => "late" as const),
+  ]);
+  late.abort();
+  if (answer !== "late") memory.asked = null;
+  return answer;
+}
 
 async function readRows(db: Database) {
   const [money, { items, all }] = await Promise.all([readMoney(db), readItemRows(db)]);

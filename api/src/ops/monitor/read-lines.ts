@@ -1,6 +1,6 @@
 import { laneOf } from "@holdfast/shared/lanes.ts";
 import { readItemLine, readLineNumbers } from "@holdfast/shared/line.ts";
-import type { ChargeQueue, LaneQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
+import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 
 /** A lane as Redis has it. */
@@ -47,12 +47,6 @@ async function readHead({ redis }: Store, lane: LaneQueue): Promise<number | nul
   if (id === undefined || id === null) return null;
   const addedAt = await redis.hget(lane.toKey(id), "timestamp");
   return addedAt === null ? null : Number(addedAt);
-}
-
-/** How many jobs are in the failed sets of these queues. */
-export async function countFailed(queues: readonly (ChargeQueue | WebhookQueue)[]): Promise<number> {
-  const counts = await Promise.all(queues.map((queue) => queue.getFailedCount()));
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** An item's line: how many orders wait in it, and how many are decided a second. */

@@ -83,7 +83,14 @@ function withHealth(sale: SaleNow, { redis, postgres }: Readiness, downSince: Ma
     const sinceMs = downSince.get(name) ?? Date.now();
     downSince.set(name, sinceMs);
     const { severity, sentence } = alarms[name];
-    return { name, severity, since: new Date(sinceMs).toISOString(), sentence, detail: "As this API server sees it." };
+    return {
+      id: name,
+      name,
+      severity,
+      since: new Date(sinceMs).toISOString(),
+      sentence,
+      detail: "As this API server sees it.",
+    };
   });
   return {
     ...sale,

@@ -4,7 +4,7 @@ import { metricsIn } from "@holdfast/shared/metrics/process-metrics.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { type Gauge, Registry } from "prom-client";
-import type { SaleNow } from "../sale-now.ts";
+import type { MemberNow, SaleNow } from "../sale-now.ts";
 
 /**
  * The figures of the fleet as a whole, for Prometheus: exported by the one server that measures
@@ -57,11 +57,13 @@ function gaugesIn(registry: Registry): (now: SaleNow) => void {
   };
 }
 
+const isUp = ({ state }: MemberNow) => state === "up";
+
 type Read = (now: SaleNow) => number;
 
 function singleGauges(gauge: (name: string, help: string) => Gauge): readonly (readonly [Gauge, Read])[] {
   return [
-    [gauge("failed_jobs", "Jobs in the failed sets of the queues"), (now) => now.deadJobs],
+    [gauge("failed_jobs", "Jobs that failed for good and wait for people"), (now) => now.deadJobs],
     [gauge("charge_backlog_orders", "Orders whose payment waits for its first try"), (now) => now.charges.backlog],
     [gauge("charge_backlog_seconds", "Until these are tried at the rate"), (now) => now.charges.emptyInSeconds],
     [gauge("holds_open", "Units held for orders that are not paid"), (now) => now.payments.holds],
@@ -101,7 +103,7 @@ function singleGauges(gauge: (name: string, help: string) => Gauge): readonly (r
     ],
     [
       gauge("clock_offset_seconds", "By how much the clock that is off most differs from Redis'"),
-      (now) => Math.max(0, ...now.members.map(({ clockAheadMs }) => Math.abs(clockAheadMs) / 1000)),
+      ({ members }) => Math.max(0, ...members.filter(isUp).map(({ clockAheadMs }) => Math.abs(clockAheadMs) / 1000)),
     ],
   ];
 }

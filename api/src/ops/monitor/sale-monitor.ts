@@ -47,6 +47,7 @@ export function watchSale(parts: MonitorParts): SaleMonitor {
   const id = randomUUID();
   let state: MonitorState | null = null;
   let now: SaleNow | null = null;
+  let measuredAtMs = Number.NEGATIVE_INFINITY;
   let closed = false;
   const runOnce = async () => {
     const holds = await leaseScript(redis, [keys.saleMonitor], [id, leaseMs]);
@@ -56,7 +57,9 @@ export function watchSale(parts: MonitorParts): SaleMonitor {
       return;
     }
     state ??= await beginMonitoring(parts);
+    const begunAtMs = performance.now();
     now = await measureOnce(parts, state);
+    measuredAtMs = begunAtMs;
   };
   let running: Promise<void> | null = null;
   const timer = setInterval(() => {
@@ -71,11 +74,13 @@ export function watchSale(parts: MonitorParts): SaleMonitor {
       });
   }, measureEveryMs);
   return {
-    measured: () => now,
+    // Who has not measured as long as the lease lasts may have been followed by another.
+    measured: () => (performance.now() - measuredAtMs < leaseMs ? now : null),
     async close() {
       closed = true;
       clearInterval(timer);
       await running;
+      now = null;
       // Another server measures from its next turn on.
       if (state !== null) await redis.del(keys.saleMonitor).catch(() => {});
     },
@@ -93,9 +98,17 @@ export interface MonitorState {
 /** Goes on where the server before left off: an alarm stands since it was first seen. */
 export async function beginMonitoring(parts: Store): Promise<MonitorState> {
   const last = await readSale(parts);
-  const since = new Map<string, number>(last?.alarms.map((alarm) => [alarm.name, Date.parse(alarm.since)]));
+  const since = new Map<string, number>(last?.alarms.map(({ id, since }) => [id, Date.parse(since)]));
   const begunAtMs = performance.now();
-  const memory = { counter: fleetCounter(), standing: new Map(), slow: new Map(), begunAtMs, rows: null };
+  const memory = {
+    counter: fleetCounter(),
+    standing: new Map(),
+    slow: new Map(),
+    begunAtMs,
+    rows: null,
+    asked: null,
+    heardAtMs: begunAtMs,
+  };
   return { memory, since, last: null };
 }
 
@@ -108,7 +121,7 @@ export async function measureOnce(parts: MeasureParts, state: MonitorState): Pro
     readRaisedAlarms({ redis, keys }),
   ]);
   const atMs = Date.now();
-  const found = inOrder(findAlarms(measurement.seen, raised, atMs));
+  const found = inOrder(findAlarms(measurement.seen, raised, measurement.redisMs));
   const decidedPerSecond = paceSince(state.last, measurement.decided, steadyMs);
   const moment = momentOf(atMs, measurement, decidedPerSecond);
   const standing = found.map((one) => showAlarm(one, state.since, atMs));
@@ -118,7 +131,7 @@ export async function measureOnce(parts: MeasureParts, state: MonitorState): Pro
   await Promise.all([
     redis.set(keys.saleNow, JSON.stringify(now), "PX", keptMs),
     moment && keepMoment({ redis, keys }, moment),
-    forgetRaisedAlarms({ redis, keys }, longGone(raised, atMs)),
+    forgetRaisedAlarms({ redis, keys }, longGone(raised, measurement.redisMs)),
   ]);
   return now;
 }
@@ -134,8 +147,8 @@ async function keepMoment({ redis, keys }: Store, moment: SaleBefore): Promise<v
 function showAlarm({ name, detail, sinceMs }: Found, since: ReadonlyMap<string, number>, nowMs: number): Alarm {
   const known = alarmName(name);
   const { severity, sentence } = alarms[known];
-  const from = sinceMs ?? since.get(name) ?? since.get(known) ?? nowMs;
-  return { name: known, severity, since: new Date(from).toISOString(), sentence, detail };
+  const from = sinceMs ?? since.get(name) ?? nowMs;
+  return { id: name, name: known, severity, since: new Date(from).toISOString(), sentence, detail };
 }
 
 function longGone(raised: readonly RaisedAlarm[], nowMs: number) {
