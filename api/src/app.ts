@@ -144,7 +144,14 @@ export async function buildApp(parts: AppParts): Promise<App> {
       admit: admitBuyer(limits, identify),
     });
     orderRoutes(scope, { reader, readStanding, watch, identify, limits });
-    orderChangeRoutes(scope, { ...reader, charges, readStanding, identify, limits });
+    orderChangeRoutes(scope, {
+      ...reader,
+      charges,
+      cancelledInLine: parts.metrics.cancelledInLine,
+      readStanding,
+      identify,
+      limits,
+    });
     itemRoutes(scope, items, limits);
     healthRoutes(scope, parts);
     if (config.GUEST_SESSIONS === "on") sessionRoute(scope, limits, config);

@@ -138,9 +138,10 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     await Promise.all(lanes.map(setUpLane));
     await setUpSweeps(sweeps, nightly);
   };
-  const recover = generationRecovery({ db, redis: failing, keys, lanes, setUpQueues, signal: closing.signal, log });
+  const looking = { db, redis: failing, keys, lanes, metrics, signal: closing.signal, log };
+  const recover = generationRecovery({ ...looking, setUpQueues });
   const watch = watchGeneration({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, raiseAlarm });
-  const lanesWatch = watchLanes({ db, redis: failing, keys, lanes, log, raiseAlarm, signal: closing.signal });
+  const lanesWatch = watchLanes({ ...looking, raiseAlarm });
   if (!roles.has("webhook") && config.SHOP_WEBHOOK_URL !== undefined)
     log.warn("SHOP_WEBHOOK_URL is set, but this worker has not the role webhook: others must deliver to the shop");
   const shopParts = { db: shopDb, shop: shopOf(config), raiseAlarm, metrics, log };

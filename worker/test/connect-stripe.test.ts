@@ -41,7 +41,7 @@ describe("what the provider says of a request that failed", () => {
     ["a page of a proxy's", look, 502, "<html>", "server_error", "the answer was 502"],
   ] as const)("%s is counted once, in its own words", async (_, ask, status, body, failed, text) => {
     answer = [status, body];
-    await expect(ask()).rejects.toThrow();
+    await expect(ask()).rejects.toBeInstanceOf(Error);
     expect(counted).toEqual([failed]);
     expect(watch.lastError()?.text).toBe(text);
   });
@@ -53,7 +53,7 @@ describe("what the provider says of a request that failed", () => {
     ["a question about a payment that there is none of", look, 404, error({ message: "No such payment_intent" })],
   ] as const)("%s is an answer, and no error of the provider's", async (_, ask, status, body) => {
     answer = [status, body];
-    await expect(ask()).rejects.toThrow();
+    await expect(ask()).rejects.toBeInstanceOf(Error);
     expect(counted).toEqual([null]);
     expect(watch.lastError()).toBeNull();
   });

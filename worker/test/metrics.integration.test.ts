@@ -1,3 +1,4 @@
+import { readReports } from "@holdfast/shared/fleet-report.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { acceptor } from "@holdfast/testing/accept.ts";
@@ -103,6 +104,9 @@ describe("what workers export", () => {
       return refused >= 30;
     });
     expect(lines.filter(({ level }) => level >= 50).map(({ alarm }) => alarm)).toEqual(["provider_refuses"]);
+    await eventually("operations read it in the provider's own words", async () =>
+      (await readReports(world)).some(({ providerError }) => /Invalid API Key/i.test(providerError?.text ?? "")),
+    );
     const alarms = await sums("holdfast_alarms_raised_total");
     expect(alarms.get('alarm="provider_refuses"')).toBeGreaterThan(0);
     expect(alarms.get('alarm="provider_unavailable"')).toBe(0); // it answers

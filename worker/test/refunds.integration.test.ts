@@ -3,6 +3,7 @@ import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { createPaymentWorld, type PaymentWorld } from "@holdfast/testing/payments.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { refundPayment } from "../src/payment/refund-payment.ts";
+import { settlePayment } from "../src/payment/settle-payment.ts";
 
 const operator = { name: "ada", role: "act", address: "192.0.2.1" } as const;
 
@@ -118,6 +119,58 @@ describe("a refund that operations ask for", () => {
       expect(await booksOf(world.db, itemId)).toMatchObject({ stocked: 10, inventory: 10, balanced: true });
     },
   );
+
+  test("that the provider refuses is tried again, later each time and within the hour", async () => {
+    const { orderId } = await buy();
+    await ask(orderId);
+    await world.simulator.script([{ fault: "permission", method: "POST", path: "/v1/refunds", times: 20 }]);
+    const waits: number[] = [];
+    for (let i = 0; i < 14; i++) {
+      const againInMs = Math.ceil((await world.settle(orderId)) ?? 0);
+      waits.push(againInMs);
+      await world.letTimePass(againInMs);
+    }
+    expect(world.alarms).toContain("refund_refused");
+    expect(waits[0]).toBeLessThan(3_000);
+    expect(waits.at(-1)).toBeGreaterThan(1_800_000);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(4_500_000);
+  });
+
+  test("that failed after the order was refunded is not asked for again: the answer says what to do", async () => {
+    const { orderId, payment_intent } = await buy();
+    await ask(orderId);
+    await world.settle(orderId);
+    const { refunded_minor } = await world.order(orderId);
+    await world.db
+      .updateTable("orders")
+      .set({ refunded_minor: refunded_minor - 1_000 })
+      .where("id", "=", orderId)
+      .execute();
+    expect(payment_intent).not.toBe("");
+    expect(await ask(orderId)).toMatchObject({
+      kind: "not_refundable",
+      why: expect.stringContaining("at the provider"),
+    });
+    expect(await entries(orderId)).toHaveLength(1);
+  });
+
+  test("is counted once, whatever the provider tells of it afterwards", async () => {
+    const settled: string[] = [];
+    const metrics = { settled: (outcome: string) => void settled.push(outcome), charged: () => {} };
+    const { db, redis, keys, raiseAlarm } = world;
+    const { orderId, payment_intent } = await buy();
+    const settle = () =>
+      settlePayment(
+        { db, redis, keys, stripe: world.simulator.stripe, raiseAlarm, metrics: metrics as never },
+        orderId,
+      );
+    await ask(orderId);
+    await settle();
+    await world.simulator.openDispute(payment_intent).catch(() => {});
+    await world.db.updateTable("orders").set({ payment_due_at: new Date() }).where("id", "=", orderId).execute();
+    await settle();
+    expect(settled).toEqual(["refunded"]);
+  });
 
   test("made at the provider by hand at the same time is not made twice", async () => {
     const { orderId, payment_intent } = await buy();

@@ -13,6 +13,8 @@ export interface Metrics extends ProcessMetrics {
   readonly countRefusal: (route: string, problem: Problem) => void;
   /** Counts a request that was refused since this server is too busy. */
   readonly shed: () => void;
+  /** Counts an order that its shopper cancelled while it was in line. */
+  readonly cancelledInLine: () => void;
   /** Counts orders that were put in line together. */
   readonly accepted: (orders: number) => void;
   readonly watchWaiters: (waiting: () => number) => void;
@@ -60,8 +62,10 @@ export function createMetrics(version: string, scope: "process" | "ours only" = 
     "code",
   ]);
   const accepted = counter("orders_accepted_total", "Orders put in line");
+  const settled = counter("orders_settled_total", "Orders settled, by outcome", ["outcome", "reason"]);
   const batch = histogram("accept_batch_orders", "Orders put in line together", batchBounds);
   const counts = { requests: 0, shed: 0 };
+  const orders = { cancelled: 0 };
   let waiting = () => 0;
   reading("waiting_shoppers", "Requests that are held until something happens", () => waiting());
   const countByRoute = answerCounter(answers, duration, wait);
@@ -76,19 +80,23 @@ export function createMetrics(version: string, scope: "process" | "ours only" = 
       counts.shed += 1;
       shed.inc();
     },
-    accepted(orders) {
-      accepted.inc(orders);
-      batch.observe(orders);
+    cancelledInLine() {
+      settled.inc({ outcome: "cancelled", reason: "by_shopper" });
+      orders.cancelled += 1;
+    },
+    accepted(count) {
+      accepted.inc(count);
+      batch.observe(count);
     },
     watchWaiters(count) {
       waiting = count;
     },
-    figures: () => ({ ...noFigures, ...counts, waiting: waiting() }),
+    figures: () => ({ ...noFigures, orders, ...counts, waiting: waiting() }),
   };
 }
 
 const decisionSeconds = Array.from({ length: decisionBounds.length + 1 }, () => 0);
-const noFigures = { orders: {}, decisionSeconds, charges: {}, providerErrors: {} };
+const noFigures = { decisionSeconds, charges: {}, providerErrors: {} };
 
 /** Counts every answer of the app. */
 export function countAnswers(app: App, { countAnswer, countRefusal }: Metrics): void {

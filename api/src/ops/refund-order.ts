@@ -41,6 +41,10 @@ export async function requestRefund(
       const units = asked.returnUnits ? "with its units on sale again" : "without its units on sale again";
       return { kind: "not_refundable", why: `Its refund was asked for before, ${units}.` };
     }
+    if (status === "refunded" && order.refunded_minor < order.amount_minor) {
+      const why = "It was refunded, and that has failed since. Pay back at the provider what is still owed.";
+      return { kind: "not_refundable", why };
+    }
     if (asked !== null || status === "refunded") return { kind: "requested", status, refund: asked };
     if (status !== "confirmed") return { kind: "not_refundable", why: `The order is ${status}, not confirmed.` };
     if (order.disputed) {
@@ -79,7 +83,8 @@ const dueNow = {
 function lockForRefund(trx: Transaction<Tables>, orderId: string) {
   return trx
     .selectFrom("orders")
-    .select(["status", "disputed", "refund_requested_at", "refund_returns_units", "refund_reason"])
+    .select(["status", "disputed", "amount_minor", "refunded_minor"])
+    .select(["refund_requested_at", "refund_returns_units", "refund_reason"])
     .where("id", "=", orderId)
     .forUpdate()
     .executeTakeFirst();

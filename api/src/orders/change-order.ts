@@ -20,6 +20,8 @@ import { unknownOrder } from "./unknown-order.ts";
 
 export interface ChangeParts extends OrderReaderParts {
   readonly charges: ChargeQueue;
+  /** Told of each order that its shopper cancelled in line. */
+  readonly cancelledInLine?: () => void;
   /**
    * How long a cancelling shopper waits for the provider's word. Overrides the default; for tests.
    */
@@ -220,7 +222,9 @@ async function cancelInLine(parts: ChangeParts, order: Order): Promise<Order | n
     await appendEvent(trx, order.id, "cancelled", { from: "queued", to: "cancelled" }, { reason: "by_shopper" });
     return orderFromRow(row);
   });
-  if (cancelled !== null) await publishOrders(parts, [cancelled]);
+  if (cancelled === null) return null;
+  parts.cancelledInLine?.();
+  await publishOrders(parts, [cancelled]);
   return cancelled;
 }
 

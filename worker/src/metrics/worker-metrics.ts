@@ -6,8 +6,10 @@ import type { ProviderErrorClass } from "../payment/watch-provider.ts";
 
 /** What a worker counts, each by one call where it happens. */
 export interface WorkerMetrics extends ProcessMetrics {
-  /** Orders that were decided in this batch, and how long that took. */
-  readonly decided: (orders: readonly Order[], batch: number, seconds: number) => void;
+  /** Orders that this process has decided. */
+  readonly decided: (orders: readonly Order[]) => void;
+  /** How many orders a transaction was about, and for how long the item was locked. */
+  readonly batchDone: (orders: number, seconds: number) => void;
   readonly settled: (outcome: "confirmed" | "cancelled" | "refunded", reason: string | null) => void;
   readonly lockWaited: () => void;
   readonly lockLost: () => void;
@@ -46,7 +48,7 @@ export function createWorkerMetrics(version: string, scope: "process" | "ours on
   const counts = emptyFigures();
   return {
     ...common,
-    decided(orders, batch, seconds) {
+    decided(orders) {
       for (const order of orders) {
         decidedTotal.inc({ outcome: order.status, reason: order.reason ?? "" });
         add(counts.orders, order.status);
@@ -57,7 +59,9 @@ export function createWorkerMetrics(version: string, scope: "process" | "ours on
         const at = index === -1 ? decisionBounds.length : index;
         counts.decisionSeconds[at] = (counts.decisionSeconds[at] ?? 0) + 1;
       }
-      batchOrders.observe(batch);
+    },
+    batchDone(orders, seconds) {
+      batchOrders.observe(orders);
       batchSeconds.observe(seconds);
     },
     settled(outcome, reason) {

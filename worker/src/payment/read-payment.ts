@@ -80,7 +80,15 @@ const openPayments = sql<UnmatchedPayment[]>`(
   ) u
 )`;
 
-/** Reads an order and its payment. @throws where there is no such order */
+/** An order that Postgres does not know (any more): a rehearsal's is deleted, or a backup is older. */
+export class NoSuchOrder extends Error {
+  constructor(orderId: string) {
+    super(`There is no order ${orderId}`);
+    this.name = "NoSuchOrder";
+  }
+}
+
+/** Reads an order and its payment. @throws NoSuchOrder */
 export async function readPayment(db: Database, orderId: string): Promise<OrderAndPayment> {
   const row = await db
     .selectFrom("orders")
@@ -94,7 +102,7 @@ export async function readPayment(db: Database, orderId: string): Promise<OrderA
     .select(openPayments.as("unmatched"))
     .where("id", "=", orderId)
     .executeTakeFirst();
-  if (!row) throw new Error(`There is no order ${orderId}`);
+  if (!row) throw new NoSuchOrder(orderId);
   const payment: Payment = {
     orderId: row.id,
     itemId: row.item_id,

@@ -8,6 +8,7 @@ import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import { DelayedError, type Job, type Worker } from "bullmq";
 import { openWorker } from "../open-worker.ts";
 import { putOffFailed } from "./put-off.ts";
+import { NoSuchOrder } from "./read-payment.ts";
 import { type PaymentParts, settlePayment } from "./settle-payment.ts";
 
 export interface ChargeParts extends PaymentParts {
@@ -39,6 +40,11 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
     const about = () => ({ parent: trace, attributes: { orderId, jobId: job.id ?? "" } });
     const settle = () => settlePayment(parts, orderId, ranBefore);
     const againInMs = await inSpan(parts.tracing, `${job.name} payment`, about, settle).catch((error: unknown) => {
+      if (error instanceof NoSuchOrder) {
+        // Nothing that a further try could do. What the provider has of it, reconciliation finds.
+        log.warn({ jobId: job.id, orderId }, "charge job of an order that Postgres does not know is dropped");
+        return null;
+      }
       // An outage of Postgres or Redis is nobody's failed try.
       if (!isOutage(error)) throw error;
       const leftOut = outages("charge");

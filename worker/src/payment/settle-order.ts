@@ -87,7 +87,7 @@ async function takeStep(
       return null;
     case "wait":
       if (unmatchedId !== null) await waitForUnmatched(trx, unmatchedId, step.unknown?.cause ?? "provider");
-      else if (step.unknown !== null) await waitForPayment(trx, order, step.unknown.cause);
+      else if (step.unknown !== null) await waitForPayment(trx, order, waitingFor(order, step.unknown.cause));
       else if (order.status !== "reserved") await restAfter(trx, order);
       return null;
   }
@@ -275,6 +275,11 @@ async function waitForPayment(trx: Transaction<Tables>, order: LockedOrder, wait
     .where("id", "=", order.id)
     .where("payment_due_at", "is not", null)
     .execute();
+}
+
+/** A refund that the provider refuses is people's to make possible: asking often only uses up its rate. */
+function waitingFor(order: LockedOrder, cause: WaitingFor): WaitingFor {
+  return cause === "refused" && isRefundOpen(order) ? "refund" : cause;
 }
 
 function isRefundOpen({ status, refund }: LockedOrder): boolean {

@@ -125,10 +125,11 @@ async function settleOwn(
   return withSecret(settlement, outcome);
 }
 
-function countSettled({ metrics }: PaymentParts, { step }: Settlement): void {
+function countSettled({ metrics }: PaymentParts, { step, item }: Settlement): void {
   if (step.do === "confirm") metrics?.settled("confirmed", null);
   else if (step.do === "cancel") metrics?.settled("cancelled", step.reason);
-  else if (step.do === "note_refund" && step.full) metrics?.settled("refunded", null);
+  // Its units move once; the provider may tell of the refund again, or of a dispute after it.
+  else if (step.do === "note_refund" && item !== null) metrics?.settled("refunded", null);
 }
 
 /**

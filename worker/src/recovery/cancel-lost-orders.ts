@@ -4,11 +4,14 @@ import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { sql } from "kysely";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
+import { asPlaced } from "../reserve/as-placed.ts";
 import { batchSize } from "./find-lost-orders.ts";
 
 export interface CancelLostParts extends Store {
   readonly db: Database;
   readonly signal: AbortSignal;
+  readonly metrics?: Pick<WorkerMetrics, "settled"> | undefined;
 }
 
 /**
@@ -20,14 +23,16 @@ export interface CancelLostParts extends Store {
  * @returns how many were cancelled by this call
  */
 export async function cancelLostOrders(
-  { db, redis, keys, signal }: CancelLostParts,
+  { db, redis, keys, signal, metrics }: CancelLostParts,
   lost: readonly Order[],
 ): Promise<number> {
   let cancelled = 0;
   for (let i = 0; i < lost.length; i += batchSize) {
     signal.throwIfAborted();
-    const { known, inserted } = await cancelBatch(db, lost.slice(i, i + batchSize));
-    await publishOrders({ redis, keys }, known);
+    const batch = lost.slice(i, i + batchSize);
+    const { known, inserted } = await cancelBatch(db, batch);
+    for (let n = 0; n < inserted; n++) metrics?.settled("cancelled", reason);
+    await publishOrders({ redis, keys }, asPlaced(known, batch));
     cancelled += inserted;
   }
   return cancelled;

@@ -4,6 +4,7 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { cancelLostOrders } from "./cancel-lost-orders.ts";
 import { findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.ts";
 import { hurryHeldOrders } from "./hurry-held-orders.ts";
@@ -18,6 +19,7 @@ import { publishRecentOrders } from "./publish-recent-orders.ts";
 export interface RecoverParts extends Store {
   readonly db: Database;
   readonly lanes: readonly LaneQueue[];
+  readonly metrics?: Pick<WorkerMetrics, "settled"> | undefined;
   /** Aborted when the process ends: whoever comes next begins anew. */
   readonly signal: AbortSignal;
 }

@@ -4,6 +4,7 @@ import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
+import { asPlaced } from "./as-placed.ts";
 import { type ChargeQuota, enqueueCharges } from "./enqueue-charges.ts";
 import { ItemLockLost, takeItemLock } from "./item-lock.ts";
 import { publishDecisions } from "./publish-decisions.ts";
@@ -50,12 +51,14 @@ export async function decidePurchase(
     const { orders, decided, item } = await inSpan(parts.tracing, "reserve orders", about, () =>
       reserveOrders(db, batch, lock.signal, parts.known),
     );
+    metrics?.decided(decided); // here: a run after this one finds them decided
+    const placed = batch.requests.map(({ orderId: id, shopperId }) => ({ id, shopperId }));
     await Promise.all([
-      publishDecisions(parts, laneName, batch, orders, item),
+      publishDecisions(parts, laneName, batch, asPlaced(orders, placed), item),
       enqueueCharges(parts.charges, orders, parts.quota, (orderId) => traces.get(orderId) ?? null),
       lock.release(), // behind the others on the same connection: it is not waited for by itself
     ]);
-    metrics?.decided(decided, orders.length, (performance.now() - takenAtMs) / 1000);
+    metrics?.batchDone(orders.length, (performance.now() - takenAtMs) / 1000);
     return "decided";
   } catch (error) {
     if (error instanceof ItemLockLost) metrics?.lockLost();

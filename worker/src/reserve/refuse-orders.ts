@@ -10,6 +10,7 @@ import {
   queuedOrder,
 } from "@holdfast/shared/purchase-job.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import type { Undecidable } from "./bisect-orders.ts";
 
 /**
@@ -20,6 +21,7 @@ import type { Undecidable } from "./bisect-orders.ts";
 
 export interface RefuseParts extends Store {
   readonly db: Database;
+  readonly metrics?: Pick<WorkerMetrics, "decided"> | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export function refusedBefore(data: unknown): ReadonlySet<string> {
  * @returns those that are not in Postgres
  */
 export async function refuseOrders(
-  { db, redis, keys }: RefuseParts,
+  { db, redis, keys, metrics }: RefuseParts,
   laneName: string,
   job: PurchaseJob,
   undecidable: readonly Undecidable[],
@@ -52,7 +54,8 @@ export async function refuseOrders(
   for (const one of undecidable) {
     const recorded = await writeRefusal(db, job.itemId, one);
     if (recorded === null) withoutRow.push(one);
-    await publishOrders({ redis, keys }, [recorded ?? refusedOrder(job.itemId, one.request)]);
+    else if (recorded.isNew) metrics?.decided([recorded.order]);
+    await publishOrders({ redis, keys }, [recorded?.order ?? refusedOrder(job.itemId, one.request)]);
   }
   await advanceLine({ redis, keys }, laneName, job.itemId, job.lastPlace);
   return withoutRow;
@@ -62,7 +65,11 @@ export async function refuseOrders(
  * The row with as little in it as an order needs; what is there already stays. Null where the
  * record refuses even that.
  */
-async function writeRefusal(db: Database, itemId: string, { request, why }: Undecidable): Promise<Order | null> {
+async function writeRefusal(
+  db: Database,
+  itemId: string,
+  { request, why }: Undecidable,
+): Promise<{ readonly order: Order; readonly isNew: boolean } | null> {
   try {
     return await db.transaction().execute(async (trx) => {
       const now = new Date();
@@ -90,7 +97,7 @@ async function writeRefusal(db: Database, itemId: string, { request, why }: Unde
         .select(orderColumns)
         .where("id", "=", request.orderId)
         .executeTakeFirst();
-      return row ? orderFromRow(row) : null;
+      return row ? { order: orderFromRow(row), isNew: inserted !== undefined } : null;
     });
   } catch (error) {
     if (isPermanent(error)) return null;

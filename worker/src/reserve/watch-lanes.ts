@@ -14,6 +14,7 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { cancelLostOrders } from "../recovery/cancel-lost-orders.ts";
 import { findWithoutJob, maxInDoubt, viewsInBatches } from "../recovery/find-lost-orders.ts";
 
@@ -27,6 +28,7 @@ import { findWithoutJob, maxInDoubt, viewsInBatches } from "../recovery/find-los
  */
 export interface LanesParts {
   readonly db: Database;
+  readonly metrics?: Pick<WorkerMetrics, "settled"> | undefined;
   /**
    * One that fails instead of waiting: what was seen before an outage must not be acted upon after
    * it.
