@@ -11,7 +11,7 @@ export class Refused extends Error {
 
 const timeoutMs = 15_000;
 
-/** @returns `{body, etag}`; throws Refused, or an error in words where there is no answer */
+/** @returns `{body, etag, serverTime}`; throws Refused, or an error in words where there is no answer */
 export async function ask(method, path, { body, headers = {} } = {}) {
   const options = { method, headers: { ...headers }, signal: AbortSignal.timeout(timeoutMs) };
   if (body !== undefined) {
@@ -25,5 +25,5 @@ export async function ask(method, path, { body, headers = {} } = {}) {
   const text = await answer.text();
   const parsed = text === "" ? null : JSON.parse(text);
   if (!answer.ok) throw new Refused(answer.status, parsed ?? {});
-  return { body: parsed, etag: answer.headers.get("etag") };
+  return { body: parsed, etag: answer.headers.get("etag"), serverTime: new Date(answer.headers.get("date")) };
 }

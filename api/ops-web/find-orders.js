@@ -41,11 +41,14 @@ function close() {
 }
 
 async function list(filter, text) {
-  const { body } = await ask("GET", `/orders?${new URLSearchParams({ ...filter, limit: "50" })}`);
+  const [{ body }, waiting] = await Promise.all([
+    ask("GET", `/orders?${new URLSearchParams({ ...filter, limit: "50" })}`),
+    "shopper" in filter ? ordersInLine(filter.shopper) : [],
+  ]);
   const heading = make("h2", { tabindex: "-1" }, `Orders of ${text}`);
   const tools = "shopper" in filter ? [shopperTools(filter.shopper)] : [];
-  if (body.orders.length === 0) {
-    const nothing = "No decided order. One that is still in line is known by its shopper alone.";
+  if (body.orders.length === 0 && waiting.length === 0) {
+    const nothing = "No order. One that is still in line is found by its shopper alone.";
     return [heading, make("p", { class: "quiet" }, nothing), ...tools];
   }
   const rows = body.orders.map((order) =>
@@ -57,7 +60,18 @@ async function list(filter, text) {
     ),
   );
   const more = body.next === null ? [] : [make("p", { class: "quiet" }, "The newest fifty; there are more.")];
-  return [heading, make("ul", { class: "story" }, ...rows), ...more, ...tools];
+  return [heading, make("ul", { class: "story" }, ...waiting, ...rows), ...more, ...tools];
+}
+
+async function ordersInLine(shopper) {
+  const { body } = await ask("GET", `/shoppers/${encodeURIComponent(shopper)}`);
+  return body.inLine.map(({ id, itemId, quantity, amount, currency, placedAt }) =>
+    make(
+      "li",
+      {},
+      `${id} ${quantity} × ${itemId}, ${money(amount, currency)}, waiting in line since ${moment(placedAt)}`,
+    ),
+  );
 }
 
 function shopperTools(shopper) {

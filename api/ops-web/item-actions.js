@@ -52,7 +52,9 @@ export function openNow(item) {
   confirmAction({
     title: `Open now: ${item.name}`,
     button: "Open now",
-    text: `The sale opens at once, with ${count(item.inventory)} units, and has no opening time any more.`,
+    text: item.paused
+      ? "It has no opening time any more, and is paused: nobody can buy it until you resume."
+      : `The sale opens at once, with ${count(item.inventory)} units, and has no opening time any more.`,
     act: () => ask("PATCH", path(item.id), { body: { opensAt: null } }),
   });
 }
@@ -62,7 +64,11 @@ export function closeNow(item) {
     title: `Close now: ${item.name}`,
     button: "Close now",
     text: `The sale is over at once: ${count(item.inventory)} units stay unsold. ${count(item.waiting)} orders in line and ${count(item.reserved)} held units go on.`,
-    act: () => ask("PATCH", path(item.id), { body: { closesAt: new Date().toISOString() } }),
+    act: async () => {
+      // By the server's clock, which the sale goes by; this machine's may be a minute off.
+      const { serverTime } = await ask("GET", path(item.id));
+      await ask("PATCH", path(item.id), { body: { closesAt: serverTime.toISOString() } });
+    },
   });
 }
 

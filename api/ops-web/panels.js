@@ -98,8 +98,8 @@ const showItems = keyedChildren(
       setText(cells[8], item.waiting === 0 ? "0" : `${count(item.waiting)}, ${count(item.perSecond)}/s`);
       setText(cells[9], item.balanced ? "● balance" : "▲ are off");
       setClass(cells[9], item.balanced ? "good" : "bad");
-      add.pause.hidden = item.status === "paused" || item.status === "ended";
-      add.resume.hidden = item.status !== "paused";
+      add.pause.hidden = item.paused || item.status === "ended";
+      add.resume.hidden = !item.paused;
       add.open.hidden = item.status !== "scheduled";
       add.close.hidden = item.status === "ended" || item.status === "scheduled";
     });

@@ -28,8 +28,9 @@ const sales = {
   ended: "Over",
 };
 
-export function saleText({ status, opensAt }) {
-  return status === "scheduled" && opensAt ? `Opens ${moment(opensAt)}` : (sales[status] ?? status);
+export function saleText({ status, opensAt, paused }) {
+  if (status !== "scheduled" || !opensAt) return sales[status] ?? status;
+  return `Opens ${moment(opensAt)}${paused ? ", paused" : ""}`;
 }
 
 /** Counts by name, the most first: "12 paid, 3 declined". */

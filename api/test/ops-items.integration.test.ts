@@ -94,6 +94,22 @@ describe("operations", () => {
     expect([answer.statusCode, answer.json()]).toMatchObject([400, { errors: [{ field: "body/currency" }] }]);
   });
 
+  test("the list has a tag of what it says, and finds items by how their ids begin", async () => {
+    for (const id of ["chair-1", "chair-2", "chair_3"]) await putOnSale(id);
+    const list = async () => {
+      const answer = await ask("GET", "/ops/api/items?prefix=chair-");
+      return {
+        tag: String(answer.headers.etag),
+        ids: answer.json<{ items: { id: string }[] }>().items.map((i) => i.id),
+      };
+    };
+    const before = await list();
+    expect(before.ids).toEqual(["chair-1", "chair-2"]);
+    expect((await list()).tag).toBe(before.tag);
+    await ask("POST", "/ops/api/items/chair-1/restock", { units: 1 });
+    expect((await list()).tag).not.toBe(before.tag);
+  });
+
   test("several at once never overwrite each other: whoever comes second is told", async () => {
     await putOnSale("shared");
     const { etag } = (await ask("GET", "/ops/api/items/shared")).headers;
@@ -284,5 +300,21 @@ describe("operations", () => {
     expect((await ask("GET", "/ops/api/jobs/failed")).json()).toEqual({ jobs: [] });
     for (const id of ["lane-0%2Fjob-1", "nothing", "webhook%2Fevt_1"])
       expect((await ask("POST", `/ops/api/jobs/${id}/replay`)).json()).toMatchObject({ code: "job_not_found" });
+  });
+  test("the currency stays while orders for it wait in line, which are paid in the one they were placed in", async () => {
+    await putOnSale("waited-for");
+    const bought = await api.app.inject({
+      method: "POST",
+      url: "/purchase/waited-for",
+      headers: { authorization: await shopperAuthorization("ida") },
+      payload: { paymentMethod: "pm_card_visa", metadata: { size: "L" } },
+    });
+    expect(bought.statusCode).toBe(202);
+    const answer = await ask("PATCH", "/ops/api/items/waited-for", { currency: "usd" });
+    expect([answer.statusCode, answer.json()]).toMatchObject([400, { errors: [{ field: "body/currency" }] }]);
+    expect((await ask("PATCH", "/ops/api/items/waited-for", { currency: "eur", name: "Coat" })).statusCode).toBe(200);
+    const known = (await ask("GET", "/ops/api/shoppers/ida")).json<{ orders: object[]; inLine: object[] }>();
+    const { id } = bought.json<{ id: string }>();
+    expect(known).toMatchObject({ orders: [], inLine: [{ id, itemId: "waited-for", metadata: { size: "L" } }] });
   });
 });

@@ -84,6 +84,29 @@ describe("the operations room", () => {
     await room.leave();
   });
 
+  test("resumes an item that was paused before it opens, and closes a sale by the server's clock", async () => {
+    await shop.sell("Sofa", { units: 2, opensAt: new Date(Date.now() + 3_600_000).toISOString() });
+    const room = await openRoom(shop);
+    await becomes(() => textOf(room.row("Sofa")), /Opens/);
+    await room.act("Sofa", "Pause");
+    await becomes(() => textOf(room.row("Sofa")), /paused/);
+    await room.act("Sofa", "Open now");
+    await becomes(() => textOf(room.row("Sofa")), "Paused");
+    await room.act("Sofa", "Resume");
+    await becomes(() => textOf(room.row("Sofa")), "On sale");
+    await room.act("Sofa", "Close now");
+    await becomes(() => textOf(room.row("Sofa")), "Over", 3_000);
+    await room.leave();
+  });
+
+  test("shows each of several lanes that are paused", async () => {
+    const room = await openRoom(shop);
+    for (const lane of [2, 3]) await shop.ops("POST", `/ops/api/lanes/${lane}/pause`);
+    await becomes(() => textOf(room.page.locator("#alarms")), /Lane 2, 0 orders.*Lane 3, 0 orders/s, 10_000);
+    for (const lane of [2, 3]) await shop.ops("POST", `/ops/api/lanes/${lane}/resume`);
+    await room.leave();
+  });
+
   test("tells an order's story, and refunds it: the shopper reads it", async () => {
     const itemId = await shop.sell("Kettle", { units: 2 });
     const shopper = await visit(shop);

@@ -1167,6 +1167,19 @@ export interface components {
         };
         /** Shopper */
         Shopper: {
+            /** @description orders that are not decided yet */
+            inLine: {
+                amount: number;
+                currency: string;
+                id: string;
+                itemId: string;
+                metadata: {
+                    [key: string]: string;
+                } | null;
+                /** Format: date-time */
+                placedAt: string;
+                quantity: number;
+            }[];
             /** @description whether there are more orders than these */
             more: boolean;
             /** @description newest first, a thousand at most */
@@ -1565,20 +1578,34 @@ export interface operations {
     };
     listItemsForOperations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only ids that begin so */
+                prefix?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description the items, by id */
+            /** @description the items, by id; a thousand at most */
             200: {
                 headers: {
+                    /** @description of the whole answer */
+                    etag: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ItemsWithBooks"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Sign in first */

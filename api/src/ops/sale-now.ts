@@ -70,6 +70,8 @@ export interface ItemNow {
   readonly price: number;
   readonly currency: string;
   readonly status: SaleStatus;
+  /** By operations, whatever the times say. */
+  readonly paused: boolean;
   readonly opensAt: string | null;
   readonly closesAt: string | null;
   readonly stocked: number;

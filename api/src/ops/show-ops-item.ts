@@ -12,8 +12,12 @@ export function showOpsItem(item: Item) {
 const maxListed = 1_000; // a sale has a few; more are found by their ids
 
 /** The items with their books and money, by id. */
-export async function listItems(db: Database) {
-  const rows = await itemsWithTotals(db).orderBy("items.id").limit(maxListed).execute();
+export async function listItems(db: Database, prefix: string) {
+  const rows = await itemsWithTotals(db)
+    .where(sql<boolean>`starts_with(items.id, ${prefix})`)
+    .orderBy("items.id")
+    .limit(maxListed)
+    .execute();
   return rows.map((row) => showWithBooks(row));
 }
 

@@ -114,7 +114,7 @@ function showDeadJob({ name, reason, failedAtMs, itemId, orders }: DeadJob) {
   return {
     id: name,
     queue,
-    title: deadJobTitle(itemId, orders),
+    title: deadJobTitle(queue, itemId, orders),
     itemId,
     orders,
     failedAt: new Date(failedAtMs).toISOString(),
@@ -122,7 +122,8 @@ function showDeadJob({ name, reason, failedAtMs, itemId, orders }: DeadJob) {
   };
 }
 
-function deadJobTitle(itemId: string | null, orders: number | null): string {
-  if (orders === null) return "An event of the payment provider";
+function deadJobTitle(queue: string, itemId: string | null, orders: number | null): string {
+  if (queue === "webhook") return "An event of the payment provider";
+  if (orders === null) return "What is no purchase job";
   return `${itemId ?? "No item"} · ${orders === 1 ? "1 order" : `${orders} orders`}`;
 }

@@ -2,11 +2,12 @@ import { type Item, isItemId } from "@holdfast/shared/item.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import { Type } from "typebox";
 import { bodyRefusals, described, refusals } from "../answers.ts";
-import { matchesTag } from "../http/etag.ts";
+import { contentTag, matchesTag } from "../http/etag.ts";
 import type { App } from "../http/fastify-app.ts";
 import { fieldProblem, Problem } from "../http/problems.ts";
 import { deleteRehearsal } from "../ops/delete-rehearsal.ts";
 import { itemTag, newTerms } from "../ops/item-terms.ts";
+import { readItemLines } from "../ops/monitor/read-lines.ts";
 import { changeItem, createItem, maxStocked, pauseItem, restockItem } from "../ops/ops-items.ts";
 import { type OpsParts, opsActRefusals, opsRefusals, opsSecurity as security } from "../ops/ops-parts.ts";
 import { itemForOperations, listItems, showOpsItem } from "../ops/show-ops-item.ts";
@@ -56,12 +57,21 @@ function readRoutes(app: App, { db }: OpsParts): void {
         summary: "Everything about the items, their books included",
         tags,
         security,
-        response: { 200: described(opsItemList, "the items, by id"), ...refusals(...opsRefusals) },
+        querystring: Type.Object({
+          prefix: Type.Optional(Type.String({ maxLength: 64, description: "only ids that begin so" })),
+        }),
+        response: {
+          200: described(opsItemList, "the items, by id; a thousand at most", {
+            etag: { type: "string", description: "of the whole answer" },
+          }),
+          ...refusals(...opsRefusals, "invalid_request"),
+        },
       },
     },
-    async (_request, reply) => {
-      reply.header("cache-control", "no-store");
-      return { items: await listItems(db) };
+    async (request, reply) => {
+      const items = await listItems(db, request.query.prefix ?? "");
+      reply.headers({ "cache-control": "no-store", etag: contentTag(JSON.stringify(items)) });
+      return { items };
     },
   );
   app.get(
@@ -144,6 +154,12 @@ function putRoute(app: App, parts: OpsParts): void {
   );
 }
 
+/** Whether orders for it wait: they are paid in the currency that they were placed in. */
+async function isInLine(parts: OpsParts, itemId: string): Promise<boolean> {
+  const lines = await readItemLines(parts, parts.lanes, [itemId]);
+  return (lines.get(itemId)?.waiting ?? 0) > 0;
+}
+
 function patchRoute(app: App, parts: OpsParts): void {
   const changed = noteChange(parts);
   app.patch(
@@ -171,6 +187,9 @@ function patchRoute(app: App, parts: OpsParts): void {
       const itemId = knownId(request.params.itemId);
       const ifMatch = request.headers["if-match"];
       const seen = ifMatch === undefined ? null : (tag: string) => matchesTag(ifMatch, tag);
+      const { currency } = request.body;
+      if (currency !== undefined && currency !== parts.items.known(itemId)?.currency && (await isInLine(parts, itemId)))
+        throw fieldProblem("body/currency", "cannot change now: orders in the one that it has wait in line");
       const result = await changeItem(parts.db, request.operator, itemId, request.body, seen);
       switch (result.kind) {
         case "item_not_found":

@@ -1,3 +1,5 @@
+import type { Order } from "@holdfast/shared/order.ts";
+import { readQueuedViews } from "@holdfast/shared/order-view.ts";
 import { Type } from "typebox";
 import { bodyRefusals, described, refusals } from "../answers.ts";
 import type { App } from "../http/fastify-app.ts";
@@ -9,10 +11,20 @@ import { readShopperOrders } from "../ops/show-ops-order.ts";
 
 const tags = ["operations"];
 const params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 255, pattern: readable }) });
+const orderInLine = Type.Object({
+  id: Type.String(),
+  itemId: Type.String(),
+  quantity: Type.Integer(),
+  amount: Type.Integer(),
+  currency: Type.String(),
+  metadata: Type.Unsafe<object | null>({ type: ["object", "null"], additionalProperties: { type: "string" } }),
+  placedAt: Type.String({ format: "date-time" }),
+});
 const shopperBody = Type.Object(
   {
     shopperId: Type.String(),
     orders: Type.Array(opsOrderStory, { description: "newest first, a thousand at most" }),
+    inLine: Type.Array(orderInLine, { description: "orders that are not decided yet" }),
     more: Type.Boolean({ description: "whether there are more orders than these" }),
   },
   { title: "Shopper" },
@@ -24,6 +36,10 @@ const forgottenBody = Type.Object(
   },
   { title: "ForgottenShopper" },
 );
+
+function showInLine({ id, itemId, quantity, amountMinor: amount, currency, metadata, placedAtMs }: Order) {
+  return { id, itemId, quantity, amount, currency, metadata, placedAt: new Date(placedAtMs).toISOString() };
+}
 
 /** What is known of a shopper. */
 export function opsShopperRoutes(app: App, { db, redis, keys }: OpsParts): void {
@@ -45,7 +61,10 @@ export function opsShopperRoutes(app: App, { db, redis, keys }: OpsParts): void 
     async (request, reply) => {
       const { id } = request.params;
       reply.header("cache-control", "no-store");
-      return { shopperId: id, ...(await readShopperOrders(db, id)) };
+      const [known, views] = await Promise.all([readShopperOrders(db, id), readQueuedViews({ redis, keys }, id)]);
+      const decided = new Set(known.orders.map((order) => order.id));
+      const inLine = views.filter((view) => !decided.has(view.id)).map(showInLine);
+      return { shopperId: id, ...known, inLine };
     },
   );
   app.delete(

@@ -189,6 +189,7 @@ function itemNow(row: ItemRow, line: { waiting: number; perSecond: number } | un
     price: row.priceMinor,
     currency,
     status: saleStatus({ inventory, paused, opensAtMs, closesAtMs }, Date.now()),
+    paused,
     opensAt: row.opensAt?.toISOString() ?? null,
     closesAt: row.closesAt?.toISOString() ?? null,
     stocked,
