@@ -116,6 +116,8 @@ export function redisKeys(prefix: string) {
     itemLock: (itemId: string) => `${prefix}purchase:${itemId}`,
     /** A hash with the live view of each of a shopper's orders, field: order id. */
     shopperOrders: (shopperId: string) => `${prefix}orders:${shopperId}`,
+    /** The traceparent of the request that brought an order, where there is tracing. */
+    trace: (orderId: string) => `${prefix}trace:${orderId}`,
     /**
      * A hash with the running numbers of a lane and of each of its items: `accepted:<item>`,
      * `decided`, …

@@ -57,6 +57,17 @@ describe("whether the provider answers", () => {
     expect(raised).toHaveLength(1);
   });
 
+  test("two timeouts one after the other are enough where they took ten seconds: there may be one order in hand", () => {
+    const watch = watched();
+    for (let i = 0; i < 2; i++) {
+      const sentAtMs = performance.now();
+      vi.advanceTimersByTime(7_000);
+      watch.note(null, "Request timed out", sentAtMs);
+    }
+    expect(raised).toEqual(["provider_unavailable"]);
+    expect(watch.silentMs()).toBe(14_000);
+  });
+
   test("a worker that asks nothing more knows nothing after half a minute: others may have had answers", () => {
     const watch = watched();
     for (let i = 0; i < 3; i++) watch.note(null, "socket hang up", performance.now());

@@ -13,8 +13,14 @@ export type WebhookOutcome = "asked" | "nothing_new" | "seen_before" | "not_ours
  * be days old or out of order, so all it does is have the provider asked what the payment is now.
  * That it is to be asked is in Postgres before the event counts as processed; should the job get
  * lost, the sweeper goes on.
+ * @param traceparent what asking goes on from, where there is tracing
  */
-export async function processWebhook(db: Database, charges: ChargeQueue, event: WebhookJob): Promise<WebhookOutcome> {
+export async function processWebhook(
+  db: Database,
+  charges: ChargeQueue,
+  event: WebhookJob,
+  traceparent: string | null = null,
+): Promise<WebhookOutcome> {
   const { eventId, type, paymentIntentId } = event;
   const noted = await db.transaction().execute(async (trx) => {
     if (!(await isNew(trx, event))) return { outcome: "seen_before" as const };
@@ -27,7 +33,7 @@ export async function processWebhook(db: Database, charges: ChargeQueue, event: 
       : { outcome: "asked" as const, orderId: order.id, dueInMs };
   });
   if (noted.outcome === "asked") {
-    const { name, data, opts } = chargeQueueEntry("webhook", noted.orderId, eventId);
+    const { name, data, opts } = chargeQueueEntry("webhook", noted.orderId, eventId, traceparent);
     // At the head of the queue: late money is refunded within seconds, however many charges wait.
     await charges.add(name, data, { ...opts, ...(noted.dueInMs > 0 ? { delay: noted.dueInMs } : { lifo: true }) });
   }

@@ -7,6 +7,7 @@ import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import { DelayedError, type Job, type Worker } from "bullmq";
 import { openWorker } from "../open-worker.ts";
+import { recallTrace } from "../order-traces.ts";
 import { putOffFailed } from "./put-off.ts";
 import { NoSuchOrder } from "./read-payment.ts";
 import { type PaymentParts, settlePayment } from "./settle-payment.ts";
@@ -37,7 +38,12 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
     // Also of a run whose worker died: the job counts its runs when they begin.
     const ranBefore = job.attemptsStarted > 1;
     const { orderId, trace = null } = job.data;
-    const about = () => ({ parent: trace, attributes: { orderId, jobId: job.id ?? "" } });
+    const purchase = parts.tracing ? await recallTrace(parts, orderId) : null;
+    // A try to charge goes on from the purchase, whoever gave it out; what an event or the sweeper
+    // brings about only belongs to it.
+    const parent = trace ?? (job.name === "charge" ? purchase : null);
+    const links = purchase === null || purchase === parent ? [] : [purchase];
+    const about = () => ({ parent, links, attributes: { orderId, jobId: job.id ?? "" } });
     const settle = () => settlePayment(parts, orderId, ranBefore);
     const againInMs = await inSpan(parts.tracing, `${job.name} payment`, about, settle).catch((error: unknown) => {
       if (error instanceof NoSuchOrder) {

@@ -32,7 +32,7 @@ export function serveWebhooks(
     async (job) => {
       const { eventId, type, orderId, trace = null } = job.data;
       const about = () => ({ parent: trace, attributes: { event: eventId, type, orderId: orderId ?? "" } });
-      const process = () => processWebhook(db, charges, job.data);
+      const process = (traceparent: string | null) => processWebhook(db, charges, job.data, traceparent);
       const outcome = await inSpan(parts.tracing, "provider's event", about, process).catch((error: Error) => {
         // What no further try can change is not tried for days: it waits among the failed ones for
         // somebody to look.

@@ -19,6 +19,7 @@ export interface ProviderWatch {
 
 const silentFailures = 3; // one broken connection, or two, are the network's
 const silentAlarmMs = 5_000;
+const silentForLongMs = 10_000; // by then two are enough: a single order in hand is tried only so often
 const forgetMs = 30_000; // an order that waits for an answer is tried again within ten seconds
 const maxText = 300; // characters
 
@@ -37,7 +38,11 @@ export function watchProvider(
   let lastError: { atMs: number; text: string } | null = null;
   // A worker that asks nothing more does not know: others may have had answers since.
   const isOld = () => performance.now() - failedAtMs > forgetMs;
-  const silentMs = () => (failures >= silentFailures && !isOld() ? performance.now() - silentSinceMs : 0);
+  const silentMs = () => {
+    const ms = performance.now() - silentSinceMs;
+    const counts = failures >= silentFailures || (failures >= 2 && ms >= silentForLongMs);
+    return counts && !isOld() ? ms : 0;
+  };
   return {
     note(status, why, sentAtMs, refusesUs = false) {
       const failed = refusesUs ? "refused" : classOf(status);

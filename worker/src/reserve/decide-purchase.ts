@@ -4,6 +4,7 @@ import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
+import { rememberTraces } from "../order-traces.ts";
 import { asPlaced } from "./as-placed.ts";
 import { type ChargeQuota, enqueueCharges } from "./enqueue-charges.ts";
 import { ItemLockLost, takeItemLock } from "./item-lock.ts";
@@ -56,6 +57,7 @@ export async function decidePurchase(
     await Promise.all([
       publishDecisions(parts, laneName, batch, asPlaced(orders, placed), item),
       enqueueCharges(parts.charges, orders, parts.quota, (orderId) => traces.get(orderId) ?? null),
+      parts.tracing && rememberTraces({ redis, keys }, traces),
       lock.release(), // behind the others on the same connection: it is not waited for by itself
     ]);
     metrics?.batchDone(orders.length, (performance.now() - takenAtMs) / 1000);
