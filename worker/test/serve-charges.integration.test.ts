@@ -1,6 +1,7 @@
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
 import { openDatabase } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
+import { readView } from "@holdfast/shared/order-view.ts";
 import { type ChargeQueue, openChargeQueue } from "@holdfast/shared/queues.ts";
 import { cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
@@ -11,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readPayment } from "../src/payment/read-payment.ts";
 import { sendCharge, startAttempt } from "../src/payment/send-charge.ts";
 import { serveCharges } from "../src/payment/serve-charges.ts";
+import { settleOrder } from "../src/payment/settle-order.ts";
 
 /**
  * Recovery is promised within ten seconds; an attempt that nobody asks for again is due after
@@ -66,6 +68,28 @@ describe("serving the charge queue", () => {
       expect(await booksOf(world.db, paymentMethod)).toMatchObject({ reserved: 0, balanced: true });
     },
   );
+
+  test("the client secret that a worker died with is given to its shopper as soon as the job runs again", async () => {
+    await addItem(world.db, "asked", 5);
+    const request = { card: "pm_card_authenticationRequired", shopperId: "ida" };
+    const orderId = await world.reserve("asked", request);
+    await putInLine(orderId);
+    await takeAndDie();
+    const { payment } = await readPayment(world.db, orderId);
+    await startAttempt(world.db, payment);
+    const outcome = await sendCharge(world.simulator.stripe, payment);
+    const seen = { attempt: 1, hints: payment.hints, outcome, unmatched: null, withoutCall: false };
+    await settleOrder(world.db, orderId, seen); // and it died before it told anybody
+    expect(await world.order(orderId)).toMatchObject({ status: "reserved", payment_status: "requires_action" });
+    const worker = serve();
+    try {
+      const secret = async () => (await readView(world, "ida", orderId))?.clientSecret;
+      await eventually("the shopper has it", async () => Boolean(await secret()), recoveryMs);
+    } finally {
+      await worker.close();
+    }
+    expect(await world.payments(orderId)).toHaveLength(1);
+  });
 
   /** Takes the next job as a worker does, and never renews its lock. */
   async function takeAndDie(): Promise<void> {

@@ -70,11 +70,14 @@ export async function settlePayment(parts: PaymentParts, orderId: string, ranBef
 /**
  * An attempt that was sent and not answered is due at once. Its worker died, or Postgres could not
  * take the answer. Should another job have sent it and wait still, the same key makes this no
- * second charge.
+ * second charge. So is one that waits for its shopper: the worker may have died before they were
+ * given the client secret, which the provider alone has then.
  */
 function withoutAnswer(payment: Payment): Payment {
-  const unanswered = payment.paymentStatus === "pending" && payment.firstSentMsAgo !== null;
-  return unanswered && payment.status === "reserved" ? { ...payment, dueInMs: 0 } : payment;
+  const { status, paymentStatus, firstSentMsAgo } = payment;
+  const unanswered = paymentStatus === "pending" && firstSentMsAgo !== null;
+  const unasked = paymentStatus === "requires_action";
+  return status === "reserved" && (unanswered || unasked) ? { ...payment, dueInMs: 0 } : payment;
 }
 
 /** Makes the call and settles by its answer. Null where nothing of the order has changed. */
