@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { createLog } from "@holdfast/shared/log.ts";
+import { openTracing } from "@holdfast/shared/tracing.ts";
 import { addItem } from "@holdfast/testing/items.ts";
+import { createWorkerMetrics } from "@holdfast/worker/metrics/worker-metrics.ts";
 import type { BenchSystem } from "./bench-system.ts";
 import { type Compared, compare } from "./compare.ts";
 import { runLoad } from "./load.ts";
@@ -12,7 +15,7 @@ export async function compareReserving(
   system: BenchSystem,
   rounds: number,
   say: (text: string) => void,
-): Promise<{ alone: Compared[]; whole: Compared[] }> {
+): Promise<{ alone: Compared[]; whole: Compared[]; observed: Compared[] }> {
   const bare = await system.start("bare");
   let shopper = 0;
   const oneStatement = async () => {
@@ -71,9 +74,36 @@ export async function compareReserving(
       ],
       say,
     );
-    return { alone, whole };
+    return { alone, whole, observed: await compareObserved(system, rounds, say) };
   } finally {
     await bare.stop();
     await system.redis.flushall();
+  }
+}
+
+/** What counting and tracing cost the whole step: tracing is off unless a collector is named. */
+async function compareObserved(system: BenchSystem, rounds: number, say: (text: string) => void): Promise<Compared[]> {
+  say("  The same, counted and traced");
+  const log = createLog("bench", "silent");
+  const collector = { export: (_spans: unknown, done: (result: { code: number }) => void) => done({ code: 0 }) };
+  const exporter = { ...collector, shutdown: async () => {} };
+  const tracing = await openTracing({ endpoint: undefined, service: "bench", version: "0", log }, exporter);
+  const metrics = createWorkerMetrics("bench", "ours only");
+  const way = (name: string, observed: Parameters<typeof serveOneLane>[3]) => ({
+    name,
+    run: async () => ({ value: await serveOneLane(system, 20_000, 0.02, observed) }),
+  });
+  try {
+    return await compare(
+      rounds,
+      [
+        way("neither counted nor traced", {}),
+        way("counted, tracing off", { metrics, tracing: null }),
+        way("counted, and traced to a collector that takes no time", { metrics, tracing }),
+      ],
+      say,
+    );
+  } finally {
+    await tracing?.close();
   }
 }

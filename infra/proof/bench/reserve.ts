@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { newOrderId } from "@holdfast/api/orders/order-id.ts";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
@@ -9,6 +9,7 @@ import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis, type RedisClient, redisKeys } from "@holdfast/shared/redis.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import type { DecideParts } from "@holdfast/worker/reserve/decide-purchase.ts";
 import { type ItemLock, takeItemLock } from "@holdfast/worker/reserve/item-lock.ts";
 import { plainArray, reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { serveLane } from "@holdfast/worker/reserve/serve-lane.ts";
@@ -162,19 +163,25 @@ select id, 'reserved', 'queued', 'reserved', '{"amount": 1999, "currency": "eur"
  * Holdfast's whole reserve step, from the lane on: BullMQ job, item lock, one transaction, live
  * views, charge jobs. `share` of the orders finds a unit; in a flash sale that is a few in a
  * hundred.
+ * @param observed counted, and traced where there is tracing: then each request brought a trace
  */
-export async function serveOneLane(bench: Bench, orders: number, share: number): Promise<number> {
+export async function serveOneLane(
+  bench: Bench,
+  orders: number,
+  share: number,
+  observed: Pick<DecideParts, "metrics" | "tracing"> = {},
+): Promise<number> {
   const parts = openParts(bench);
   const [lane] = openLanes(parts, 1);
   if (!lane) throw new Error("There is one lane");
   const itemId = await newItem(parts.db, Math.floor(orders * share));
-  const jobs = purchaseJobs(itemId, orders);
+  const jobs = purchaseJobs(itemId, orders).map((job) => (observed.tracing ? traced(job) : job));
   for (const job of jobs) await lane.add("purchase", packPurchaseJob(job));
   const allDone = Promise.withResolvers<void>();
   let done = 0;
   try {
     return await measured(orders, async () => {
-      const worker = await serveLane(lane, { ...parts, log: createLog("bench", "silent") });
+      const worker = await serveLane(lane, { ...parts, ...observed, log: createLog("bench", "silent") });
       worker.on("completed", () => {
         done += 1;
         if (done === jobs.length) allDone.resolve();
@@ -198,6 +205,11 @@ function purchaseJobs(itemId: string, orders: number): PurchaseJob[] {
     jobs.push(purchaseJob(itemId, requests, sent + size));
   }
   return jobs;
+}
+
+function traced(job: PurchaseJob): PurchaseJob {
+  const trace = () => `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`;
+  return { ...job, requests: job.requests.map((request) => ({ ...request, trace: trace() })) };
 }
 
 function openParts({ databaseUrl, redisUrl }: Bench) {

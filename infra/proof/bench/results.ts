@@ -18,7 +18,7 @@ export interface BenchResults {
   hot?: HotItem;
   rates?: Rates;
   charges?: Compared[];
-  reserve?: { alone: Compared[]; whole: Compared[] };
+  reserve?: { alone: Compared[]; whole: Compared[]; observed?: Compared[] };
   waiting?: CostOfWaiting;
   growth?: CostAtDepth[];
   rushes?: { small: Report[]; large: Report };
@@ -167,6 +167,7 @@ function tables(results: BenchResults): string {
     comparison("One hot item, answers held, beside 200 charges a second, decided a second", results.charges),
     comparison("Reserving alone on one hot item, orders a second", reserve?.alone),
     comparison("The whole reserve step, orders a second", reserve?.whole),
+    comparison("The same, counted and traced, one in fifty finds a unit", reserve?.observed),
     ...waitingTable(results.waiting),
     ...growthTable(growth),
   ];
