@@ -20,18 +20,22 @@ export interface PrivateSystem {
  * as processes of their own, with a payment simulator, on a Postgres and a Redis that are there
  * already.
  * @param env for all processes; at least DATABASE_URL and REDIS_URL
+ * @param migrationsUrl where Postgres is reached for the migrations, where DATABASE_URL leads to a
+ *   pooler: they hold a lock over several transactions
  */
 export async function startPrivateSystem(options: {
   readonly apis: number;
   readonly workers: number;
   readonly env: Readonly<Record<string, string>>;
+  readonly migrationsUrl?: string;
   readonly simulatorEnv?: Readonly<Record<string, string>>;
   readonly logDirectory: string;
 }): Promise<PrivateSystem> {
   const { logDirectory } = options;
   const jwtSecret = randomBytes(32).toString("hex");
   const opsPassword = randomBytes(12).toString("hex");
-  await runMigrations(options.env, logDirectory);
+  const { env: given, migrationsUrl = given.DATABASE_URL ?? "" } = options;
+  await runMigrations({ ...given, DATABASE_URL: migrationsUrl }, logDirectory);
 
   const parts: Part[] = [];
   const start = async (...[program, name, env]: [Parameters<typeof startPart>[0], string, Record<string, string>]) => {

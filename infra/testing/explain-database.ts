@@ -22,7 +22,14 @@ export function explainDatabase(url: string, tell: (execution: Execution) => voi
   const types = new pg.TypeOverrides();
   types.setTypeParser(pg.types.builtins.INT8, Number);
   // With the product's own timeouts: what takes longer fails here too.
-  const pool = new pg.Pool({ connectionString: url, max: 10, types, statement_timeout: 10_000, lock_timeout: 5_000 });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 10,
+    types,
+    statement_timeout: 10_000,
+    lock_timeout: 5_000,
+    idle_in_transaction_session_timeout: 10_000,
+  });
   const onCreateConnection = async (connection: DatabaseConnection) => {
     const run = connection.executeQuery.bind(connection);
     let inTransaction = false;

@@ -184,9 +184,8 @@ export function openDatabase(url: string, maxConnections: number, onError: (erro
     // locks back.
     connectionTimeoutMillis: 3_000,
     query_timeout: 12_000,
-    statement_timeout: 10_000,
-    lock_timeout: 5_000,
-    idle_in_transaction_session_timeout: 10_000,
+    ...timeLimits,
+    Client: clientFor(url),
   });
   // A connection that breaks is reported here; without a listener it would end the process. On the
   // connection itself, since the pool listens only while one is idle, and a transaction holds one
@@ -195,7 +194,30 @@ export function openDatabase(url: string, maxConnections: number, onError: (erro
   pool.on("error", () => {});
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   pools.set(db, pool);
+  urls.set(db, url);
   return db;
+}
+
+/** In ms. Postgres takes them when a connection begins. */
+const timeLimits = { statement_timeout: 10_000, lock_timeout: 5_000, idle_in_transaction_session_timeout: 10_000 };
+
+/**
+ * Addresses behind which a pooler refuses time limits, as PgBouncer does: there the role has to
+ * have them.
+ */
+const refusingLimits = new Set<string>();
+const urls = new WeakMap<Database, string>();
+
+function withoutLimits(options: pg.ClientConfig): pg.ClientConfig {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !(name in timeLimits)));
+}
+
+function clientFor(url: string): typeof pg.Client {
+  return class extends pg.Client {
+    constructor(options: pg.ClientConfig) {
+      super(refusingLimits.has(url) ? withoutLimits(options) : options);
+    }
+  };
 }
 
 const pools = new WeakMap<Database, pg.Pool>();
@@ -329,11 +351,12 @@ export async function findOrder(db: Database, orderId: string): Promise<Order> {
  */
 export async function requirePostgres(db: Database): Promise<void> {
   try {
-    // Reads no row. With `limit 1` and an empty table, Postgres goes through all combinations of
-    // the others' rows.
-    await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations, shop_events, operations_audit where false`.execute(
-      db,
-    );
+    await readSchema(db).catch((error: Error) => {
+      const url = urls.get(db);
+      if (url === undefined || !/unsupported startup parameter/.test(error.message)) throw error;
+      refusingLimits.add(url);
+      return readSchema(db);
+    });
   } catch (error) {
     const missing = (error as { code?: string }).code === "42P01";
     const message = missing
@@ -341,4 +364,30 @@ export async function requirePostgres(db: Database): Promise<void> {
       : "Postgres cannot be reached";
     throw new Error(message, { cause: error });
   }
+  await requireTimeLimits(db);
+}
+
+/**
+ * Reads no row. With `limit 1` and an empty table, Postgres goes through all combinations of the
+ * others' rows.
+ */
+async function readSchema(db: Database): Promise<void> {
+  await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations, shop_events, operations_audit where false`.execute(
+    db,
+  );
+}
+
+/**
+ * Makes sure that every wait in Postgres can end, whoever sets the limits.
+ * @throws one clear line where a pooler takes none and the role has none either
+ */
+async function requireTimeLimits(db: Database): Promise<void> {
+  const { rows } = await sql<{ name: string }>`
+    select name from pg_settings
+    where name = any(${Object.keys(timeLimits)}::text[]) and setting = '0' order by name`.execute(db);
+  if (rows.length === 0) return;
+  const missing = rows.map(({ name }) => `${name} = '${timeLimits[name as keyof typeof timeLimits] / 1_000}s'`);
+  throw new Error(
+    `Behind this pooler the role needs time limits of its own: ${missing.map((limit) => `ALTER ROLE … SET ${limit};`).join(" ")}`,
+  );
 }

@@ -88,13 +88,13 @@ export async function exportOrders({ databaseUrl, itemId, format }: ExportParts)
   const client = new pg.Client({
     connectionString: databaseUrl,
     connectionTimeoutMillis: connectTimeoutMs,
-    statement_timeout: statementTimeoutMs,
     application_name: "holdfast export",
   });
   client.on("error", () => {}); // the stream ends with it
   await client.connect();
   try {
-    await client.query("begin transaction read only");
+    // Not as the connection begins: a pooler takes no time limits then.
+    await client.query(`begin transaction read only; set local statement_timeout = ${statementTimeoutMs}`);
   } catch (error) {
     void client.end().catch(() => {});
     throw error;
