@@ -49,13 +49,12 @@ export async function startPgBouncer(databaseUrl: string, settings: readonly str
   const child = spawn(program, [file], { stdio: ["ignore", "ignore", "pipe"], ...account });
   const said: string[] = [];
   const listening = new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("PgBouncer did not start in time")), startTimeoutMs);
+    setTimeout(() => reject(new Error("PgBouncer did not start in time")), startTimeoutMs).unref();
     child.stderr.on("data", (chunk: Buffer) => {
       said.push(chunk.toString());
       if (said.join("").includes("process up")) resolve();
     });
     child.once("exit", () => reject(new Error(`PgBouncer ended at start: ${said.join("")}`)));
-    void Promise.resolve().then(() => timer.unref());
   });
   const stop = async () => {
     child.kill("SIGINT");

@@ -137,7 +137,7 @@ describe("a refund that operations ask for", () => {
   });
 
   test("that failed after the order was refunded is not asked for again: the answer says what to do", async () => {
-    const { orderId, payment_intent } = await buy();
+    const { orderId } = await buy();
     await ask(orderId);
     await world.settle(orderId);
     const { refunded_minor } = await world.order(orderId);
@@ -146,7 +146,6 @@ describe("a refund that operations ask for", () => {
       .set({ refunded_minor: refunded_minor - 1_000 })
       .where("id", "=", orderId)
       .execute();
-    expect(payment_intent).not.toBe("");
     expect(await ask(orderId)).toMatchObject({
       kind: "not_refundable",
       why: expect.stringContaining("at the provider"),
@@ -166,7 +165,7 @@ describe("a refund that operations ask for", () => {
       );
     await ask(orderId);
     await settle();
-    await world.simulator.openDispute(payment_intent).catch(() => {});
+    await world.simulator.openDispute(payment_intent);
     await world.db.updateTable("orders").set({ payment_due_at: new Date() }).where("id", "=", orderId).execute();
     await settle();
     expect(settled).toEqual(["refunded"]);
