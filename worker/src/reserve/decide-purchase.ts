@@ -53,9 +53,11 @@ export async function decidePurchase(
       reserveOrders(db, batch, lock.signal, parts.known),
     );
     metrics?.decided(decided); // here: a run after this one finds them decided
-    const placed = batch.requests.map(({ orderId: id, shopperId }) => ({ id, shopperId }));
+    // Of what was decided just now the shopper cannot be another one.
+    const placed = () => batch.requests.map(({ orderId: id, shopperId }) => ({ id, shopperId }));
+    const told = decided.length === orders.length ? orders : asPlaced(orders, placed());
     await Promise.all([
-      publishDecisions(parts, laneName, batch, asPlaced(orders, placed), item),
+      publishDecisions(parts, laneName, batch, told, item),
       enqueueCharges(parts.charges, orders, parts.quota, (orderId) => traces.get(orderId) ?? null),
       parts.tracing && rememberTraces({ redis, keys }, traces),
       lock.release(), // behind the others on the same connection: it is not waited for by itself
