@@ -101,7 +101,8 @@ async function start(fresh: boolean): Promise<void> {
 Holdfast is open.
 
   Storefront  ${url}/
-  Queues      ${url}/ops/queues   user ops, password ${passwordHint(secrets.OPS_PASSWORD)}
+  Operations  ${url}/ops   user ops, password ${passwordHint(secrets.OPS_PASSWORD)}
+  Queues      ${url}/ops/queues   the same
   API         ${url}/docs
   Metrics     ${api.adminUrl}/metrics   (ADMIN_PORT says which port it shall be)
               ${worker.adminUrl}/metrics   of the worker
