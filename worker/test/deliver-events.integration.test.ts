@@ -117,6 +117,50 @@ describe("an event for the shop", () => {
     expect((await world.rows())[1]?.waitMs).toBeLessThanOrEqual(0);
   });
 
+  test("is due the moment the one before it is noted as delivered, also where a look goes on meanwhile", async () => {
+    const { db } = world;
+    const [orderId = ""] = await world.reserve(1);
+    const [first] = (await claimEvents(db, room)).events;
+    await world.confirm(orderId);
+    // A look that holds the second one's row and saw the first one being sent.
+    const [put, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const looking = db.transaction().execute(async (trx) => {
+      await sql`update shop_events set due_at = now() + interval '30 seconds' where lease is null`.execute(trx);
+      put.resolve();
+      await commit.promise;
+    });
+    await put.promise;
+    const finishing = finishEvent(db, first as NonNullable<typeof first>, "delivered", null);
+    await eventually("the first one is noted", async () => (await world.rows())[0]?.outcome === "delivered");
+    commit.resolve();
+    await Promise.all([looking, finishing]);
+    expect((await world.rows())[1]?.waitMs).toBeLessThanOrEqual(0);
+  });
+
+  test("is due the moment the one before it is noted as delivered, also where it was written meanwhile", async () => {
+    const { db } = world;
+    const [orderId = ""] = await world.reserve(1);
+    const [first] = (await claimEvents(db, room)).events;
+    const [locked, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const holding = db.transaction().execute(async (trx) => {
+      await sql`select from shop_events for update`.execute(trx);
+      locked.resolve();
+      await release.promise;
+    });
+    await locked.promise;
+    const finishing = finishEvent(db, first as NonNullable<typeof first>, "delivered", null);
+    await eventually("its noting waits", async () => {
+      const { rows } = await sql`select from pg_stat_activity where datname = current_database()
+        and wait_event_type = 'Lock'`.execute(db);
+      return rows.length === 1;
+    });
+    await world.confirm(orderId);
+    expect(await claimEvents(db, room)).toMatchObject({ events: [] }); // puts it off behind the first
+    release.resolve();
+    await Promise.all([holding, finishing]);
+    expect((await world.rows())[1]?.waitMs).toBeLessThanOrEqual(0);
+  });
+
   test("is not kept from being sent by hundreds that wait behind failing ones", async () => {
     const failing = new Set(await world.reserve(250));
     for (const orderId of failing) await world.confirm(orderId);

@@ -32,7 +32,7 @@ const behindMs = 2_000;
  *
  * In two steps: what the first one locks, no other worker claims or wakes until we commit, and the
  * second sees everything that was committed before. So an event is never put off behind one that
- * has just been delivered.
+ * was delivered before; behind one that is delivered meanwhile, `finishEvent` wakes it.
  * @returns `more` where there may be others that are due
  */
 export async function claimEvents(

@@ -5,6 +5,10 @@ import type { ClaimedEvent } from "./claim-events.ts";
 /**
  * An event was delivered, or is tried no more: the next one of its order or item is due. Changes
  * nothing where the lease was lost to another worker.
+ *
+ * In two steps. A look that goes on meanwhile may still see the event as being sent, and put the
+ * next one off until its lease ends; that of the second step's time has committed, or holds the row
+ * that we then wait for. *Dies in between:* the next one waits for the lease at most.
  * @param why of a dead one, the last failure
  */
 export async function finishEvent(
@@ -13,17 +17,23 @@ export async function finishEvent(
   outcome: "delivered" | "dead",
   why: string | null,
 ): Promise<void> {
+  const { rows } = await sql<{ subject: string }>`
+    update shop_events set outcome = ${outcome}, finished_at = now(), lease = null, last_error = ${why}
+    where id = ${id} and lease = ${lease}
+    returning subject`.execute(db);
+  const [finished] = rows;
+  if (finished) await wakeNext(db, finished.subject);
+}
+
+/**
+ * Makes a subject's oldest event that is not finished due, whatever its row says: with a condition
+ * on when it is due, one that is being put off at this moment would not be waited for.
+ */
+async function wakeNext(db: Database, subject: string): Promise<void> {
   await sql`
-    with finished as (
-      update shop_events set outcome = ${outcome}, finished_at = now(), lease = null, last_error = ${why}
-      where id = ${id} and lease = ${lease}
-      returning id, subject
-    )
-    update shop_events set due_at = now()
-    where lease is null and due_at > now() and id = (
-      select next.id from shop_events next, finished
-      where next.subject = finished.subject and next.id <> finished.id and next.outcome is null
-      order by next.seq limit 1
+    update shop_events set due_at = least(due_at, now())
+    where lease is null and id = (
+      select id from shop_events where subject = ${subject} and outcome is null order by seq limit 1
     )`.execute(db);
 }
 
