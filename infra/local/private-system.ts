@@ -60,8 +60,11 @@ export async function startPrivateSystem(options: {
       STRIPE_API_BASE: simulator.url ?? "",
       ADDRESS_RATE_PER_MINUTE: "0", // all shoppers come from one address here
     };
-    const numbered = (program: "api" | "worker", count: number) =>
-      Promise.all(Array.from({ length: count }, (_, i) => start(program, `${program}-${i + 1}`, env)));
+    const numbered = async (program: "api" | "worker", count: number) => {
+      const starts = Array.from({ length: count }, (_, i) => start(program, `${program}-${i + 1}`, env));
+      await Promise.allSettled(starts); // where one fails, the others are to be stopped
+      return Promise.all(starts);
+    };
     const workers = await numbered("worker", options.workers);
     const apis = await numbered("api", options.apis);
     const addWorker = () => start("worker", `worker-${parts.length}`, env);

@@ -40,7 +40,7 @@ export async function describeRoutes(): Promise<object> {
       close: () => {},
     },
     watch: { answer: (_waiter, getOrder) => getOrder(), size: () => 0, close: () => {} },
-    marks: { note: () => {}, lacksSome: async () => false },
+    marks: { begin: async () => 0, note: async () => {}, lacksSome: async () => false },
     metrics: createMetrics("", "ours only"),
     checkReadiness: async () => ({ redis: "up", postgres: "up", losses: null }),
     closing: { begun: false },

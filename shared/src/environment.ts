@@ -1,5 +1,6 @@
 import { type Static, type TObject, Type } from "typebox";
 import { Clean, Default, Errors } from "typebox/value";
+import { redisAddressPattern } from "./redis-address.ts";
 
 /**
  * The environment does not fit: one line per problem, without any value, since a value may be a
@@ -66,9 +67,16 @@ export const databaseUrl = Type.String({
   pattern: "^postgres(ql)?://",
   description: "where Postgres is, postgres://…",
 });
+export const databaseReadUrl = Type.Optional(
+  Type.String({
+    pattern: "^postgres(ql)?://",
+    description: "a standby of Postgres for reads that may lag, postgres://…",
+  }),
+);
 export const redisUrl = Type.String({
-  pattern: "^rediss?://[^,]+(,\\s*rediss?://[^,]+)*$",
-  description: "where Redis is, redis://…; several comma-separated addresses for a Redis Cluster",
+  pattern: redisAddressPattern,
+  description:
+    "where Redis is, redis://…; several comma-separated addresses for a Redis Cluster; redis+sentinel://host:port,host:port/name",
 });
 export const host = Type.String({ default: "127.0.0.1", description: "the address to listen on" });
 export const adminPort = Type.Integer({

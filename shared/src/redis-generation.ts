@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import type { Store } from "./redis.ts";
+import { redisScript } from "./redis-script.ts";
 
 /**
  * Which generation of Redis this is: the same data, since it was last emptied or restored. Postgres
@@ -9,6 +10,9 @@ import type { Store } from "./redis.ts";
  * first and then in Postgres. So Postgres is never ahead of a sound Redis: one that lacks the
  * token, or has fewer heartbeats, was emptied or restored from an older state, and orders that were
  * only there are gone.
+ *
+ * A Cluster has several masters, each of which may lose what it has: token and heartbeats are on
+ * all of them, in keys spread over the slots (`redisKeys().generationWitnesses`).
  */
 
 export type LossCause = "emptied" | "restored";
@@ -37,6 +41,17 @@ export interface KnownGeneration {
 export interface SeenGeneration {
   readonly token: string | null;
   readonly heartbeats: number;
+}
+
+/** The same of all masters: of a Cluster the state of the one that lacks most. */
+export interface ProbedGeneration extends SeenGeneration {
+  /** Of each key, in the order of `generationKeys`. */
+  readonly witnesses: readonly SeenGeneration[];
+  /**
+   * Whether only the first key is there: of a version that had no other, or of a Redis that has
+   * become a Cluster.
+   */
+  readonly alone: boolean;
 }
 
 /**
@@ -91,17 +106,41 @@ export async function readKnownGeneration(db: Database): Promise<KnownGeneration
   };
 }
 
+function generationKeys({ redis, keys }: Store): readonly string[] {
+  return redis.isCluster ? [keys.generation, ...keys.generationWitnesses] : [keys.generation];
+}
+
 // Reads and writes in one step. What refuses writes says nothing about a loss: a demoted master
 // that lags behind has fewer heartbeats, and a generation that is begun there could not be given
 // its token.
-const lookScript = `
+const look = redisScript<(string | null)[]>(
+  "lookAtGeneration",
+  `
 redis.call("HSET", KEYS[1], "probe", 1)
-return redis.call("HMGET", KEYS[1], "token", "heartbeats")`;
+return redis.call("HMGET", KEYS[1], "token", "heartbeats")`,
+);
 
 /** @throws an outage (`isOutage`) where Redis takes no writes; its connection is then made anew */
-export async function probeGeneration({ redis, keys }: Store): Promise<SeenGeneration> {
-  const [token, heartbeats] = (await redis.eval(lookScript, 1, keys.generation)) as (string | null)[];
-  return { token: token ?? null, heartbeats: Number(heartbeats ?? 0) };
+export async function probeGeneration(store: Store): Promise<ProbedGeneration> {
+  const probe = async (key: string) => {
+    const [token, heartbeats] = await look(store.redis, [key], []);
+    return { token: token ?? null, heartbeats: Number(heartbeats ?? 0) };
+  };
+  return together(await Promise.all(generationKeys(store).map(probe)));
+}
+
+function together(witnesses: readonly SeenGeneration[]): ProbedGeneration {
+  const [first, ...others] = witnesses as [SeenGeneration, ...SeenGeneration[]];
+  const alone = others.length > 0 && first.token !== null && others.every(({ token }) => token === null);
+  if (alone) return { ...first, witnesses, alone };
+  const tokens = new Set(witnesses.map(({ token }) => token));
+  const differing = tokens.size === 1 ? first.token : "differs between masters";
+  return {
+    token: tokens.has(null) ? null : differing,
+    heartbeats: Math.min(...witnesses.map(({ heartbeats }) => heartbeats)),
+    witnesses,
+    alone,
+  };
 }
 
 /** How often Redis lost orders, and when that was last noticed; null for never. */
@@ -148,36 +187,59 @@ export async function beginGeneration(
 
 // Writes the token, unless somebody else wrote one since we looked: it may be of a later
 // generation.
-const stampScript = `
+const stamp = redisScript<number>(
+  "stampGeneration",
+  `
 local token = redis.call("HGET", KEYS[1], "token") or ""
 if token == ARGV[2] then return 1 end
 if token ~= ARGV[1] then return 0 end
 redis.call("DEL", KEYS[1])
-redis.call("HSET", KEYS[1], "token", ARGV[2], "heartbeats", 0)
-return 1`;
-
-/** Gives Redis the token of a new generation, unless Redis is not as it was seen any more. */
-export async function stampGeneration({ redis, keys }: Store, token: string, seen: SeenGeneration): Promise<void> {
-  await redis.eval(stampScript, 1, keys.generation, seen.token ?? "", token);
-}
-
-// Compared again in the same step: between a look and a heartbeat Redis may have been replaced.
-const heartbeatScript = `
-local seen = redis.call("HMGET", KEYS[1], "token", "heartbeats")
-if seen[1] ~= ARGV[1] or tonumber(seen[2]) < tonumber(ARGV[2]) then return -1 end
-return redis.call("HINCRBY", KEYS[1], "heartbeats", 1)`;
+redis.call("HSET", KEYS[1], "token", ARGV[2], "heartbeats", ARGV[3])
+return 1`,
+);
 
 /**
- * One heartbeat, in Redis first. Had we died between the two, Redis would be ahead, which is as
- * good.
+ * Gives Redis the token of a new generation, on all masters, unless it is not as it was seen any
+ * more.
+ */
+export async function stampGeneration(store: Store, token: string, { witnesses }: ProbedGeneration): Promise<void> {
+  const stamped = generationKeys(store).map((key, i) =>
+    stamp(store.redis, [key], [witnesses[i]?.token ?? "", token, 0]),
+  );
+  await Promise.all(stamped);
+}
+
+/** Gives the other keys of a Cluster what the first one has, where only that is there. */
+export async function addWitnesses(store: Store, known: KnownGeneration): Promise<void> {
+  const [, ...others] = generationKeys(store);
+  await Promise.all(others.map((key) => stamp(store.redis, [key], ["", known.token, known.heartbeats])));
+}
+
+// Compared again in the same step: between a look and a heartbeat Redis may have been replaced. A
+// number rather than one more, so that all masters have the same however often this is done.
+const beat = redisScript<number>(
+  "countHeartbeat",
+  `
+local seen = redis.call("HMGET", KEYS[1], "token", "heartbeats")
+local heartbeats = tonumber(seen[2])
+if seen[1] ~= ARGV[1] or heartbeats < tonumber(ARGV[2]) then return -1 end
+if heartbeats > tonumber(ARGV[2]) then return heartbeats end
+redis.call("HSET", KEYS[1], "heartbeats", ARGV[2] + 1)
+return ARGV[2] + 1`,
+);
+
+/**
+ * One heartbeat, in Redis first, on all masters. Had we died between the two, Redis would be ahead,
+ * which is as good.
  */
 export async function countHeartbeat(
   db: Database,
-  { redis, keys }: Store,
+  store: Store,
   known: KnownGeneration,
   inLine: number,
 ): Promise<void> {
-  const heartbeats = Number(await redis.eval(heartbeatScript, 1, keys.generation, known.token, known.heartbeats));
+  const counted = generationKeys(store).map((key) => beat(store.redis, [key], [known.token, known.heartbeats]));
+  const heartbeats = Math.min(...(await Promise.all(counted)).map(Number));
   if (heartbeats < 0) return; // the next look tells why
   await db
     .updateTable("redis_generations")

@@ -1,4 +1,5 @@
-import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { Cluster, Redis } from "ioredis";
+import { hostAndPort, parseRedisAddress, type RedisAccess } from "./redis-address.ts";
 
 export type RedisClient = Redis | Cluster;
 
@@ -13,6 +14,7 @@ export type RedisPatience = "failing" | "waiting";
 const commandTimeoutMs = 2_000; // a healthy Redis answers in one; a frozen one must not hold requests for longer
 const maxReconnectDelayMs = 500; // back within half a second of Redis' return
 const reconnectDelayMs = (attempt: number) => Math.min(50 * attempt, maxReconnectDelayMs);
+const slotsRefreshMs = 5_000; // one CLUSTER SLOTS of each connection
 const reconnectAfterRefusalMs = 1_000; // how long a failover may go unnoticed that moved the address
 
 /**
@@ -57,35 +59,102 @@ function reconnecting(patience: RedisPatience) {
 }
 
 /**
- * Connects to Redis, or to a Redis Cluster where the URL names several addresses. Starts connecting
- * at once.
+ * Connects to Redis, to a Redis Cluster, or to the master that sentinels name (redis-address.ts).
+ * Starts connecting at once.
  */
 export function connectRedis(url: string, patience: RedisPatience, onError: (error: Error) => void): RedisClient {
-  const waiting = patience === "waiting";
-  const reconnect = reconnecting(patience);
-  const common = {
-    maxRetriesPerRequest: waiting ? null : 0,
-    enableOfflineQueue: waiting,
-    ...(waiting ? {} : { commandTimeout: commandTimeoutMs }),
-    connectTimeout: 3_000,
-    ...reconnect,
-  } satisfies RedisOptions;
-  const urls = url.split(",").map((part) => part.trim());
-  const first = urls[0] ?? "";
-  const client =
-    urls.length === 1
-      ? new Redis(first, common)
-      : new Cluster(urls, {
-          redisOptions: common,
-          enableOfflineQueue: waiting,
-          clusterRetryStrategy: reconnect.retryStrategy,
-        });
+  const client = openClient(url, patience);
   // After a failover each refused command asks for the connection to be closed, and listens until
   // it is: hundreds in flight are no leak, which Node would warn of.
   if (client instanceof Redis) client.on("connect", () => client.stream.setMaxListeners(0));
   // Each failed reconnect is reported here; without a listener it would be printed raw.
   client.on("error", onError);
   return client;
+}
+
+/**
+ * A `waiting` connection for subscriptions. In a Cluster every node gives on every message, so it is
+ * a connection to one of them, and to the next where that one is gone. The client for a Cluster
+ * would do the same without a pause: while no node answers it takes a whole core.
+ */
+export function connectSubscriber(url: string, onError: (error: Error) => void): RedisClient {
+  const address = parseRedisAddress(url);
+  if (address.kind !== "cluster") return connectRedis(url, "waiting", onError);
+  const { tls, ...login } = address.access;
+  const nodes = address.addresses.map(hostAndPort);
+  const common = commonOptions("waiting");
+  let turn = Math.floor(Math.random() * nodes.length);
+  const next = () => nodes[turn++ % nodes.length] as (typeof nodes)[number];
+  const client = new Redis({
+    ...common,
+    ...login,
+    ...next(),
+    ...(tls && { tls: {} }),
+    retryStrategy(attempt) {
+      Object.assign(client.options, next()); // read when it connects again
+      return common.retryStrategy(attempt);
+    },
+  });
+  client.on("error", onError);
+  return client;
+}
+
+/** What every connection of this patience has, to whichever server. */
+function commonOptions(patience: RedisPatience) {
+  const waiting = patience === "waiting";
+  return {
+    maxRetriesPerRequest: waiting ? null : 0,
+    enableOfflineQueue: waiting,
+    ...(waiting ? {} : { commandTimeout: commandTimeoutMs }),
+    connectTimeout: 3_000,
+    ...reconnecting(patience),
+  };
+}
+
+function openClient(url: string, patience: RedisPatience): RedisClient {
+  const common = commonOptions(patience);
+  const address = parseRedisAddress(url);
+  switch (address.kind) {
+    case "single":
+      return new Redis(address.url, common);
+    case "sentinel": {
+      const { tls, ...login } = address.access;
+      return new Redis({
+        ...common,
+        ...login,
+        ...(tls && { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true }),
+        sentinels: address.addresses.map(hostAndPort),
+        name: address.masterName,
+        ...(address.sentinelPassword !== undefined && { sentinelPassword: address.sentinelPassword }),
+        sentinelRetryStrategy: reconnectDelayMs,
+        sentinelCommandTimeout: commandTimeoutMs,
+        // Leaves a master that hangs when another one is named, not when its socket ends.
+        failoverDetector: true,
+      });
+    }
+    case "cluster":
+      return openCluster(address.addresses, address.access, common);
+  }
+}
+
+function openCluster(
+  nodes: readonly string[],
+  { tls, ...login }: RedisAccess,
+  common: ReturnType<typeof commonOptions>,
+): Cluster {
+  return new Cluster(nodes.map(hostAndPort), {
+    redisOptions: { ...common, ...login, ...(tls && { tls: {} }) },
+    enableOfflineQueue: common.enableOfflineQueue,
+    clusterRetryStrategy: common.retryStrategy,
+    // Sixteen times a tenth of a second: a failover that is planned is over by then. What was sent and
+    // not answered is repeated, too: unlike on one server, a `failing` command may be done twice.
+    maxRedirections: 16,
+    retryDelayOnFailover: 100,
+    // A master that hangs keeps its sockets: nothing else would tell that another has its slots.
+    slotsRefreshInterval: slotsRefreshMs,
+    // The names in a certificate are those that the Cluster gives.
+    ...(tls && { dnsLookup: (name, found) => found(null, name) }),
+  });
 }
 
 /**
@@ -105,6 +174,15 @@ export async function requireRedis(client: RedisClient): Promise<void> {
     client.off("ready", onReady);
   }
 }
+
+/**
+ * Hash tags spread evenly over a Cluster's 16,384 slots, one in each 512: a master with 1,023 slots
+ * in a row has one of them.
+ */
+export const spreadTags = [
+  10, 1645, 25, 1670, 180, 1288, 758, 1398, 1653, 293, 138, 33, 208, 196, 318, 1010, 1040, 348, 1075, 5, 63, 168, 56,
+  695, 496, 708, 586, 121, 793, 75, 683, 40,
+];
 
 /**
  * The names of everything Holdfast keeps in Redis beside BullMQ's own keys.
@@ -131,6 +209,8 @@ export function redisKeys(prefix: string) {
     orderMessages: { channel: `${prefix}holdfast:{orders}:messages`, counter: `${prefix}holdfast:{orders}:number` },
     /** A hash that says which generation of Redis this is: `token` and `heartbeats`. */
     generation: `${prefix}holdfast:generation`,
+    /** The same once more in a Cluster, so that each master has one. */
+    generationWitnesses: spreadTags.map((tag) => `${prefix}holdfast:generation:{${tag}}`),
     /** How often somebody did something in a minute: `address:…`, `shopper:…`, `sessions:…`. */
     rate: (who: string) => `${prefix}holdfast:rate:${who}`,
     /** How many wrong operations passwords came from an address. */

@@ -1,5 +1,6 @@
 import { type Database, requirePostgres } from "./database.ts";
 import { type RedisClient, requireRedis } from "./redis.ts";
+import { parseRedisAddress } from "./redis-address.ts";
 
 /** What a process needs does not answer: one line per server. */
 export class StorageUnreachable extends Error {
@@ -33,20 +34,15 @@ const reason = ({ reason: error }: PromiseRejectedResult) => (error as Error).me
 const described = (name: "DATABASE_URL" | "REDIS_URL", value: string) =>
   [name, ...(addressesOf(name, value) ?? [])].join(", ");
 
-const defaultPorts: Readonly<Record<string, string>> = { "redis:": "6379", "rediss:": "6379" };
-
 /**
- * Host and port of a URL, which may be several of them with commas in between for a Redis Cluster:
- * the rest may be a secret. Null where that is not all that says where the server is, as with a
- * Unix socket.
+ * Host and port of a URL, of a REDIS_URL all that it names (nodes of a Cluster, sentinels): the
+ * rest may be a secret. Null where that is not all that says where the server is, as with a Unix
+ * socket.
  */
-export function addressesOf(name: "DATABASE_URL" | "REDIS_URL", value: string): string[] | null {
-  const urls = name === "REDIS_URL" ? value.split(",").map((url) => url.trim()) : [value];
-  const addresses = urls.map((url) => {
-    if (!URL.canParse(url)) return null;
-    const { protocol, hostname, port, searchParams } = new URL(url);
-    if (!/^[\w.:[\]-]+$/.test(hostname) || searchParams.has("host") || searchParams.has("port")) return null;
-    return `${hostname}:${port || (defaultPorts[protocol] ?? "5432")}`;
-  });
-  return addresses.every((address) => address !== null) ? addresses : null;
+export function addressesOf(name: "DATABASE_URL" | "REDIS_URL", value: string): readonly string[] | null {
+  if (name === "REDIS_URL") return parseRedisAddress(value).addresses;
+  if (!URL.canParse(value)) return null;
+  const { hostname, port, searchParams } = new URL(value);
+  if (!/^[\w.:[\]-]+$/.test(hostname) || searchParams.has("host") || searchParams.has("port")) return null;
+  return [`${hostname}:${port || "5432"}`];
 }

@@ -6,6 +6,7 @@ import { isOutage } from "./outage.ts";
 import type { LaneQueue } from "./queues.ts";
 import type { RedisClient, RedisKeys } from "./redis.ts";
 import {
+  addWitnesses,
   beginGeneration,
   countHeartbeat,
   type GenerationState,
@@ -13,9 +14,9 @@ import {
   type KnownGeneration,
   type LossCause,
   noteRecovered,
+  type ProbedGeneration,
   probeGeneration,
   readKnownGeneration,
-  type SeenGeneration,
   stampGeneration,
 } from "./redis-generation.ts";
 
@@ -113,7 +114,8 @@ async function checkGeneration(
       break;
     case "recover":
     case "sound":
-      if (known && (known.heartbeatAgeMs ?? heartbeatEveryMs) >= heartbeatEveryMs) await heartbeat(parts, known);
+      if (known && seen.alone) await addWitnesses(parts, known);
+      else if (known && (known.heartbeatAgeMs ?? heartbeatEveryMs) >= heartbeatEveryMs) await heartbeat(parts, known);
       break;
   }
   return { state, known };
@@ -139,7 +141,7 @@ async function begin(
   { db, redis, keys, raiseAlarm }: GenerationParts,
   known: KnownGeneration | null,
   cause: KnownGeneration["cause"],
-  seen: SeenGeneration,
+  seen: ProbedGeneration,
 ): Promise<void> {
   const token = await beginGeneration(db, known, cause);
   if (token === null) return;

@@ -16,6 +16,7 @@ test.each([
 test.each([
   ["redis://:s3cret@cache", ["cache:6379"]],
   ["rediss://a:1, rediss://b", ["a:1", "b:6379"]],
+  ["redis+sentinel://:s3cret@a:1, b/shop?sentinelPassword=s3cret", ["a:1", "b:26379"]],
 ] as const)("Redis at %s is seen at %o", (url, addresses) => {
   expect(addressesOf("REDIS_URL", url)).toEqual(addresses);
 });

@@ -50,8 +50,11 @@ export interface Evidence {
   readonly statuses: ReadonlyMap<number, number>;
 }
 
+/** Where the evidence is read. */
+type Sources = Pick<Stage, "db" | "redisClient" | "keys" | "simulatorUrl">;
+
 export async function gatherEvidence(
-  stage: Stage,
+  stage: Sources,
   itemIds: readonly string[],
   tales: readonly Tale[],
   statuses: ReadonlyMap<number, number>,
@@ -91,7 +94,10 @@ const laneCount = 4;
  * The queues in which an order may be, straight from BullMQ's own lists: the sweeper's are never
  * empty.
  */
-export async function readQueues({ redisClient, keys }: Stage): Promise<Evidence["queues"]> {
+export async function readQueues({
+  redisClient,
+  keys,
+}: Pick<Sources, "redisClient" | "keys">): Promise<Evidence["queues"]> {
   const names = [...Array.from({ length: laneCount }, (_, lane) => laneQueueName(lane)), "{charge}", "{webhook}"];
   const entries = names.map(async (name) => {
     const key = (list: string) => `${keys.queues}:${name}:${list}`;
@@ -115,7 +121,7 @@ const restTimeoutMs = 10_000;
  * The queues once they are empty: a webhook may come late, and is gone a moment later. What stays
  * longer than that is stuck.
  */
-async function readQueuesAtRest(stage: Stage): Promise<Evidence["queues"]> {
+async function readQueuesAtRest(stage: Sources): Promise<Evidence["queues"]> {
   const deadline = Date.now() + restTimeoutMs;
   for (;;) {
     const queues = await readQueues(stage);
@@ -125,7 +131,7 @@ async function readQueuesAtRest(stage: Stage): Promise<Evidence["queues"]> {
 }
 
 /** Whether everything that was accepted has come to its end: nothing held, nothing in any queue. */
-export async function isSettled(stage: Stage, itemIds: readonly string[]): Promise<boolean> {
+export async function isSettled(stage: Sources, itemIds: readonly string[]): Promise<boolean> {
   const queues = Object.values(await readQueues(stage));
   if (queues.some(({ left }) => left > 0)) return false;
   const { rows } = await sql<{ open: number }>`
