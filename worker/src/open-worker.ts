@@ -1,7 +1,7 @@
 import type { Logger } from "@holdfast/shared/log.ts";
 import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
-import { type Processor, Worker, type WorkerOptions } from "bullmq";
+import { type Job, type Processor, type Queue, Worker, type WorkerOptions } from "bullmq";
 import type { WorkerMetrics } from "./metrics/worker-metrics.ts";
 
 /**
@@ -21,29 +21,115 @@ const quietMs = 5_000; // an outage of Redis is a line every few seconds, not on
 const maxStalledCount = 1_000_000;
 
 /**
+ * How long jobs may wait, with none of the queue under way anywhere, before its BullMQ worker is
+ * taken for wedged: longer than a stalled job waits for its next run.
+ */
+const wedgedAfterMs = 15_000;
+
+/** A queue as this process serves it. */
+export interface QueueWorker {
+  readonly name: string;
+  /** Whether it takes jobs. */
+  isRunning(): boolean;
+  /** Takes no new job from now on; resolves when those in hand are done. */
+  close(): Promise<void>;
+}
+
+export interface QueueWorkerOptions<Data> extends Pick<WorkerOptions, "concurrency" | "settings"> {
+  /** Called when a run of a job has failed. */
+  readonly onFailed?: (job: Job<Data> | undefined, error: Error) => void;
+  readonly wedgedAfterMs?: number;
+}
+
+/**
  * Serves a queue with what all of ours have in common: how long a job stays locked to its worker,
- * and when one counts as stalled.
+ * when one counts as stalled, and a new BullMQ worker in the place of one that is wedged. After
+ * failovers some wait for jobs for ever: on a Cluster whose master was killed one in ten did, as in
+ * https://github.com/taskforcesh/bullmq/issues/4138.
  */
 export function openWorker<Data>(
-  queueName: string,
+  queue: Pick<Queue<Data>, "name" | "getJobCounts" | "isPaused">,
   process: Processor<Data>,
   { redis, keys, log, metrics }: Store & { readonly log: Logger; readonly metrics?: WorkerMetrics | undefined },
-  options: Pick<WorkerOptions, "concurrency" | "settings">,
-): Worker<Data> {
-  const worker = new Worker<Data>(queueName, process, {
-    connection: redis,
-    prefix: keys.queues,
-    lockDuration: jobLockMs,
-    stalledInterval: stalledCheckMs,
-    maxStalledCount,
-    ...options,
-  });
+  { onFailed, wedgedAfterMs: afterMs = wedgedAfterMs, ...options }: QueueWorkerOptions<Data>,
+): QueueWorker {
   const troubles = onceIn(quietMs);
-  worker.on("error", (error) => {
-    const leftOut = troubles(error.message);
-    if (leftOut !== null)
-      log.warn({ err: error, queue: queueName, leftOut }, "the connection of a queue is in trouble");
-  });
-  worker.on("failed", () => metrics?.jobFailed(queueName.replace(/[{}]/g, "")));
-  return worker;
+  let begun = 0;
+  const start = () => {
+    // Three parameters would have BullMQ make an abort signal for each job.
+    const counted: Processor<Data> = (job, token) => {
+      begun += 1;
+      return process(job, token);
+    };
+    const worker = new Worker<Data>(queue.name, counted, {
+      connection: redis,
+      prefix: keys.queues,
+      lockDuration: jobLockMs,
+      stalledInterval: stalledCheckMs,
+      maxStalledCount,
+      ...options,
+    });
+    worker.on("error", (error) => {
+      const leftOut = troubles(error.message);
+      if (leftOut !== null)
+        log.warn({ err: error, queue: queue.name, leftOut }, "the connection of a queue is in trouble");
+    });
+    worker.on("failed", (job, error) => {
+      metrics?.jobFailed(queue.name.replace(/[{}]/g, ""));
+      onFailed?.(job, error);
+    });
+    return worker;
+  };
+  let worker = start();
+  const watch = watchForWedged(
+    queue,
+    () => begun,
+    afterMs,
+    () => {
+      log.error({ queue: queue.name }, "jobs waited and none was taken: the queue's worker is replaced");
+      void worker.close(true).catch(() => {}); // it may never end
+      worker = start();
+    },
+  );
+  return {
+    name: queue.name,
+    isRunning: () => worker.isRunning(),
+    async close() {
+      watch.end();
+      await worker.close();
+    },
+  };
+}
+
+const looks = 3; // in a row that find jobs waiting and nothing begun
+
+function watchForWedged(
+  queue: Pick<Queue, "getJobCounts" | "isPaused">,
+  begunSoFar: () => number,
+  afterMs: number,
+  onWedged: () => void,
+): { end(): void } {
+  let begunBefore = -1;
+  let inVain = 0;
+  let looking = false;
+  const look = async () => {
+    const { waiting = 0, prioritized = 0, active = 0 } = await queue.getJobCounts("waiting", "prioritized", "active");
+    const begun = begunSoFar();
+    inVain = waiting + prioritized > 0 && active === 0 && begun === begunBefore ? inVain + 1 : 0;
+    begunBefore = begun;
+    if (inVain < looks || (await queue.isPaused())) return;
+    inVain = 0;
+    onWedged();
+  };
+  const timer = setInterval(() => {
+    if (looking) return;
+    looking = true;
+    // While Redis does not answer, nobody can tell.
+    void look()
+      .catch(() => {})
+      .finally(() => {
+        looking = false;
+      });
+  }, afterMs / looks);
+  return { end: () => clearInterval(timer) };
 }

@@ -21,11 +21,11 @@ import type { Serving } from "@holdfast/shared/run-process.ts";
 import { openTracing } from "@holdfast/shared/tracing.ts";
 import { readVersion } from "@holdfast/shared/version.ts";
 import { watchGeneration } from "@holdfast/shared/watch-generation.ts";
-import type { Worker } from "bullmq";
 import type { FastifyInstance } from "fastify";
 import { buildAdminApp } from "./admin-app.ts";
 import { rolesOf, type WorkerConfig, type WorkerRole } from "./config.ts";
 import { createWorkerMetrics } from "./metrics/worker-metrics.ts";
+import type { QueueWorker } from "./open-worker.ts";
 import { connectStripe, isLiveKey } from "./payment/connect-stripe.ts";
 import { providerRate } from "./payment/provider-rate.ts";
 import { type ChargeParts, serveCharges } from "./payment/serve-charges.ts";
@@ -48,7 +48,7 @@ async function servePayments(
   roles: ReadonlySet<WorkerRole>,
   parts: Omit<ChargeParts, "stripe"> & { readonly closing: AbortSignal; readonly provider: ProviderWatch },
   { webhooks, sweeps, nightly }: PaymentQueues,
-): Promise<Worker[]> {
+): Promise<QueueWorker[]> {
   const { STRIPE_SECRET_KEY, CHARGE_RATE_PER_SECOND: chargesPerSecond } = config;
   // Whoever charges or sweeps has the key: readWorkerConfig makes sure of it.
   if (STRIPE_SECRET_KEY === undefined) return [];
@@ -57,7 +57,7 @@ async function servePayments(
   const stripe = connectStripe({ ...config, STRIPE_SECRET_KEY }, rate, provider);
   const chargesMoveMoney = isLiveKey(STRIPE_SECRET_KEY);
   const all = { ...parts, stripe, watchCards: watchUnknownCards(raiseAlarm), chargesMoveMoney };
-  const workers: Worker[] = [];
+  const workers: QueueWorker[] = [];
   if (roles.has("charge")) workers.push(serveCharges(all, config.CHARGE_CONCURRENCY), serveWebhooks(webhooks, all));
   if (roles.has("sweep")) workers.push(...(await serveSweeps(sweeps, nightly, all, chargesPerSecond)));
   return workers;
@@ -130,7 +130,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const lanesCharges = openChargeQueue({ redis: lanesRedis, keys: keys });
   const quota = chargeQuota(config.CHARGE_RATE_PER_SECOND);
   const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, quota, metrics, tracing, log };
-  const workers: Worker[] = [];
+  const workers: QueueWorker[] = [];
   if (roles.has("reserve")) workers.push(...(await Promise.all(lanes.map((lane) => serveLane(lane, laneParts)))));
   const paying = { db, redis, keys, charges, raiseAlarm, metrics, provider, tracing, log, closing: closing.signal };
   workers.push(...(await servePayments(config, roles, paying, { webhooks, sweeps, nightly })));

@@ -3,8 +3,8 @@ import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@h
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { booksOf } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
-import type { Worker } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { QueueWorker } from "../src/open-worker.ts";
 import { serveLane } from "../src/reserve/serve-lane.ts";
 
 describe("what operations change in the middle of a rush", () => {
@@ -12,7 +12,7 @@ describe("what operations change in the middle of a rush", () => {
   let apis: TestApi[];
   let lane: LaneQueue;
   let charges: ChargeQueue;
-  let worker: Worker;
+  let worker: QueueWorker;
   beforeAll(async () => {
     world = await createWorld();
     apis = await Promise.all([1, 2].map(() => createTestApi(world, { PURCHASE_LANES: "1" })));

@@ -6,16 +6,16 @@ import { type ChargeQueue, type LaneQueue, openChargeQueue, openLanes } from "@h
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
-import type { Worker } from "bullmq";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { QueueWorker } from "../src/open-worker.ts";
 import { serveLane } from "../src/reserve/serve-lane.ts";
 
 describe("an order that can never be decided", () => {
   let world: World;
   let lane: LaneQueue;
   let charges: ChargeQueue;
-  let worker: Worker;
+  let worker: QueueWorker;
   beforeEach(async () => {
     world = await createWorld();
     [lane] = openLanes(world, 1) as [LaneQueue];

@@ -15,8 +15,8 @@ import { createTestApi, opsAuthorization, shopperAuthorization } from "@holdfast
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
-import type { Worker } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { QueueWorker } from "../src/open-worker.ts";
 import { serveWebhooks } from "../src/payment/serve-webhooks.ts";
 import { printDeadJobs, replayJob } from "../src/recovery/replay.ts";
 import { serveLane } from "../src/reserve/serve-lane.ts";
@@ -28,7 +28,7 @@ describe("replaying a dead job", () => {
   let lanes: LaneQueue[];
   let charges: ChargeQueue;
   let webhooks: WebhookQueue;
-  let workers: Worker[];
+  let workers: QueueWorker[];
   beforeEach(async () => {
     world = await createWorld();
     await addItem(world.db, "item_1", 5);

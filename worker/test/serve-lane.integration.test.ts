@@ -9,9 +9,10 @@ import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { emptyRedis } from "@holdfast/testing/redis-states.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
-import type { Job, Worker } from "bullmq";
+import type { Job } from "bullmq";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { QueueWorker } from "../src/open-worker.ts";
 import { removeJobs } from "../src/reserve/gather-batch.ts";
 import { serveLane } from "../src/reserve/serve-lane.ts";
 
@@ -19,7 +20,7 @@ describe("a lane", () => {
   let world: World;
   let lane: LaneQueue;
   let charges: ChargeQueue;
-  let workers: Worker[];
+  let workers: QueueWorker[];
   let connections: RedisClient[];
 
   beforeEach(async () => {

@@ -7,8 +7,8 @@ import { addItem } from "@holdfast/testing/items.ts";
 import { createPaymentWorld, type PaymentWorld } from "@holdfast/testing/payments.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { eventually } from "@holdfast/testing/world.ts";
-import type { Worker } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { QueueWorker } from "../src/open-worker.ts";
 import { serveCharges } from "../src/payment/serve-charges.ts";
 import { serveWebhooks } from "../src/payment/serve-webhooks.ts";
 import { decidePurchase } from "../src/reserve/decide-purchase.ts";
@@ -21,7 +21,7 @@ describe("the trace of a purchase", () => {
   let charges: ChargeQueue;
   let webhooks: WebhookQueue;
   let tracing: Tracing;
-  let workers: Worker[];
+  let workers: QueueWorker[];
   const spans: Span[] = [];
   const exporter: Exporter = {
     export(batch, done) {
@@ -39,7 +39,7 @@ describe("the trace of a purchase", () => {
     tracing = (await openTracing({ endpoint: undefined, service: "test", version: "0", log }, exporter)) as Tracing;
     const { db, redis, keys, raiseAlarm, simulator } = world;
     const parts = { db, redis, keys, raiseAlarm, charges, log, tracing, stripe: simulator.stripe };
-    workers = [serveCharges(parts, 2) as Worker, serveWebhooks(webhooks, parts) as Worker];
+    workers = [serveCharges(parts, 2), serveWebhooks(webhooks, parts)];
     await addItem(db, "kettle", 5);
   });
   afterAll(async () => {

@@ -1,11 +1,12 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { newOrderId } from "@holdfast/api/orders/order-id.ts";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { maxOrdersPerJob, type PurchaseJob, packPurchaseJob } from "@holdfast/shared/purchase-job.ts";
-import { openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { connectRedis, type RedisClient, redisKeys } from "@holdfast/shared/redis.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
@@ -177,23 +178,27 @@ export async function serveOneLane(
   const itemId = await newItem(parts.db, Math.floor(orders * share));
   const jobs = purchaseJobs(itemId, orders).map((job) => (observed.tracing ? traced(job) : job));
   for (const job of jobs) await lane.add("purchase", packPurchaseJob(job));
-  const allDone = Promise.withResolvers<void>();
-  let done = 0;
   try {
     return await measured(orders, async () => {
       const worker = await serveLane(lane, { ...parts, ...observed, log: createLog("bench", "silent") });
-      worker.on("completed", () => {
-        done += 1;
-        if (done === jobs.length) allDone.resolve();
-      });
-      worker.on("failed", (_job, error) => allDone.reject(error));
-      await allDone.promise;
+      await allDone(lane);
       void worker.close();
     });
   } finally {
     await lane.obliterate({ force: true });
     await lane.close();
     await closeParts(parts);
+  }
+}
+
+const lookEveryMs = 5; // half a percent of a run of a second
+
+async function allDone(lane: LaneQueue): Promise<void> {
+  for (;;) {
+    const { waiting = 0, active = 0, failed = 0 } = await lane.getJobCounts("waiting", "active", "failed");
+    if (failed > 0) throw new Error("A job of the comparison failed");
+    if (waiting + active === 0) return;
+    await sleep(lookEveryMs);
   }
 }
 

@@ -5,8 +5,8 @@ import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
 import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
-import { DelayedError, type Job, type Worker } from "bullmq";
-import { openWorker } from "../open-worker.ts";
+import { DelayedError, type Job } from "bullmq";
+import { openWorker, type QueueWorker } from "../open-worker.ts";
 import { recallTrace } from "../order-traces.ts";
 import { putOffFailed } from "./put-off.ts";
 import { NoSuchOrder } from "./read-payment.ts";
@@ -30,7 +30,7 @@ const shortestPauseMs = 250; // between two runs of one job, whatever Postgres s
  * Serves the charge queue, `concurrency` jobs at a time in this process. The provider's rate limit
  * is kept where requests are made.
  */
-export function serveCharges(parts: ChargeParts, concurrency: number): Worker<ChargeJob> {
+export function serveCharges(parts: ChargeParts, concurrency: number): QueueWorker {
   const { charges, log } = parts;
   const outages = onceIn(quietMs);
   const failures = onceIn(quietMs);
@@ -63,8 +63,7 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
     await job.moveToDelayed(Date.now() + Math.max(againInMs, shortestPauseMs), token).catch(() => {});
     throw new DelayedError();
   };
-  const worker = openWorker<ChargeJob>(charges.name, process, parts, { concurrency });
-  worker.on("failed", (job, error) => {
+  const onFailed = (job: Job<ChargeJob> | undefined, error: Error) => {
     if (job) void putOffFailed(parts.db, job.data.orderId).catch(() => {}); // else the sweeper asks again at once
     const about = { err: error, jobId: job?.id, orderId: job?.data.orderId };
     const leftOut = failures(error.message);
@@ -74,6 +73,6 @@ export function serveCharges(parts: ChargeParts, concurrency: number): Worker<Ch
     if (isPermanent(error)) {
       parts.raiseAlarm(`payment_stuck:${job?.data.orderId}`, `Order ${job?.data.orderId}: ${error.message}.`);
     }
-  });
-  return worker;
+  };
+  return openWorker<ChargeJob>(charges, process, parts, { concurrency, onFailed });
 }

@@ -5,8 +5,8 @@ import type { ChargeQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
-import { UnrecoverableError, type Worker } from "bullmq";
-import { openWorker } from "../open-worker.ts";
+import { UnrecoverableError } from "bullmq";
+import { openWorker, type QueueWorker } from "../open-worker.ts";
 import { processWebhook } from "./process-webhook.ts";
 
 const concurrency = 10; // two short statements each
@@ -25,10 +25,10 @@ export function serveWebhooks(
     readonly log: Logger;
     readonly tracing?: Tracing | null;
   },
-): Worker<WebhookJob> {
+): QueueWorker {
   const { db, charges, log } = parts;
-  const worker = openWorker<WebhookJob>(
-    queue.name,
+  return openWorker<WebhookJob>(
+    queue,
     async (job) => {
       const { eventId, type, orderId, trace = null } = job.data;
       const about = () => ({ parent: trace, attributes: { event: eventId, type, orderId: orderId ?? "" } });
@@ -41,12 +41,14 @@ export function serveWebhooks(
       log.debug({ jobId: job.id, event: eventId, type, outcome }, "webhook processed");
     },
     parts,
-    { concurrency, settings: { backoffStrategy: (tries) => Math.min(500 * 2 ** (tries - 1), 30_000) } },
+    {
+      concurrency,
+      settings: { backoffStrategy: (tries) => Math.min(500 * 2 ** (tries - 1), 30_000) },
+      onFailed(job, error) {
+        const event = job?.data.eventId;
+        if (error instanceof UnrecoverableError) log.error({ err: error, event }, "webhook failed for good");
+        else log.warn({ err: error, event }, "webhook to be tried again");
+      },
+    },
   );
-  worker.on("failed", (job, error) => {
-    const event = job?.data.eventId;
-    if (error instanceof UnrecoverableError) log.error({ err: error, event }, "webhook failed for good");
-    else log.warn({ err: error, event }, "webhook to be tried again");
-  });
-  return worker;
 }

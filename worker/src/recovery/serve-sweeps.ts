@@ -1,7 +1,6 @@
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { SweepQueue } from "@holdfast/shared/queues.ts";
-import type { Worker } from "bullmq";
-import { openWorker } from "../open-worker.ts";
+import { openWorker, type QueueWorker } from "../open-worker.ts";
 import { forgetOldEvents } from "../payment/forget-events.ts";
 import type { ChargeParts } from "../payment/serve-charges.ts";
 import { checkBooks, recountBooks } from "./check-books.ts";
@@ -34,7 +33,7 @@ export async function serveSweeps(
   nightly: SweepQueue,
   parts: ChargeParts,
   chargeRatePerSecond: number,
-): Promise<Worker[]> {
+): Promise<QueueWorker[]> {
   await setUpSweeps(queue, nightly);
   const { db, log, raiseAlarm } = parts;
   // Two fifths of the rate until the next sweep, so that it never keeps new charges out.
@@ -58,9 +57,9 @@ export async function serveSweeps(
   };
   const alarmForNight = (name: string, error: Error) =>
     raiseAlarm(`night_failed:${name}`, `The ${name}: ${error.message}.`);
-  const serve = (name: string) => {
-    const worker = openWorker(
-      name,
+  const serve = (served: SweepQueue) =>
+    openWorker(
+      served,
       async (job) => {
         try {
           await tasks[job.name]?.();
@@ -71,11 +70,8 @@ export async function serveSweeps(
         }
       },
       parts,
-      { concurrency: 1 },
+      { concurrency: 1, onFailed: (job, error) => log.error({ err: error }, `${job?.name} failed`) },
     );
-    worker.on("failed", (job, error) => log.error({ err: error }, `${job?.name} failed`));
-    return worker;
-  };
   // Reconciling a big day takes minutes, and the sweeper must not wait for it.
-  return [queue, nightly].map(({ name }) => serve(name));
+  return [queue, nightly].map(serve);
 }

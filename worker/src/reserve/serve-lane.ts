@@ -5,8 +5,8 @@ import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import { type PackedPurchaseJob, type PurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { inSpan } from "@holdfast/shared/tracing.ts";
-import { type Job, RateLimitError, UnrecoverableError, type Worker } from "bullmq";
-import { openWorker } from "../open-worker.ts";
+import { type Job, RateLimitError, UnrecoverableError } from "bullmq";
+import { openWorker, type QueueWorker } from "../open-worker.ts";
 import { bisectOrders, ItemIsLocked, type Undecidable } from "./bisect-orders.ts";
 import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
 import { gatherBatch, removeJobs } from "./gather-batch.ts";
@@ -34,7 +34,7 @@ export async function setUpLane(lane: LaneQueue): Promise<void> {
 export async function serveLane(
   lane: LaneQueue,
   lanesParts: Omit<DecideParts, "known"> & { readonly log: Logger },
-): Promise<Worker> {
+): Promise<QueueWorker> {
   await setUpLane(lane);
   const parts = { ...lanesParts, known: new Map() };
   const log = parts.log.child({ lane: lane.name });
@@ -47,8 +47,8 @@ export async function serveLane(
     throw new RateLimitError();
   };
 
-  const worker = openWorker<PackedPurchaseJob>(
-    lane.name,
+  return openWorker<PackedPurchaseJob>(
+    lane,
     async (job) => {
       const { item, orders } = job.data;
       let undecidable: Undecidable[];
@@ -73,10 +73,11 @@ export async function serveLane(
       log.debug({ jobId: job.id, itemId: item, orders: orders.length }, "purchase job decided");
     },
     { ...parts, log },
-    { concurrency: 1 },
+    {
+      concurrency: 1,
+      onFailed: (job, error) => log.error({ err: error, jobId: job?.id }, "purchase job failed for good"),
+    },
   );
-  worker.on("failed", (job, error) => log.error({ err: error, jobId: job?.id }, "purchase job failed for good"));
-  return worker;
 }
 
 /** Nothing in it can be decided or told to anyone: it goes to the failed ones as it is. */
