@@ -58,7 +58,7 @@ async function rehearseSale({ config, db, redis, subscriber }: WarmUpParts): Pro
     webhooks,
     items: rehearsedItems,
     watch,
-    marks: { note: () => {}, lacksSome: async () => false },
+    marks: { begin: async () => 0, note: async () => {}, lacksSome: async () => false },
     metrics: createMetrics("", "ours only"),
     checkReadiness: async () => ({ redis: "up", postgres: "up", losses: null }),
     closing: { begun: false },

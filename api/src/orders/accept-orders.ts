@@ -8,7 +8,7 @@ import { shortenId } from "@holdfast/shared/short-id.ts";
 import { coalesce, TooManyWaiting } from "../coalesce.ts";
 import type { Metrics } from "../http/metrics.ts";
 import { Problem, slowDown, unavailable } from "../http/problems.ts";
-import type { AcceptanceMarks } from "./acceptance-marks.ts";
+import { type AcceptanceMarks, ReplicasUnknown } from "./acceptance-marks.ts";
 import { type Claimed, type ClaimParts, claimOrders } from "./claim-orders.ts";
 
 export interface AcceptParts extends ClaimParts {
@@ -47,6 +47,7 @@ export function orderAcceptor(parts: AcceptParts): AcceptOrder {
   return async (itemId, request, address) => {
     const accepted = await accept(itemId, { request, address }).catch((error: unknown) => {
       if (error instanceof EnqueueUncertain && error.orderIds.has(request.orderId)) throw maybeInLine(request.orderId);
+      if (error instanceof EnqueueUncertain && error.cause instanceof ReplicasUnknown) throw unavailable();
       throw error instanceof TooManyWaiting ? busy() : error;
     });
     if (accepted instanceof Problem) throw accepted;
@@ -83,18 +84,21 @@ async function acceptBatch(
     lastPlace = Math.max(lastPlace, answer.place ?? 0);
   }
   if (toEnqueue.size === 0) return answers;
+  const uncertain = (error: unknown) => new EnqueueUncertain(new Set(toEnqueue.keys()), error);
   try {
     const job = packPurchaseJob({ itemId, lastPlace, requests: [...toEnqueue.values()] });
     await lane.add("purchase", job, { jobId: newJobId() });
-    marks.note(lane.name);
-    metrics.accepted(toEnqueue.size);
   } catch (error) {
     // After a timeout or a broken connection the orders may be in line all the same.
-    if (!isRefusal(error)) throw new EnqueueUncertain(new Set(toEnqueue.keys()), error);
+    if (!isRefusal(error)) throw uncertain(error);
     const places = outcomes.filter(({ isNew }) => isNew).length;
     await returnPlaces({ redis, keys }, lane.name, itemId, places).catch(() => {});
     throw error;
   }
+  await marks.note(lane.name).catch((error: unknown) => {
+    throw uncertain(error); // in line here, and perhaps not where a failover leads to
+  });
+  metrics.accepted(toEnqueue.size);
   return answers;
 }
 
@@ -120,8 +124,8 @@ function answerTo(claimed: Claimed, fingerprint: string | null): Order | Problem
 }
 
 /**
- * An enqueue was not answered: these orders may be in line, those that waited behind them are
- * not.
+ * An enqueue was not answered, or not by as many replicas as it takes: these orders may be in line,
+ * those that waited behind them are not.
  */
 class EnqueueUncertain extends Error {
   readonly orderIds: ReadonlySet<string>;

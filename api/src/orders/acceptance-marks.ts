@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Store } from "@holdfast/shared/redis.ts";
+import type { RedisClient, Store } from "@holdfast/shared/redis.ts";
 
 /**
  * How many purchase jobs this server has put into each lane, counted here and in Redis. Redis has
@@ -10,10 +10,16 @@ import type { Store } from "@holdfast/shared/redis.ts";
  */
 export interface AcceptanceMarks {
   /**
-   * To be called once Redis has a job. Nobody waits for it: jobs that come together are one
-   * command.
+   * Meets the masters of these lanes, before the first job.
+   * @returns how many replicas answer for the one with the fewest; 0 where none are asked for
    */
-  note(laneName: string): void;
+  begin(laneNames: readonly string[]): Promise<number>;
+  /**
+   * To be called once Redis has a job; jobs that come together are one command. It resolves when
+   * the replicas that are asked for have the job, too, and rejects where that is not known. With
+   * none asked for it resolves at once.
+   */
+  note(laneName: string): Promise<void>;
   /**
    * Whether Redis lacks something it has acknowledged since this was first asked for this
    * generation.
@@ -21,17 +27,27 @@ export interface AcceptanceMarks {
   lacksSome(generation: number): Promise<boolean>;
 }
 
+export interface MarksParts extends Store {
+  /** How many replicas must have a job before `note` resolves (`ACCEPT_REPLICAS`). */
+  readonly replicas?: number;
+}
+
 interface Mark {
   readonly key: string;
   count: number;
   acknowledged: number;
   lacking: boolean;
-  writing: boolean;
+  /** The replication history that the last command met: another one after every failover. */
+  history: string | null;
+  underWay: Promise<void> | null;
+  /** Begins when that one has ended, with all that is counted until then. */
+  next: Promise<void> | null;
   notedAtMs: number;
 }
 
 const keptMs = 24 * 3600 * 1000; // a server that ended leaves a small key per lane for a day
 const comparedMs = keptMs / 2; // far from where an idle lane's key expires by itself
+export const replicasWithinMs = 1_000; // a healthy replica answers in one or two
 
 // Never back: a command that was held up on its way changes nothing.
 const markScript = `
@@ -39,25 +55,32 @@ local before = tonumber(redis.call("GET", KEYS[1]) or "0")
 if tonumber(ARGV[1]) > before then redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
 return before`;
 
-export function acceptanceMarks({ redis, keys }: Store): AcceptanceMarks {
+/** @param parts with replicas, a connection of its own: what waits for them holds it up */
+export function acceptanceMarks({ redis, keys, replicas = 0 }: MarksParts): AcceptanceMarks {
   let markedGeneration: number | null = null;
   let marks = new Map<string, Mark>(); // by lane
 
   const write = async (mark: Mark) => {
-    if (mark.writing) return; // what is counted meanwhile is written next
-    mark.writing = true;
-    try {
-      while (mark.acknowledged < mark.count) {
-        const { count } = mark;
-        const before = Number(await redis.eval(markScript, 1, mark.key, count, keptMs));
-        if (before < mark.acknowledged) mark.lacking = true;
-        mark.acknowledged = count;
-      }
-    } catch {
-      // Not acknowledged, so it is not missed; the next job writes it again.
-    } finally {
-      mark.writing = false;
-    }
+    const { count, history } = mark;
+    const written = await (replicas === 0
+      ? redis.eval(markScript, 1, mark.key, count, keptMs).then((before) => ({ before, replicas, history }))
+      : writeAndWait(redis, mark.key, count, replicas));
+    const lacks = Number(written.before) < mark.acknowledged;
+    if (lacks) mark.lacking = true;
+    mark.acknowledged = count;
+    mark.history = written.history;
+    if (replicas === 0) return;
+    if (lacks || (history !== null && history !== written.history)) throw new ReplicasUnknown("Redis failed over");
+    if (written.replicas < replicas) throw new ReplicasUnknown(`${written.replicas} of ${replicas} replicas answered`);
+  };
+  const writeNext = (mark: Mark): Promise<void> => {
+    mark.next ??= (async () => {
+      await mark.underWay?.catch(() => {});
+      mark.underWay = mark.next;
+      mark.next = null;
+      await write(mark);
+    })();
+    return mark.next;
   };
   const isLacking = async (mark: Mark) => {
     const { acknowledged, lacking, notedAtMs } = mark;
@@ -65,17 +88,33 @@ export function acceptanceMarks({ redis, keys }: Store): AcceptanceMarks {
     if (acknowledged === 0 || performance.now() - notedAtMs > comparedMs) return false;
     return Number((await redis.get(mark.key)) ?? 0) < acknowledged;
   };
+  const markOf = (laneName: string) => {
+    const known = marks.get(laneName);
+    if (known) return known;
+    const mark = newMark(keys.acceptanceMark(laneName, randomUUID()));
+    marks.set(laneName, mark);
+    return mark;
+  };
   return {
-    note(laneName) {
-      let mark = marks.get(laneName);
-      if (!mark) {
-        const key = keys.acceptanceMark(laneName, randomUUID());
-        mark = { key, count: 0, acknowledged: 0, lacking: false, writing: false, notedAtMs: 0 };
-        marks.set(laneName, mark);
-      }
+    async begin(laneNames) {
+      if (replicas === 0) return 0;
+      const found = laneNames.map(async (laneName) => {
+        const mark = markOf(laneName);
+        const met = await writeAndWait(redis, mark.key, 0, replicas);
+        mark.history = met.history;
+        return met.replicas;
+      });
+      return Math.min(...(await Promise.all(found)));
+    },
+    async note(laneName) {
+      const mark = markOf(laneName);
       mark.count += 1;
       mark.notedAtMs = performance.now();
-      void write(mark);
+      const written = writeNext(mark);
+      if (replicas === 0) return void written.catch(() => {}); // not missed; the next job writes it again
+      await written.catch((error: unknown) => {
+        throw error instanceof ReplicasUnknown ? error : new ReplicasUnknown("Redis did not answer", { cause: error });
+      });
     },
     async lacksSome(generation) {
       if (generation !== markedGeneration) marks = new Map();
@@ -84,4 +123,32 @@ export function acceptanceMarks({ redis, keys }: Store): AcceptanceMarks {
       return found.includes(true);
     },
   };
+}
+
+function newMark(key: string): Mark {
+  return { key, count: 0, acknowledged: 0, lacking: false, history: null, underWay: null, next: null, notedAtMs: 0 };
+}
+
+/** Redis has an order; whether its replicas do is not known. */
+export class ReplicasUnknown extends Error {}
+
+/**
+ * The mark, which the master has after the job, and then WAIT on the same connection: a replica
+ * that has the one has the other. It says nothing where another server has become the master
+ * meanwhile: it may lack the job, and its history has another name.
+ * https://redis.io/docs/latest/commands/wait
+ */
+async function writeAndWait(redis: RedisClient, key: string, count: number, replicas: number) {
+  const pipeline = redis.pipeline();
+  pipeline.eval(markScript, 1, key, count, keptMs);
+  pipeline.call("WAIT", String(replicas), String(replicasWithinMs));
+  pipeline.info("replication");
+  const answers = (await pipeline.exec()) ?? [];
+  for (const [error] of answers) {
+    if (error?.message.startsWith("MOVED")) await redis.get(key); // a Cluster's connections follow a single command
+    if (error) throw error;
+  }
+  const [before, acknowledged, info] = answers.map(([, answer]) => answer);
+  const history = /master_replid:(\w+)/.exec(String(info))?.[1] ?? null;
+  return { before, replicas: Number(acknowledged), history };
 }

@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectRedis, type RedisClient, requireRedis } from "@holdfast/shared/redis.ts";
+import { readKnownGeneration, readLosses } from "@holdfast/shared/redis-generation.ts";
+import { type RedisSentinel, startRedisSentinel } from "@holdfast/testing/redis-sentinel.ts";
+import { describeSale, saleUnderChange } from "@holdfast/testing/sale-under-change.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
+
+const lagMs = 100; // of the replica: what the master's death costs without waiting for it
+
+describe("on a master and a replica that three sentinels watch", () => {
+  let world: World;
+  let directory: string;
+  let sentinel: RedisSentinel;
+  let system: PrivateSystem | undefined;
+  let redis: RedisClient;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "holdfast-sentinel-test-"));
+    world = await createWorld();
+    sentinel = await startRedisSentinel(directory);
+    redis = connectRedis(sentinel.url, "waiting", () => {});
+    await requireRedis(redis);
+  });
+  afterEach(async () => {
+    await system?.stop();
+    system = undefined;
+    redis.disconnect();
+    await sentinel.close();
+    await world.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const sell = async (name: string, replicas: number, change: () => Promise<{ redisLostAtMs: number } | undefined>) => {
+    const env = {
+      ...world.env,
+      REDIS_URL: sentinel.url,
+      CHARGE_RATE_PER_SECOND: "500",
+      ACCEPT_REPLICAS: String(replicas),
+    };
+    system = await startPrivateSystem({ apis: 2, workers: 2, env, logDirectory: join(directory, "log") });
+    await eventually("a generation has begun", async () => (await readKnownGeneration(world.db))?.recovered === true);
+    const sale = await saleUnderChange({ system, db: world.db, redis, redisPrefix: world.redisPrefix }, change);
+    process.stdout.write(describeSale(name, sale));
+    return sale;
+  };
+  const clean = { gone: 0, lost: 0, doubled: 0, oversold: 0 };
+  const failed = ({ findings }: { findings: readonly { ok: boolean }[] }) => findings.filter(({ ok }) => !ok);
+
+  test("2,000 shoppers while the master is killed, its replica 100 ms behind: with ACCEPT_REPLICAS=1 no order is lost", async () => {
+    sentinel.link.delay(lagMs);
+    const sale = await sell("killed, ACCEPT_REPLICAS=1", 1, async () => {
+      await sentinel.killMaster();
+      return undefined;
+    });
+    expect(failed(sale)).toEqual([]);
+    expect(sale).toMatchObject(clean);
+  });
+
+  test("2,000 shoppers while the master is killed, its replica 100 ms behind: without waiting, the loss is noticed", async () => {
+    sentinel.link.delay(lagMs);
+    const sale = await sell("killed, ACCEPT_REPLICAS=0", 0, async () => {
+      const redisLostAtMs = Date.now();
+      await sentinel.killMaster();
+      return { redisLostAtMs };
+    });
+    expect(failed(sale)).toEqual([]);
+    expect(sale).toMatchObject({ doubled: 0, oversold: 0 });
+    expect((await readLosses(world.db)).last?.cause).toBe("restored");
+  });
+
+  test("2,000 shoppers while operations have the sentinels fail over", async () => {
+    const sale = await sell("a failover by hand", 1, async () => {
+      await sentinel.failOver();
+      return undefined;
+    });
+    expect(failed(sale)).toEqual([]);
+    expect(sale).toMatchObject(clean);
+  });
+});
