@@ -37,6 +37,7 @@ import { lineReader } from "./orders/line-status.ts";
 import { standingReader } from "./orders/order-standing.ts";
 import type { OrderWatch } from "./orders/order-watch.ts";
 import { passedOverReporter } from "./orders/passed-over.ts";
+import type { ReadReplica } from "./orders/read-replica.ts";
 import { viewReader } from "./orders/view-reader.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { itemRoutes } from "./routes/items.ts";
@@ -51,6 +52,8 @@ import { storefrontRoutes } from "./storefront/storefront-routes.ts";
 export interface AppParts {
   readonly config: ApiConfig;
   readonly db: Database;
+  /** A standby of it; null, or left out, for none. */
+  readonly replica?: ReadReplica | null;
   readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly lanes: readonly LaneQueue[];
@@ -116,7 +119,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const limits = await registerLimits(app, { redis, keys }, config);
 
   const identify = shopperIdentifier(config, parts.log);
-  const reader = { db, redis, keys, laneCount: lanes.length };
+  const reader = { db, replica: parts.replica ?? null, redis, keys, laneCount: lanes.length };
   const readStanding = standingReader({
     readLine: lineReader(reader),
     readBacklog: chargeBacklogReader(redis, charges),
@@ -186,7 +189,7 @@ function makeFastify({ config, log }: AppParts, connections: ConnectionLimits): 
 /** Everything under `/ops`; without a password there is none of it. */
 async function registerOperations(
   app: App,
-  { config, db, redis, keys, lanes, charges, webhooks, items, checkReadiness, limits, log }: AppParts,
+  { config, db, replica, redis, keys, lanes, charges, webhooks, items, checkReadiness, limits, log }: AppParts,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
   const password = config.OPS_PASSWORD;
@@ -196,7 +199,10 @@ async function registerOperations(
   await app.register(
     async (scope) => {
       sendHeaders(scope, headers);
-      const store = { db, databaseUrl: config.DATABASE_URL, redis, keys, lanes, charges, webhooks, items };
+      const { DATABASE_URL, DATABASE_READ_URL } = config;
+      const exportUrls = () =>
+        replica?.current() && DATABASE_READ_URL ? [DATABASE_READ_URL, DATABASE_URL] : [DATABASE_URL];
+      const store = { db, exportUrls, redis, keys, lanes, charges, webhooks, items };
       const { users } = readOpsUsers(config.OPS_USERS ?? "");
       await opsRoutes(scope, { ...store, checkReadiness, password, users, lockout, chargesPerSecond, log });
     },

@@ -1,6 +1,7 @@
 import {
   adminPort,
   chargeRatePerSecond,
+  databaseReadUrl,
   databaseUrl,
   host,
   logLevel,
@@ -32,10 +33,17 @@ const variables = Type.Object({
   }),
   ADMIN_PORT: Type.Optional(adminPort),
   DATABASE_URL: databaseUrl,
+  DATABASE_READ_URL: databaseReadUrl,
   REDIS_URL: redisUrl,
   REDIS_PREFIX: redisPrefix,
   REQUIRE_DURABLE_REDIS: requireDurableRedis,
   PURCHASE_LANES: purchaseLanes,
+  ACCEPT_REPLICAS: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 10,
+    description: "how many replicas of Redis must have an order before its 202, a number from 0 to 10",
+  }),
   JWT_SECRET: Type.Optional(
     Type.String({ description: "the secret that signs shopper tokens (HS256); two, comma-separated, to replace it" }),
   ),

@@ -6,7 +6,7 @@ import { type Logger, reportLosses } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { alarmRecorder } from "@holdfast/shared/raised-alarms.ts";
 import { readinessCheck } from "@holdfast/shared/readiness.ts";
-import { connectRedis, redisKeys } from "@holdfast/shared/redis.ts";
+import { connectRedis, connectSubscriber, redisKeys } from "@holdfast/shared/redis.ts";
 import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
 import { requireStorage } from "@holdfast/shared/require-storage.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
@@ -23,6 +23,7 @@ import { saleGauges } from "./ops/monitor/sale-gauges.ts";
 import { watchSale } from "./ops/monitor/sale-monitor.ts";
 import { acceptanceMarks } from "./orders/acceptance-marks.ts";
 import { openOrderWatch } from "./orders/order-watch.ts";
+import { openReadReplica, type ReadReplica } from "./orders/read-replica.ts";
 import { warmUp } from "./warm-up.ts";
 
 export interface RunningServer extends Serving {
@@ -45,17 +46,21 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
   const onRedisError = reportLosses(log, "Redis");
   const db = openDatabase(config.DATABASE_URL, databaseConnections, reportLosses(log, "Postgres"));
   const redis = connectRedis(config.REDIS_URL, "failing", onRedisError);
-  const subscriber = connectRedis(config.REDIS_URL, "waiting", onRedisError);
+  const subscriber = connectSubscriber(config.REDIS_URL, onRedisError);
+  const replicas = config.ACCEPT_REPLICAS;
+  // What waits for replicas holds its connection up.
+  const marksRedis = replicas === 0 ? redis : connectRedis(config.REDIS_URL, "failing", onRedisError);
   let fleet: FleetMember | null = null;
+  let replica: ReadReplica | null = null;
   const disconnect = async () => {
     await fleet?.leave();
-    redis.disconnect();
-    subscriber.disconnect();
+    for (const connection of new Set([redis, subscriber, marksRedis])) connection.disconnect();
+    await replica?.close();
     await db.destroy();
   };
   const servers: App[] = [];
   try {
-    await requireStorage(config, db, [redis, subscriber]);
+    await requireStorage(config, db, [redis, subscriber, marksRedis]);
     await checkRedisDurability(redis, config.REQUIRE_DURABLE_REDIS === "on", log);
     const keys = redisKeys(config.REDIS_PREFIX);
     fleet = await joinFleet({ redis, keys, laneCount: config.PURCHASE_LANES, log });
@@ -64,13 +69,18 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     metrics.watchPool("api", db);
     const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
     const tracing = await openTracing({ endpoint, service: "holdfast-api", version, log });
+    const readUrl = config.DATABASE_READ_URL;
+    if (readUrl !== undefined) replica = await openReadReplica({ url: readUrl, primary: db, log });
     const items = await openItemCatalog({ db, redis, subscriber, keys, log });
     const watch = await openOrderWatch({ redis, subscriber, keys, log });
     const lanes = openLanes({ redis, keys }, config.PURCHASE_LANES);
     const charges = openChargeQueue({ redis, keys });
     const webhooks = openWebhookQueue({ redis, keys });
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
-    const marks = acceptanceMarks({ redis, keys });
+    const marks = acceptanceMarks({ redis: marksRedis, keys, replicas });
+    const answering = await marks.begin(lanes.map(({ name }) => name));
+    if (answering < replicas)
+      log.warn(`ACCEPT_REPLICAS is ${replicas}, and ${answering} answer: purchases are 503 until there are as many`);
     const health = {
       metrics,
       checkReadiness: readinessCheck({ db, redis, keys, lanes }),
@@ -79,6 +89,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const app = await buildApp({
       config,
       db,
+      replica,
       redis,
       keys,
       lanes,

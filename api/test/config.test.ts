@@ -12,6 +12,7 @@ describe("the API's configuration", () => {
   test("has the documented defaults", () => {
     expect(readApiConfig(good)).toEqual({
       ...good,
+      ACCEPT_REPLICAS: 0,
       HOST: "127.0.0.1",
       PORT: 3000,
       REDIS_PREFIX: "",

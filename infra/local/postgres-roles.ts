@@ -83,7 +83,7 @@ function statements({ password, createDatabases }: RoleOptions): string[] {
 const timeoutMs = 30_000; // it takes half a second; recovery after a crash may take more
 
 /** Runs statements as the superuser in a server of one session, which listens to nobody. */
-async function runSingleUser(
+export async function runSingleUser(
   postgres: string,
   account: Account | null,
   data: string,

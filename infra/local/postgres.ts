@@ -46,7 +46,7 @@ export async function startPostgres(directory: string, options: PostgresOptions 
   }
   const password = await localPassword(directory);
   await setUpRoles(postgres, account, data, { password, createDatabases: options.createDatabases ?? false });
-  return serve(account, postgres, data, password, options);
+  return servePostgres(account, postgres, data, password, options);
 }
 
 /** Where a Postgres in `directory` is found that is started with this port. */
@@ -57,7 +57,8 @@ export async function postgresUrl(directory: string, port: number): Promise<stri
 const urlOf = (password: string, port: number) =>
   `postgres://${applicationRole}:${password}@127.0.0.1:${port}/postgres`;
 
-async function serve(
+/** Starts a server on data that is set up; `startPostgres` sees to that. */
+export async function servePostgres(
   account: Account | null,
   postgres: string,
   data: string,
@@ -129,7 +130,7 @@ async function embeddedBinaries(): Promise<{ postgres: string; initdb: string }>
 }
 
 /** The programs where the account may run them. */
-async function reachableBinaries(account: Account | null): Promise<{ postgres: string; initdb: string }> {
+export async function reachableBinaries(account: Account | null): Promise<{ postgres: string; initdb: string }> {
   const binaries = await embeddedBinaries();
   const bin = dirname(binaries.postgres);
   if (account === null || (await isOpenToAll(bin))) return binaries;

@@ -6,10 +6,11 @@ import { createMetrics } from "@holdfast/api/http/metrics.ts";
 import { openItemCatalog } from "@holdfast/api/items/item-catalog.ts";
 import { type AcceptanceMarks, acceptanceMarks } from "@holdfast/api/orders/acceptance-marks.ts";
 import { type OrderWatch, openOrderWatch } from "@holdfast/api/orders/order-watch.ts";
+import { openReadReplica } from "@holdfast/api/orders/read-replica.ts";
 import { createLog, type Logger } from "@holdfast/shared/log.ts";
 import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/queues.ts";
 import { readinessCheck } from "@holdfast/shared/readiness.ts";
-import { connectRedis, requireRedis } from "@holdfast/shared/redis.ts";
+import { connectRedis, connectSubscriber, requireRedis } from "@holdfast/shared/redis.ts";
 import { SignJWT } from "jose";
 import type { World } from "./world.ts";
 
@@ -43,7 +44,7 @@ export async function createTestApi(
   });
   const ignore = () => {};
   const redis = connectRedis(config.REDIS_URL, "failing", ignore);
-  const subscriber = connectRedis(config.REDIS_URL, "waiting", ignore);
+  const subscriber = connectSubscriber(config.REDIS_URL, ignore);
   await Promise.all([requireRedis(redis), requireRedis(subscriber)]);
   const { limits, log = createLog("api", "silent") } = more;
   const { db, keys } = world;
@@ -53,7 +54,10 @@ export async function createTestApi(
   const charges = openChargeQueue({ redis, keys });
   const webhooks = openWebhookQueue({ redis, keys });
   for (const queue of [...lanes, charges, webhooks]) queue.on("error", ignore);
-  const marks = acceptanceMarks({ redis, keys });
+  const readUrl = config.DATABASE_READ_URL;
+  const replica = readUrl === undefined ? null : await openReadReplica({ url: readUrl, primary: db, log });
+  const marks = acceptanceMarks({ redis, keys, replicas: config.ACCEPT_REPLICAS });
+  await marks.begin(lanes.map(({ name }) => name));
   const health = {
     metrics: createMetrics("test", "ours only"),
     checkReadiness: readinessCheck({ db, redis, keys, lanes }),
@@ -62,6 +66,7 @@ export async function createTestApi(
   const app = await buildApp({
     config,
     db,
+    replica,
     redis,
     keys,
     lanes,
@@ -84,6 +89,7 @@ export async function createTestApi(
       await app.close();
       await admin.close();
       items.close();
+      await replica?.close();
       await Promise.all([...lanes, charges, webhooks].map((queue) => queue.close()));
       redis.disconnect();
       subscriber.disconnect();

@@ -185,10 +185,13 @@ export async function readView({ redis, keys }: Store, shopperId: string, orderI
   return text === null ? null : decodeView(shopperId, orderId, text);
 }
 
-/** The live views of a shopper's orders that are still in line. */
-export async function readQueuedViews({ redis, keys }: Store, shopperId: string): Promise<Order[]> {
+/** The live views of a shopper's orders: all in line, and those that were decided last. */
+export async function readShopperViews({ redis, keys }: Store, shopperId: string): Promise<Order[]> {
   const views = await redis.hgetall(keys.shopperOrders(shopperId));
-  return Object.entries(views)
-    .map(([id, text]) => decodeView(shopperId, restoreId(id), text))
-    .filter((order) => order.status === "queued");
+  return Object.entries(views).map(([id, text]) => decodeView(shopperId, restoreId(id), text));
+}
+
+/** Those that are still in line. */
+export async function readQueuedViews(store: Store, shopperId: string): Promise<Order[]> {
+  return (await readShopperViews(store, shopperId)).filter((order) => order.status === "queued");
 }

@@ -11,7 +11,8 @@ import { type CopyToStreamQuery, to } from "pg-copy-streams";
 export type ExportFormat = "csv" | "ndjson";
 
 export interface ExportParts {
-  readonly databaseUrl: string;
+  /** Where they are; the first that answers is taken. */
+  readonly databaseUrls: readonly string[];
   /** Whose orders; those of all items where it is null. */
   readonly itemId: string | null;
   readonly format: ExportFormat;
@@ -84,21 +85,8 @@ export interface Export {
  * error, so that what was read of it never looks complete.
  * @throws where Postgres is unavailable
  */
-export async function exportOrders({ databaseUrl, itemId, format }: ExportParts): Promise<Export> {
-  const client = new pg.Client({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: connectTimeoutMs,
-    application_name: "holdfast export",
-  });
-  client.on("error", () => {}); // the stream ends with it
-  await client.connect();
-  try {
-    // Not as the connection begins: a pooler takes no time limits then.
-    await client.query(`begin transaction read only; set local statement_timeout = ${statementTimeoutMs}`);
-  } catch (error) {
-    void client.end().catch(() => {});
-    throw error;
-  }
+export async function exportOrders({ databaseUrls, itemId, format }: ExportParts): Promise<Export> {
+  const client = await connectFirst(databaseUrls);
   const rows: CopyToStreamQuery = client.query(to(copyStatement(format, itemId)));
   const stream = new Transform({ transform: (chunk, _encoding, done) => done(null, chunk) });
   let ended = false;
@@ -110,4 +98,23 @@ export async function exportOrders({ databaseUrl, itemId, format }: ExportParts)
   };
   pipeline(rows, stream, () => end());
   return { stream, end };
+}
+
+async function connectFirst([databaseUrl, ...others]: readonly string[]): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: connectTimeoutMs,
+    application_name: "holdfast export",
+  });
+  client.on("error", () => {}); // the stream ends with it
+  try {
+    await client.connect();
+    // Not as the connection begins: a pooler takes no time limits then.
+    await client.query(`begin transaction read only; set local statement_timeout = ${statementTimeoutMs}`);
+    return client;
+  } catch (error) {
+    void client.end().catch(() => {});
+    if (others.length === 0) throw error;
+    return connectFirst(others);
+  }
 }

@@ -10,8 +10,11 @@ import type { OpsUser } from "./ops-users.ts";
 /** What the routes under `/ops` are made of. */
 export interface OpsParts extends Store {
   readonly db: Database;
-  /** Where it is, for a connection of one's own. */
-  readonly databaseUrl: string;
+  /**
+   * Where orders are exported from, for a connection of one's own: the first that answers, a
+   * standby before the primary.
+   */
+  readonly exportUrls: () => readonly string[];
   readonly lanes: readonly LaneQueue[];
   readonly charges: ChargeQueue;
   readonly webhooks: WebhookQueue;

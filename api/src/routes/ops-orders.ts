@@ -83,7 +83,7 @@ const exportQuery = Type.Object(
 );
 const media = { csv: "text/csv; charset=utf-8; header=present", ndjson: "application/x-ndjson; charset=utf-8" };
 
-function exportRoute(app: App, { databaseUrl }: OpsParts): void {
+function exportRoute(app: App, { exportUrls }: OpsParts): void {
   let running = 0;
   const file = { schema: Type.String() };
   app.get(
@@ -121,7 +121,7 @@ function exportRoute(app: App, { databaseUrl }: OpsParts): void {
         over = true;
         begun?.end();
       });
-      begun = await exportOrders({ databaseUrl, itemId, format });
+      begun = await exportOrders({ databaseUrls: exportUrls(), itemId, format });
       if (over) begun.end();
       return reply.send(begun.stream as never); // a file, which no schema describes line by line
     },

@@ -9,7 +9,7 @@ import type { IdentifyShopper } from "../http/shopper.ts";
 import { isOrderId } from "../orders/order-id.ts";
 import { listOrders, type OrderReaderParts, orderReader } from "../orders/order-reader.ts";
 import type { ReadStanding } from "../orders/order-standing.ts";
-import { orderTag } from "../orders/order-tag.ts";
+import { orderTag, versionOf } from "../orders/order-tag.ts";
 import type { OrderWatch } from "../orders/order-watch.ts";
 import { pageLimit, readCursor } from "../orders/page.ts";
 import { prepareWaiter } from "../orders/prefer.ts";
@@ -49,7 +49,7 @@ export function orderRoutes(app: App, { reader, readStanding, watch, identify, l
       const { id } = request.params;
       const known = request.headers["if-none-match"];
       const getOrder = async () => {
-        const order = isOrderId(id) ? await readOrder(shopperId, id) : null;
+        const order = isOrderId(id) ? await readOrder(shopperId, id, versionOf(known)) : null;
         // Somebody else's order and one that does not exist look alike.
         if (order === null) throw await unknownOrder();
         return order;

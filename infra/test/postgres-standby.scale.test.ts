@@ -1,0 +1,168 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { newOrderId } from "@holdfast/api/orders/order-id.ts";
+import { migrate } from "@holdfast/migrations/migrate.ts";
+import { type Database, findOrders, openDatabase } from "@holdfast/shared/database.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
+import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
+import { addItem } from "@holdfast/testing/items.ts";
+import { type PostgresPair, startPostgresPair } from "@holdfast/testing/postgres-pair.ts";
+import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { describeSale, saleUnderChange } from "@holdfast/testing/sale-under-change.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
+import { sql } from "kysely";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
+
+describe("on Postgres with a streaming standby", () => {
+  let world: World; // of which only Redis is used
+  let directory: string;
+  let pair: PostgresPair;
+  let db: Database;
+  let system: PrivateSystem | undefined;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "holdfast-standby-test-"));
+    world = await createWorld({ schema: false });
+  });
+  afterEach(async () => {
+    await system?.stop();
+    system = undefined;
+    await db?.destroy();
+    await pair?.close();
+    await world.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const start = async (more: Record<string, string> = {}) => {
+    await migrate(pair.url);
+    db = openDatabase(pair.url, 10, () => {});
+    const env = { ...world.env, DATABASE_URL: pair.url, CHARGE_RATE_PER_SECOND: "500", ...more };
+    system = await startPrivateSystem({ apis: 2, workers: 2, env, logDirectory: join(directory, "log") });
+  };
+  const sell = async (name: string, change: () => Promise<undefined>) => {
+    const parts = { system: system as PrivateSystem, db, redis: world.redis, redisPrefix: world.redisPrefix };
+    const sale = await saleUnderChange(parts, change);
+    process.stdout.write(describeSale(name, sale));
+    return sale;
+  };
+  const clean = { gone: 0, lost: 0, doubled: 0, oversold: 0 };
+  const failed = ({ findings }: { findings: readonly { ok: boolean }[] }) => findings.filter(({ ok }) => !ok);
+
+  test("2,000 shoppers while the primary crashes and its synchronous standby takes over", async () => {
+    pair = await startPostgresPair(directory, { synchronous: true });
+    await start();
+    const sale = await sell("the primary killed", async () => {
+      await pair.killPrimary();
+      await pair.promote();
+      await pair.moveAddress();
+      return undefined;
+    });
+    expect(failed(sale)).toEqual([]);
+    expect(sale).toMatchObject(clean);
+  });
+
+  test("2,000 shoppers with reads at a standby that lags, is gone, and is there again", async () => {
+    pair = await startPostgresPair(directory);
+    await start({ DATABASE_READ_URL: pair.standbyUrl });
+    const sale = await sell("reads at a standby", async () => {
+      pair.link.freeze();
+      await sleep(1_500);
+      await pair.link.cut();
+      await sleep(1_500);
+      await pair.link.mend();
+      return undefined;
+    });
+    expect(failed(sale)).toEqual([]);
+    expect(sale).toMatchObject(clean);
+  });
+
+  describe("an API server that reads at it", () => {
+    let api: TestApi;
+    let authorization: string;
+    let orderId: string;
+    let here: World;
+    beforeEach(async () => {
+      pair = await startPostgresPair(directory);
+      await migrate(pair.primaryUrl);
+      db = openDatabase(pair.primaryUrl, 10, () => {});
+      here = { ...world, db, env: { ...world.env, DATABASE_URL: pair.primaryUrl } };
+      await addItem(db, "item_1", 10);
+      const request = purchaseRequest({ shopperId: "ann", orderId: newOrderId(Date.now()) });
+      orderId = request.orderId;
+      await reserveOrders(db, purchaseJob("item_1", [request]), new AbortController().signal);
+      await pair.caughtUp();
+      api = await createTestApi(here, { DATABASE_READ_URL: pair.standbyUrl });
+      authorization = await shopperAuthorization("ann");
+    });
+    afterEach(() => api.close());
+
+    const get = (url: string, more: Record<string, string> = {}) =>
+      api.app.inject({ url, headers: { authorization, ...more } });
+    const seen = (version: number) => ({ "if-none-match": `"${version}"` });
+    const confirm = () =>
+      sql`update orders set status = 'confirmed', payment_status = 'succeeded', payment_intent_id = 'pi_1',
+        settled_at = now(), version = version + 1 where id = ${orderId}`.execute(db);
+    const versionNow = async () => {
+      const row = await db.selectFrom("orders").select("version").where("id", "=", orderId).executeTakeFirstOrThrow();
+      return row.version;
+    };
+
+    test("answers from it, primary or not, whoever has seen no later version", async () => {
+      const version = await versionNow();
+      await pair.killPrimary();
+      expect((await get(`/orders/${orderId}`, seen(version - 1))).json()).toMatchObject({ status: "reserved" });
+      expect((await get(`/orders/${orderId}`, seen(version))).statusCode).toBe(304);
+      expect((await get("/orders")).json()).toMatchObject({ orders: [{ id: orderId, status: "reserved" }] });
+    });
+
+    test("never shows an older order than its shopper has seen, while it lags", async () => {
+      pair.link.freeze();
+      await confirm();
+      const version = await versionNow();
+      const late = await get(`/orders/${orderId}`, seen(version - 1));
+      expect([late.statusCode, late.headers.etag]).toEqual([304, `"${version - 1}"`]); // what they have, no older one
+      expect((await get(`/orders/${orderId}`, seen(version))).statusCode).toBe(304);
+      expect((await get(`/orders/${orderId}`)).json()).toMatchObject({ status: "confirmed" }); // who says nothing
+      await pair.killPrimary();
+      expect((await get(`/orders/${orderId}`, seen(version))).statusCode).toBe(503);
+      expect((await get(`/orders/${orderId}`)).statusCode).toBe(503);
+      await pair.link.mend();
+    });
+
+    test("lists what it does not have yet from the live views", async () => {
+      pair.link.freeze();
+      await confirm();
+      const later = purchaseRequest({ shopperId: "ann", orderId: newOrderId(Date.now()) });
+      await reserveOrders(db, purchaseJob("item_1", [later]), new AbortController().signal);
+      const orders = [...(await findOrders(db, [orderId, later.orderId])).values()];
+      await publishOrders(world, orders);
+      const { orders: listed } = (await get("/orders")).json() as { orders: { id: string; status: string }[] };
+      expect(listed.map(({ id, status }) => [id, status])).toEqual([
+        [later.orderId, "reserved"],
+        [orderId, "confirmed"],
+      ]);
+      await pair.link.mend();
+    });
+
+    test("reads at the primary where it is gone, far behind, or was promoted, and at it again afterwards", async () => {
+      pair.link.freeze();
+      // Heartbeats of workers and API servers, which nobody else writes here.
+      await sql`insert into redis_generations (generation, token, cause, heartbeats, heartbeat_at)
+        values (1, gen_random_uuid(), 'first_start', 1, now())`.execute(db);
+      await confirm();
+      const listed = async () => ((await get("/orders")).json() as { orders: { status: string }[] }).orders[0]?.status;
+      await eventually("it is taken for far behind", async () => (await listed()) === "confirmed");
+      await pair.link.mend();
+      await pair.caughtUp();
+      await sleep(1_500);
+      await pair.promote();
+      await sql`update orders set status = 'refunded', payment_status = 'refunded', version = version + 1`.execute(db);
+      await eventually("it is taken for promoted", async () => (await listed()) === "refunded");
+      await pair.killStandby();
+      expect(await listed()).toBe("refunded");
+    });
+  });
+});
