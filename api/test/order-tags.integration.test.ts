@@ -35,7 +35,7 @@ describe("an order's tag", () => {
     api.app.inject({ url: `/orders/${id}`, headers: { authorization, ...headers } });
   const change = async (id: string, changed: Partial<Order>) => {
     const view = await world.redis.hget(world.keys.shopperOrders("ann"), shortenId(id));
-    const order = decodeView("ann", id, view ?? "");
+    const order = decodeView("ann", id, view ?? "") as Order;
     await publishOrders(world, [{ ...order, version: order.version + 1, ...changed }]);
   };
 

@@ -19,7 +19,7 @@ export interface Part {
   stop(): Promise<void>;
 }
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+const ownRoot = fileURLToPath(new URL("../../", import.meta.url));
 const stopWithinMs = 12_000;
 const startTimeoutMs = 30_000; // Node and its modules load in one to two seconds on a busy machine
 
@@ -47,6 +47,7 @@ const programs = {
  * Starts one process, configured by environment alone, and waits until it says that it is serving.
  * What it prints goes to `<logDirectory>/<name>.log`, made anew. With `watch` it starts again by
  * itself when a source file changes.
+ * @param root of another release than this one
  * @throws with its last words where it ends instead
  */
 export async function startPart(
@@ -54,10 +55,10 @@ export async function startPart(
   name: string,
   env: Readonly<Record<string, string | undefined>>,
   logDirectory: string,
-  { watch = false } = {},
+  { watch = false, root = ownRoot }: { watch?: boolean; root?: string } = {},
 ): Promise<Part> {
   const { file, started } = programs[program];
-  const { child, lines, lastWords } = await launch(file, name, env, logDirectory, watch);
+  const { child, lines, lastWords } = await launch(join(root, file), name, env, logDirectory, watch);
   const serving = Promise.withResolvers<{ url?: string; adminUrl?: string }>();
   lines.on("line", (line: string) => {
     const match = started.exec(line);
@@ -113,8 +114,9 @@ async function groupEnded(child: ChildProcess): Promise<void> {
 export async function runMigrations(
   env: Readonly<Record<string, string | undefined>>,
   logDirectory: string,
+  root = ownRoot,
 ): Promise<void> {
-  const { child, lastWords } = await launch(programs.migrations.file, "migrations", env, logDirectory);
+  const { child, lastWords } = await launch(join(root, programs.migrations.file), "migrations", env, logDirectory);
   await childEnded(child, 60_000);
   if (child.exitCode !== 0) throw new Error(`The migrations failed: ${lastWords()}`);
 }
@@ -130,7 +132,7 @@ async function launch(
   const log = createWriteStream(join(logDirectory, `${name}.log`));
   // Its own process group: Ctrl-C in a terminal reaches the launcher alone, which stops the parts
   // in their order.
-  const child = spawn(process.execPath, [...(watch ? ["--watch"] : []), ...nodeOptions, join(root, file)], {
+  const child = spawn(process.execPath, [...(watch ? ["--watch"] : []), ...nodeOptions, file], {
     env: { ...process.env, ...env, LOG_LEVEL: atLeastInfo(env.LOG_LEVEL ?? process.env.LOG_LEVEL) },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],

@@ -13,7 +13,7 @@ import { eventually } from "./world.ts";
 
 /** A system in whose storage or processes something is about to change. */
 export interface SaleParts {
-  readonly system: PrivateSystem;
+  readonly system: Pick<PrivateSystem, "apiUrls" | "jwtSecret" | "simulatorUrl">;
   readonly db: Database;
   readonly redis: RedisClient;
   readonly redisPrefix: string;

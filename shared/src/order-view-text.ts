@@ -26,6 +26,11 @@ const place = { write: (value: number) => value.toString(16), read: (text: strin
 /**
  * The fields of a view in their order, for both directions. The scripts in order-view.ts know the
  * first, second, seventh and sixteenth by their number.
+ *
+ * This is the first format. While a new release is rolled out, processes of both read each other's
+ * views: a field may be added at the end, where an older reader leaves it alone. A format that an
+ * older reader must not take for this one has a letter behind the first field's digits; whoever does
+ * not know the letter reads the order in Postgres.
  */
 const fields: readonly Field[] = [
   { name: "version", ...number },
@@ -62,8 +67,10 @@ export function encodeView(order: Order): string {
   return writeFields(order);
 }
 
-export function decodeView(shopperId: string, orderId: string, view: string): Order {
+/** @returns null where it is of a later release's format */
+export function decodeView(shopperId: string, orderId: string, view: string): Order | null {
   const texts = view.split(separator);
+  if (/^\d+[a-z]$/.test(texts[0] ?? "")) return null;
   invariant(texts.length >= fieldsOfQueuedOrder, "a view has at least the fields of a queued order");
   const order: Record<string, unknown> = { id: orderId, shopperId };
   fields.forEach(({ name, read }, i) => {

@@ -1,5 +1,6 @@
 import { Cluster } from "ioredis";
 import { invariant } from "./invariant.ts";
+import { LaterFormat } from "./later-format.ts";
 import { publishMessage } from "./messages.ts";
 import type { Order } from "./order.ts";
 import { decodeView, encodeView, entryOf, shortIdLength } from "./order-view-text.ts";
@@ -112,7 +113,9 @@ export async function claimViews({ redis, keys }: Store, orders: readonly Order[
       for (let i = 0; i < known.length; i += 2) {
         const order = part[Number(known[i]) - 1];
         invariant(order, "only orders of this part are answered");
-        views[Number(known[i]) - 1] = decodeView(order.shopperId, order.id, String(known[i + 1]));
+        const view = decodeView(order.shopperId, order.id, String(known[i + 1]));
+        if (view === null) throw new LaterFormat();
+        views[Number(known[i]) - 1] = view;
       }
       return views;
     }),
@@ -188,7 +191,7 @@ export async function readView({ redis, keys }: Store, shopperId: string, orderI
 /** The live views of a shopper's orders: all in line, and those that were decided last. */
 export async function readShopperViews({ redis, keys }: Store, shopperId: string): Promise<Order[]> {
   const views = await redis.hgetall(keys.shopperOrders(shopperId));
-  return Object.entries(views).map(([id, text]) => decodeView(shopperId, restoreId(id), text));
+  return Object.entries(views).flatMap(([id, text]) => decodeView(shopperId, restoreId(id), text) ?? []);
 }
 
 /** Those that are still in line. */

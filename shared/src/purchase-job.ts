@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
+import { LaterFormat } from "./later-format.ts";
 import type { Metadata, Order } from "./order.ts";
 import { restoreId, shortenId } from "./short-id.ts";
 
@@ -82,7 +83,11 @@ const packedRequest = Type.Union([
     Type.Record(Type.String(), Type.String()),
   ]),
 ]);
+// The format that this release writes and reads. While a new one is rolled out, its workers read both
+// formats, and those of the release before leave what they do not know in line.
+const jobFormat = 1;
 const packedJob = Type.Object({
+  format: Type.Optional(Type.Literal(jobFormat)), // not written as long as it is the first
   item: Type.String(),
   last: Type.Integer({ minimum: 1 }),
   since: Type.Integer(),
@@ -116,8 +121,12 @@ export function packPurchaseJob({ itemId, lastPlace, requests }: PurchaseJob): P
   return { item: itemId, last: lastPlace, since, terms, orders, ...traces };
 }
 
-/** Throws a TypeError where the data is not a purchase job: a bug, or a hand in the queue. */
+/**
+ * @throws LaterFormat where only a later release can read it, a TypeError where the data is not a
+ *   purchase job: a bug, or a hand in the queue
+ */
 export function unpackPurchaseJob(data: unknown): PurchaseJob {
+  if (Number((data as { format?: unknown } | null)?.format) > jobFormat) throw new LaterFormat();
   if (!checkPackedJob.Check(data)) throw new TypeError("Not a purchase job");
   return {
     itemId: data.item,

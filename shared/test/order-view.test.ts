@@ -57,3 +57,29 @@ test("a queued order's view fits the 64 bytes up to which Redis stores a small h
   const queued = { ...queuedOrder("item_1234567890", request), place: 99_999_999 };
   expect(encodeView(queued).length).toBeLessThanOrEqual(64);
 });
+
+test("a view of release 0.2.0 is read, with what later ones add behind it; one of another format is not taken for it", () => {
+  const view =
+    '3|reserved|item_1|2|3998|eur|mhz2k0qo|1f|abcdefgh||declined|insufficient_funds|mhz2k1aa||mhz2kf9c||{"a":"b"}';
+  const order = {
+    id: "00000000-0000-8000-8000-000000000001",
+    shopperId: "ann",
+    version: 3,
+    status: "reserved",
+    itemId: "item_1",
+    quantity: 2,
+    amountMinor: 3_998,
+    currency: "eur",
+    place: 31,
+    fingerprint: "abcdefgh",
+    reason: null,
+    paymentStatus: "declined",
+    declineCode: "insufficient_funds",
+    metadata: { a: "b" },
+    clientSecret: null,
+    settledAtMs: null,
+  };
+  expect(decodeView("ann", order.id, view)).toMatchObject(order);
+  expect(decodeView("ann", order.id, `${view}|something later`)).toMatchObject(order);
+  expect(decodeView("ann", order.id, view.replace("3|", "3b|"))).toBeNull();
+});

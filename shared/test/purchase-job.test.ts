@@ -33,3 +33,27 @@ test.each([
 ])("what is not a purchase job is refused: %j", (data) => {
   expect(() => unpackPurchaseJob(data)).toThrow(TypeError);
 });
+
+test("a job of release 0.2.0 is read; one of a later format is left to a later release", () => {
+  const job = {
+    item: "item_1",
+    last: 7,
+    since: 1_764_288_000_000,
+    terms: [[1, 1_999, "eur", "pm_card_visa"]],
+    orders: [
+      ["AY8AAAAAcACAAAAAAAAAAA", "ann", 0, 0],
+      ["AY8AAAAAcACAAAAAAAAAAB", "bob", 0, 3, "abcdefgh"],
+      ["AY8AAAAAcACAAAAAAAAAAC", "cy", 0, 4, null, { voucher: "X" }],
+    ],
+  };
+  const { requests, ...about } = unpackPurchaseJob(job);
+  expect(about).toEqual({ itemId: "item_1", lastPlace: 7 });
+  expect(
+    requests.map(({ shopperId, placedAtMs, fingerprint, metadata }) => [shopperId, placedAtMs, fingerprint, metadata]),
+  ).toEqual([
+    ["ann", job.since, null, null],
+    ["bob", job.since + 3, "abcdefgh", null],
+    ["cy", job.since + 4, null, { voucher: "X" }],
+  ]);
+  expect(() => unpackPurchaseJob({ format: 2, whatever: [] })).toThrow("Written by a later release");
+});

@@ -137,7 +137,11 @@ async function claimAtOnce(
 
 function notNew({ shopperId, id }: Order, kind: string, more: string | number): Claimed {
   if (kind === "limited") return { kind, remainingMs: Number(more) };
-  if (kind === "known") return { kind, order: decodeView(shopperId, id, String(more)) };
+  if (kind === "known") {
+    const known = decodeView(shopperId, id, String(more));
+    // Of a later release: the next server may be one. Asked again is all that it takes.
+    return known === null ? { kind: "line_full" } : { kind, order: known };
+  }
   return { kind: "line_full" };
 }
 

@@ -99,7 +99,11 @@ export async function openOrderWatch({ redis, subscriber, keys, log }: WatchPart
   const stopFollowing = await followMessages({ subscriber, redis, log }, keys.orderMessages, {
     onMessage: (text) =>
       readOrderMessage(text, (orderId, view) => {
-        for (const watch of watches.get(orderId) ?? []) receive(watch, decodeView(watch.shopperId, orderId, view));
+        for (const watch of watches.get(orderId) ?? []) {
+          const order = decodeView(watch.shopperId, orderId, view);
+          if (order !== null) receive(watch, order);
+          else watch.wake(true); // of a later release: whoever asks again is answered from Postgres
+        }
       }),
     onGap: reread,
   });

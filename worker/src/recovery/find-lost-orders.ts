@@ -60,7 +60,7 @@ export async function* viewsInBatches({ redis, keys }: Store, signal: AbortSigna
       const views = await Promise.all(
         found.map(async (key) => {
           const entries = Object.entries(await redis.hgetall(key)).filter(([id]) => shortId.test(id));
-          return entries.map(([id, text]) => decodeView(key.slice(prefix.length), restoreId(id), text));
+          return entries.flatMap(([id, text]) => decodeView(key.slice(prefix.length), restoreId(id), text) ?? []);
         }),
       );
       // A shopper may have any number of them, and Postgres is asked about a batch in one

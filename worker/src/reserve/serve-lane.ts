@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { LaterFormat } from "@holdfast/shared/later-format.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
@@ -61,7 +62,7 @@ export async function serveLane(
       } catch (error) {
         if (error instanceof ItemIsLocked) return waitAtTheHead(lockedRetryMs);
         if (error instanceof NotAPurchaseJob) throw error;
-        const expected = isOutage(error) || error instanceof ItemLockLost;
+        const expected = isOutage(error) || error instanceof ItemLockLost || error instanceof LaterFormat;
         // The unforeseen waits too: rather a lane that stands still and says so than accepted
         // orders without an answer.
         const leftOut = waits((error as Error).message);
@@ -144,6 +145,7 @@ function readJob(data: unknown) {
   try {
     return unpackPurchaseJob(data);
   } catch (error) {
+    if (error instanceof LaterFormat) throw error; // it keeps its place until a worker of that release takes it
     throw new NotAPurchaseJob((error as Error).message);
   }
 }
