@@ -27,6 +27,16 @@ COPY LICENSE ./
 # What is compiled here is not compiled at each start; the file system is read-only then.
 RUN node infra/image/compile.ts
 
+# The payment simulator, to try the whole without an account: docker build --target simulator .
+FROM dependencies AS simulator
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+  --workspace=infra --workspace=shared
+COPY infra/stripe-simulator infra/stripe-simulator
+USER 10001:10001
+ENV HOST=0.0.0.0 PORT=12111
+EXPOSE 12111
+ENTRYPOINT ["node", "infra/stripe-simulator/main.ts"]
+
 FROM ${BASE}
 ENV NODE_ENV=production \
   HOST=0.0.0.0 \

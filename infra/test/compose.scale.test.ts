@@ -1,0 +1,73 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { ourVariables } from "@holdfast/shared/unknown-variables.ts";
+import { debianProgram } from "@holdfast/testing/debian-program.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const file = fileURLToPath(new URL("../compose.yaml", import.meta.url));
+const exampleFile = new URL("../compose/env.example", import.meta.url);
+const required = ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "JWT_SECRET", "OPS_PASSWORD", "STRIPE_SECRET_KEY"];
+
+describe("the Compose file", () => {
+  let program: string | null;
+  let directory: string;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "holdfast-compose-test-"));
+    const paths = ["/usr/bin/docker-compose", "/usr/local/bin/docker-compose"];
+    program = await debianProgram(paths, "docker-compose", "the Compose file's tests");
+    if (program === null)
+      process.stdout.write("skipped: 3 tests of the Compose file, no docker-compose is to be had\n");
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  const config = async (env: Readonly<Record<string, string>>, ...options: string[]) => {
+    const envFile = join(directory, "env");
+    await writeFile(
+      envFile,
+      Object.entries(env)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(""),
+    );
+    const { stdout } = await run(program ?? "", ["-f", file, "--env-file", envFile, ...options, "config"], { env: {} });
+    return stdout;
+  };
+  const filled = Object.fromEntries(required.map((name) => [name, "x".repeat(32)]));
+
+  test("fits its schema, with every profile", async ({ skip }) => {
+    skip(program === null);
+    const text = await config(filled, "--profile", "simulator", "--profile", "monitoring");
+    for (const service of [
+      "nginx",
+      "api-1",
+      "api-2",
+      "api-3",
+      "worker-reserve-1",
+      "worker-reserve-2",
+      "worker-charge-1",
+    ])
+      expect(text).toMatch(new RegExp(`^  ${service}:$`, "m"));
+  });
+
+  test.each(required)("says that %s is missing", async (name) => {
+    if (program === null) return;
+    const { [name]: _, ...others } = filled;
+    await expect(config(others)).rejects.toThrow("is missing in infra/.env");
+  });
+
+  test("sets variables that the processes know, and the example names those that must be filled in", async ({
+    skip,
+  }) => {
+    skip(program === null);
+    const text = await readFile(file, "utf8");
+    const ours = text.slice(text.indexOf("x-environment"), text.indexOf("  pgbouncer:\n    image"));
+    const set = [...ours.matchAll(/^ {2,6}([A-Z][A-Z_]+):/gm)].map(([, name = ""]) => name);
+    expect(set.filter((name) => !ourVariables.includes(name as never))).toEqual([]);
+    const example = await readFile(exampleFile, "utf8");
+    expect([...example.matchAll(/^([A-Z_]+)=$/gm)].map(([, name]) => name)).toEqual(required);
+  });
+});
