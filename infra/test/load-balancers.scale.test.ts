@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { booksOf } from "@holdfast/testing/items.ts";
-import { type Nginx, startNginx } from "@holdfast/testing/nginx.ts";
+import { type LoadBalancer, startLoadBalancer, trustingAgent } from "@holdfast/testing/load-balancer.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
-import { Agent, request } from "undici";
+import { type Agent, request } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
 import { opsClient } from "../proof/rush/rush.ts";
@@ -16,33 +16,54 @@ const units = 100;
 const finalStates = ["confirmed", "out_of_stock", "cancelled", "rejected"];
 const patienceMs = 60_000;
 
-describe("three API servers behind nginx", () => {
+describe.each(["nginx", "haproxy"] as const)("three API servers behind %s", (name) => {
   let world: World;
   let system: PrivateSystem;
-  let nginx: Nginx | null;
+  let balancer: LoadBalancer | null;
   let logDirectory: string;
-  const agent = new Agent({ connections: 256, pipelining: 1 });
+  let agent: Agent;
   beforeAll(async () => {
-    logDirectory = await mkdtemp(join(tmpdir(), "holdfast-nginx-test-"));
+    logDirectory = await mkdtemp(join(tmpdir(), "holdfast-balancer-test-"));
     world = await createWorld();
+    agent = await trustingAgent(256);
     const env = { ...world.env, TRUST_PROXY: "127.0.0.1", CHARGE_RATE_PER_SECOND: "100" };
     system = await startPrivateSystem({ apis: 3, workers: 1, env, logDirectory });
-    nginx = await startNginx(system.apiUrls);
-    if (nginx === null) process.stdout.write("skipped: 1 test behind nginx, which is not to be had here\n");
+    balancer = await startLoadBalancer(name, system.apiUrls);
+    if (balancer === null) process.stdout.write(`skipped: 2 tests behind ${name}, which is not to be had here\n`);
   });
   afterAll(async () => {
     await agent.destroy();
-    await nginx?.stop();
+    await balancer?.stop();
     await system?.stop();
     await world?.close();
     await rm(logDirectory, { recursive: true, force: true });
   });
 
+  test("a flood from one address is cut off before it reaches a server, in the API's own words", async ({ skip }) => {
+    skip(balancer === null);
+    const limiting = (await startLoadBalancer(name, system.apiUrls, { limited: true })) as LoadBalancer;
+    try {
+      const answers = await Promise.all(
+        Array.from({ length: 1_500 }, async () => {
+          const { statusCode, headers, body } = await request(`${limiting.url}/healthz`, { dispatcher: agent });
+          const { code } = (await body.json()) as { code?: string };
+          return `${statusCode} ${code ?? ""} ${statusCode === 429 ? headers["content-type"] : ""}`.trim();
+        }),
+      );
+      const counts = Map.groupBy(answers, (answer) => answer);
+      expect([...counts.keys()].toSorted()).toEqual(["200", "429 rate_limited application/problem+json"]);
+      expect(counts.get("200")?.length).toBeGreaterThanOrEqual(350);
+      expect(counts.get("200")?.length).toBeLessThan(1_000);
+    } finally {
+      await limiting.stop();
+    }
+  });
+
   test("one killed and one drained under load: no accepted order is lost, no answer but the documented ones", async ({
     skip,
   }) => {
-    skip(nginx === null);
-    const url = nginx?.url ?? "";
+    skip(balancer === null);
+    const url = balancer?.url ?? "";
     await opsClient(system.apiUrls[0] ?? "", system.opsPassword)("PUT", "items/kettle", {
       name: "Kettle",
       price: 1_900,
@@ -93,7 +114,7 @@ describe("three API servers behind nginx", () => {
     const outcomes = await rushing;
 
     const count = (outcome: string) => outcomes.filter((one) => one === outcome).length;
-    process.stdout.write(`behind nginx: ${JSON.stringify(Object.fromEntries(answers))}\n`);
+    process.stdout.write(`behind ${name}: ${JSON.stringify(Object.fromEntries(answers))}\n`);
     expect(count("lost")).toBe(0);
     expect(count("confirmed")).toBe(units);
     expect(count("out_of_stock")).toBe(shoppers - units);
