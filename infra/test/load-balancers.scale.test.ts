@@ -47,7 +47,7 @@ describe.each(["nginx", "haproxy"] as const)("three API servers behind %s", (nam
         Array.from({ length: 1_500 }, async () => {
           const { statusCode, headers, body } = await request(`${limiting.url}/healthz`, { dispatcher: agent });
           const { code } = (await body.json()) as { code?: string };
-          return `${statusCode} ${code ?? ""} ${statusCode === 429 ? headers["content-type"] : ""}`.trim();
+          return `${statusCode} ${code ?? ""} ${statusCode === 429 ? String(headers["content-type"]) : ""}`.trim();
         }),
       );
       const counts = Map.groupBy(answers, (answer) => answer);

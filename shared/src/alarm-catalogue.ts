@@ -37,6 +37,12 @@ export const alarms = {
     sentence:
       "Postgres takes no writes, so orders wait in line and none is decided. Make it writable, or point DATABASE_URL at the primary.",
   },
+  postgres_behind: {
+    severity: "critical",
+    standsMs: raisedEachMinute,
+    sentence:
+      "Postgres lacks what was decided: it was restored from an older state, or failed over to a standby that lagged. Nothing is decided or charged until you have run npm run restore-check.",
+  },
   no_worker: {
     severity: "critical",
     standsMs: whileSeen,

@@ -59,8 +59,15 @@ export interface ProbedGeneration extends SeenGeneration {
  * - `beginning`: one has begun a moment ago, and Redis has not its token yet.
  * - `recover`: Redis has it, and what follows from the loss is not put right yet.
  * - `emptied`, `restored`: Redis is not what it was, be it while a loss is put right.
+ * - `postgres_behind`: Redis knows what Postgres never heard of, or does not any more.
  */
-export type GenerationState = "begin" | "beginning" | "recover" | "sound" | LossCause;
+export type GenerationState = "begin" | "beginning" | "recover" | "sound" | "postgres_behind" | LossCause;
+
+/**
+ * Redis is counted first, to the number after that of Postgres: so it is one ahead where somebody
+ * died in between, and never more. Processes of release 0.2.0 add one each.
+ */
+const mostAhead = 3;
 
 /**
  * How long the one that began a generation may take to give Redis its token: one command, and its
@@ -75,6 +82,7 @@ export const stampGraceMs = 3_000;
  */
 export function judgeGeneration(known: KnownGeneration | null, seen: SeenGeneration): GenerationState {
   if (known === null) return "begin";
+  if (seen.token === known.token && seen.heartbeats > known.heartbeats + mostAhead) return "postgres_behind";
   if (seen.token === known.token && seen.heartbeats >= known.heartbeats) return known.recovered ? "sound" : "recover";
   if (!known.recovered && known.ageMs < stampGraceMs) return "beginning";
   return seen.token === null ? "emptied" : "restored";
@@ -110,6 +118,12 @@ function generationKeys({ redis, keys }: Store): readonly string[] {
   return redis.isCluster ? [keys.generation, ...keys.generationWitnesses] : [keys.generation];
 }
 
+/** Whether Postgres knows of a generation with this token, be it an earlier one. */
+export async function knowsToken(db: Database, token: string): Promise<boolean> {
+  const row = await db.selectFrom("redis_generations").select("token").where("token", "=", token).executeTakeFirst();
+  return row !== undefined;
+}
+
 // Reads and writes in one step. What refuses writes says nothing about a loss: a demoted master
 // that lags behind has fewer heartbeats, and a generation that is begun there could not be given
 // its token.
@@ -129,12 +143,15 @@ export async function probeGeneration(store: Store): Promise<ProbedGeneration> {
   return together(await Promise.all(generationKeys(store).map(probe)));
 }
 
+/** No token, but what is said of several. */
+export const differsBetweenMasters = "differs between masters";
+
 function together(witnesses: readonly SeenGeneration[]): ProbedGeneration {
   const [first, ...others] = witnesses as [SeenGeneration, ...SeenGeneration[]];
   const alone = others.length > 0 && first.token !== null && others.every(({ token }) => token === null);
   if (alone) return { ...first, witnesses, alone };
   const tokens = new Set(witnesses.map(({ token }) => token));
-  const differing = tokens.size === 1 ? first.token : "differs between masters";
+  const differing = tokens.size === 1 ? first.token : differsBetweenMasters;
   return {
     token: tokens.has(null) ? null : differing,
     heartbeats: Math.min(...witnesses.map(({ heartbeats }) => heartbeats)),

@@ -9,14 +9,17 @@ import {
   addWitnesses,
   beginGeneration,
   countHeartbeat,
+  differsBetweenMasters,
   type GenerationState,
   judgeGeneration,
   type KnownGeneration,
+  knowsToken,
   type LossCause,
   noteRecovered,
   type ProbedGeneration,
   probeGeneration,
   readKnownGeneration,
+  type SeenGeneration,
   stampGeneration,
 } from "./redis-generation.ts";
 
@@ -38,6 +41,8 @@ export interface GenerationParts {
    * nothing is kept of that.
    */
   readonly lacksSome: ((generation: number) => Promise<boolean>) | null;
+  /** Told what each look found, and null of one that failed; with the time at which it began. */
+  readonly onLook?: (state: GenerationState | null, beganAtMs: number) => void;
   readonly log: Logger;
   readonly raiseAlarm: RaiseAlarm;
 }
@@ -64,7 +69,12 @@ export function watchGeneration(parts: GenerationParts): { close(): Promise<void
     );
   };
   const look = async () => {
-    const { state, known } = await checkGeneration(parts);
+    const beganAtMs = performance.now();
+    const { state, known } = await checkGeneration(parts).catch((error: unknown) => {
+      parts.onLook?.(null, beganAtMs);
+      throw error;
+    });
+    parts.onLook?.(state, beganAtMs);
     if (state !== "recover" || known === null) return;
     recovering ??= recoverGeneration(parts, known)
       .catch(failed)
@@ -112,6 +122,9 @@ async function checkGeneration(
       break;
     case "beginning":
       break;
+    case "postgres_behind":
+      raiseBehind(parts.raiseAlarm, known, seen);
+      break;
     case "recover":
     case "sound":
       if (known && seen.alone) await addWitnesses(parts, known);
@@ -127,10 +140,30 @@ async function readGeneration({ db, redis, keys, lacksSome }: GenerationParts) {
   // Before the token is read: were Redis emptied in between, its lack would say so better.
   const lacking = await lacks();
   const seen = await probeGeneration({ redis, keys });
-  const state = judgeGeneration(known, seen);
+  const state = await judgeBoth(db, known, seen);
   // Asked once more, now that Redis took a write: the first answer may be that of a demoted master.
   const restored = lacking && (state === "sound" || state === "recover") && (await lacks());
   return { known, seen, state: restored ? ("restored" as const) : state };
+}
+
+/**
+ * A Redis with a token that Postgres has never heard of was not restored: it is Postgres that was.
+ */
+async function judgeBoth(
+  db: Database,
+  known: KnownGeneration | null,
+  seen: ProbedGeneration,
+): Promise<GenerationState> {
+  const state = judgeGeneration(known, seen);
+  if (state !== "restored" || seen.token === null || seen.token === differsBetweenMasters) return state;
+  return (await knowsToken(db, seen.token)) ? state : "postgres_behind";
+}
+
+function raiseBehind(raiseAlarm: RaiseAlarm, known: KnownGeneration | null, seen: SeenGeneration): void {
+  const heartbeats = { inPostgres: known?.heartbeats ?? 0, inRedis: seen.heartbeats };
+  const behind =
+    known?.token === seen.token ? `some ${seen.heartbeats - (known?.heartbeats ?? 0)} s` : "more than a generation";
+  raiseAlarm("postgres_behind", `It is behind by ${behind}.`, heartbeats);
 }
 
 /**

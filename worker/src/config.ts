@@ -73,6 +73,18 @@ const replayVariables = Type.Object({
   PURCHASE_LANES: variables.properties.PURCHASE_LANES,
 });
 
+/** What `npm run restore-check` needs of it. */
+const restoreVariables = Type.Object({
+  DATABASE_URL: variables.properties.DATABASE_URL,
+  REDIS_URL: variables.properties.REDIS_URL,
+  REDIS_PREFIX: variables.properties.REDIS_PREFIX,
+});
+
+/** @throws EnvironmentError naming every variable that is missing or wrong */
+export function readRestoreConfig(env: NodeJS.ProcessEnv) {
+  return readEnvironment(restoreVariables, env);
+}
+
 /** What `npm run shop-webhooks` needs of it. */
 const shopWebhooksVariables = Type.Object({ DATABASE_URL: variables.properties.DATABASE_URL });
 

@@ -33,6 +33,7 @@ import { serveWebhooks } from "./payment/serve-webhooks.ts";
 import { watchUnknownCards } from "./payment/unknown-cards.ts";
 import { type ProviderWatch, watchProvider } from "./payment/watch-provider.ts";
 import { generationRecovery } from "./recovery/recover-generation.ts";
+import { saleGate } from "./recovery/sale-gate.ts";
 import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
 import { chargeQuota } from "./reserve/enqueue-charges.ts";
 import { serveLane, setUpLane } from "./reserve/serve-lane.ts";
@@ -87,7 +88,12 @@ const paymentConnections = 8; // a charge holds one only while it reads and sett
  */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const roles = rolesOf(config.WORKER_ROLES);
-  const onPostgresError = reportLosses(log, "Postgres");
+  const gate = saleGate();
+  const reportPostgres = reportLosses(log, "Postgres");
+  const onPostgresError = (error: Error) => {
+    gate.noteOutage();
+    reportPostgres(error);
+  };
   const onRedisError = reportLosses(log, "Redis");
   const db = openDatabase(config.DATABASE_URL, paymentConnections, onPostgresError);
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
@@ -129,10 +135,11 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     metrics.watchPool(name, pool);
   const lanesCharges = openChargeQueue({ redis: lanesRedis, keys: keys });
   const quota = chargeQuota(config.CHARGE_RATE_PER_SECOND);
-  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, quota, metrics, tracing, log };
+  const laneParts = { db: lanesDb, redis: lanesRedis, keys, charges: lanesCharges, quota, metrics, tracing, gate, log };
+  const money = { db, redis, keys, charges, raiseAlarm, metrics, provider };
   const workers: QueueWorker[] = [];
   if (roles.has("reserve")) workers.push(...(await Promise.all(lanes.map((lane) => serveLane(lane, laneParts)))));
-  const paying = { db, redis, keys, charges, raiseAlarm, metrics, provider, tracing, log, closing: closing.signal };
+  const paying = { ...money, tracing, gate, log, closing: closing.signal };
   workers.push(...(await servePayments(config, roles, paying, { webhooks, sweeps, nightly })));
   const setUpQueues = async () => {
     await Promise.all(lanes.map(setUpLane));
@@ -140,7 +147,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   };
   const looking = { db, redis: failing, keys, lanes, metrics, signal: closing.signal, log };
   const recover = generationRecovery({ ...looking, setUpQueues });
-  const watch = watchGeneration({ db, redis: failing, keys, lanes, recover, lacksSome: null, log, raiseAlarm });
+  const watched = { db, redis: failing, keys, lanes, recover, lacksSome: null, onLook: gate.noteLook, log, raiseAlarm };
+  const watch = watchGeneration(watched);
   const lanesWatch = watchLanes({ ...looking, raiseAlarm });
   if (!roles.has("webhook") && config.SHOP_WEBHOOK_URL !== undefined)
     log.warn("SHOP_WEBHOOK_URL is set, but this worker has not the role webhook: others must deliver to the shop");

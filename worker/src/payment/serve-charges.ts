@@ -8,6 +8,7 @@ import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import { DelayedError, type Job } from "bullmq";
 import { openWorker, type QueueWorker } from "../open-worker.ts";
 import { recallTrace } from "../order-traces.ts";
+import { type SaleGate, SaleHalted } from "../recovery/sale-gate.ts";
 import { putOffFailed } from "./put-off.ts";
 import { NoSuchOrder } from "./read-payment.ts";
 import { type PaymentParts, settlePayment } from "./settle-payment.ts";
@@ -17,6 +18,7 @@ export interface ChargeParts extends PaymentParts {
   readonly raiseAlarm: RaiseAlarm;
   readonly log: Logger;
   readonly tracing?: Tracing | null;
+  readonly gate?: SaleGate;
   /** Aborted when the process closes. */
   readonly closing?: AbortSignal;
 }
@@ -44,7 +46,10 @@ export function serveCharges(parts: ChargeParts, concurrency: number): QueueWork
     const parent = trace ?? (job.name === "charge" ? purchase : null);
     const links = purchase === null || purchase === parent ? [] : [purchase];
     const about = () => ({ parent, links, attributes: { orderId, jobId: job.id ?? "" } });
-    const settle = () => settlePayment(parts, orderId, ranBefore);
+    const settle = async () => {
+      parts.gate?.require();
+      return settlePayment(parts, orderId, ranBefore);
+    };
     const againInMs = await inSpan(parts.tracing, `${job.name} payment`, about, settle).catch((error: unknown) => {
       if (error instanceof NoSuchOrder) {
         // Nothing that a further try could do. What the provider has of it, reconciliation finds.
@@ -52,7 +57,7 @@ export function serveCharges(parts: ChargeParts, concurrency: number): QueueWork
         return null;
       }
       // An outage of Postgres or Redis is nobody's failed try.
-      if (!isOutage(error)) throw error;
+      if (!isOutage(error) && !(error instanceof SaleHalted)) throw error;
       const leftOut = outages("charge");
       if (leftOut !== null)
         log.warn({ err: error, jobId: job.id, orderId, leftOut }, "charge job waits for Postgres or Redis");

@@ -7,6 +7,7 @@ import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
 import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
 import { UnrecoverableError } from "bullmq";
 import { openWorker, type QueueWorker } from "../open-worker.ts";
+import type { SaleGate } from "../recovery/sale-gate.ts";
 import { processWebhook } from "./process-webhook.ts";
 
 const concurrency = 10; // two short statements each
@@ -24,12 +25,14 @@ export function serveWebhooks(
     readonly charges: ChargeQueue;
     readonly log: Logger;
     readonly tracing?: Tracing | null;
+    readonly gate?: SaleGate;
   },
 ): QueueWorker {
   const { db, charges, log } = parts;
   return openWorker<WebhookJob>(
     queue,
     async (job) => {
+      parts.gate?.require(); // a payment of an order that Postgres has lost is none to be refunded
       const { eventId, type, orderId, trace = null } = job.data;
       const about = () => ({ parent: trace, attributes: { event: eventId, type, orderId: orderId ?? "" } });
       const process = (traceparent: string | null) => processWebhook(db, charges, job.data, traceparent);

@@ -5,6 +5,7 @@ import { forgetOldEvents } from "../payment/forget-events.ts";
 import type { ChargeParts } from "../payment/serve-charges.ts";
 import { checkBooks, recountBooks } from "./check-books.ts";
 import { reconcileNights } from "./reconcile-nights.ts";
+import { SaleHalted } from "./sale-gate.ts";
 import { sweepOnce } from "./sweep.ts";
 import { watchAges } from "./watch-ages.ts";
 
@@ -62,10 +63,12 @@ export async function serveSweeps(
       served,
       async (job) => {
         try {
+          parts.gate?.require();
           await tasks[job.name]?.();
         } catch (error) {
-          if (nights.has(job.name) && !parts.closing?.aborted) alarmForNight(job.name, error as Error);
-          if (!isOutage(error)) throw error;
+          if (nights.has(job.name) && !parts.closing?.aborted && !(error instanceof SaleHalted))
+            alarmForNight(job.name, error as Error);
+          if (!isOutage(error) && !(error instanceof SaleHalted)) throw error;
           log.warn({ err: error }, `${job.name} waits for Postgres or Redis; the next one tries again`);
         }
       },

@@ -8,6 +8,7 @@ import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { inSpan } from "@holdfast/shared/tracing.ts";
 import { type Job, RateLimitError, UnrecoverableError } from "bullmq";
 import { openWorker, type QueueWorker } from "../open-worker.ts";
+import { type SaleGate, SaleHalted } from "../recovery/sale-gate.ts";
 import { bisectOrders, ItemIsLocked, type Undecidable } from "./bisect-orders.ts";
 import { type DecideParts, decidePurchase } from "./decide-purchase.ts";
 import { gatherBatch, removeJobs } from "./gather-batch.ts";
@@ -17,6 +18,9 @@ import { type DeadPurchaseJob, refusedBefore, refuseOrders } from "./refuse-orde
 const lockedRetryMs = 200; // a batch is decided in tens of milliseconds, so a held lock is soon free
 const quietMs = 5_000; // a line of each kind: in an outage a job comes up twice a second
 const outageRetryMs = 500; // keeps recovery within a second of the part's return
+
+/** What passes by itself, or is somebody else's to do. */
+const waitsFor = [ItemLockLost, LaterFormat, SaleHalted];
 
 /**
  * One active job in the whole fleet, which is what keeps the order of arrival. Redis forgets it
@@ -34,7 +38,7 @@ export async function setUpLane(lane: LaneQueue): Promise<void> {
  */
 export async function serveLane(
   lane: LaneQueue,
-  lanesParts: Omit<DecideParts, "known"> & { readonly log: Logger },
+  lanesParts: Omit<DecideParts, "known"> & { readonly log: Logger; readonly gate?: SaleGate },
 ): Promise<QueueWorker> {
   await setUpLane(lane);
   const parts = { ...lanesParts, known: new Map() };
@@ -54,6 +58,7 @@ export async function serveLane(
       const { item, orders } = job.data;
       let undecidable: Undecidable[];
       try {
+        parts.gate?.require();
         const about = () => ({
           links: (job.data.traces ?? []).filter((trace) => trace !== null),
           attributes: { jobId: job.id ?? "", itemId: item, orders: orders.length },
@@ -62,7 +67,8 @@ export async function serveLane(
       } catch (error) {
         if (error instanceof ItemIsLocked) return waitAtTheHead(lockedRetryMs);
         if (error instanceof NotAPurchaseJob) throw error;
-        const expected = isOutage(error) || error instanceof ItemLockLost || error instanceof LaterFormat;
+        if (isOutage(error)) parts.gate?.noteOutage();
+        const expected = isOutage(error) || waitsFor.some((kind) => error instanceof kind);
         // The unforeseen waits too: rather a lane that stands still and says so than accepted
         // orders without an answer.
         const leftOut = waits((error as Error).message);

@@ -1,0 +1,109 @@
+import { parseArgs } from "node:util";
+import { type Database, openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
+import type { Order } from "@holdfast/shared/order.ts";
+import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
+import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
+import { readRestoreConfig } from "../config.ts";
+import { acceptRedis, findRestored, type RestoreFindings, writeMissing } from "./restore-check.ts";
+
+/**
+ * `npm run restore-check`: Postgres against Redis, after one of them was restored. Exit code 1 where
+ * something is to be done.
+ */
+
+const usage = `npm run restore-check -- [--apply]     reads DATABASE_URL, REDIS_URL, REDIS_PREFIX
+  compares a restored Postgres with Redis, or the other way round; changes nothing
+  --apply    writes orders again that only Redis still knows, and lets workers go on`;
+
+try {
+  const { values } = parseArgs({
+    options: { apply: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
+  });
+  if (values.help) process.stdout.write(`${usage}\n`);
+  else await run(values.apply);
+} catch (error) {
+  reportStartFailure("restore-check", error);
+}
+
+async function run(apply: boolean): Promise<void> {
+  const config = readRestoreConfig(process.env);
+  const db = openDatabase(config.DATABASE_URL, 2, () => {});
+  const redis = connectRedis(config.REDIS_URL, "failing", () => {});
+  const store = { redis, keys: redisKeys(config.REDIS_PREFIX) };
+  try {
+    await Promise.all([requirePostgres(db), requireRedis(redis)]);
+    const findings = await findRestored(db, store, new AbortController().signal);
+    say(describeRelation(findings));
+    say(describeOrders(findings));
+    const toDo = findings.relation === "postgres_behind" || findings.missing.length > 0;
+    if (!toDo) return;
+    if (!apply) {
+      say("Nothing was changed. With --apply the missing orders are written again, and workers go on.");
+      process.exitCode = 1;
+      return;
+    }
+    const written = await writeMissing(db, findings.missing);
+    say(
+      `Written again: ${written.final} that had an end, ${written.held} that held units; their payments are asked about now.`,
+    );
+    for (const { id, itemId, quantity, status } of written.withoutUnits)
+      say(
+        `NOT written: order ${id}, ${quantity} of ${itemId}, shown as ${status}: its units were sold again. Restock the item and run this again, or refund it.`,
+      );
+    await acceptRedis(db, store);
+    await sayBooks(db, findings.missing);
+    const since = new Date(Math.min(Date.now(), ...findings.missing.map(({ placedAtMs }) => placedAtMs)) - 600_000);
+    say(`Compare with the provider when all is settled: npm run reconcile -- --from ${since.toISOString()}`);
+    if (written.withoutUnits.length > 0) process.exitCode = 1;
+  } finally {
+    redis.disconnect();
+    await db.destroy();
+  }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function describeRelation({ relation, heartbeatsBehind }: RestoreFindings): string {
+  switch (relation) {
+    case "same":
+      return "Postgres and Redis are of the same moment.";
+    case "postgres_behind":
+      return heartbeatsBehind === null
+        ? "Postgres is older than Redis: it does not know this generation of it. Workers decide nothing until this is put right."
+        : `Postgres is older than Redis, by some ${heartbeatsBehind} s. Workers decide nothing until this is put right.`;
+    case "redis_behind":
+      return "Redis is older than Postgres. Nothing is to be done by hand: workers put it right, and orders that were only in Redis are lost; their shoppers are told.";
+    case "redis_emptied":
+      return "Redis is empty. Nothing is to be done by hand: workers put it right, and orders in line are lost; their shoppers are told.";
+    case "first_start":
+      return "Neither knows the other: nothing has ever run on them together.";
+  }
+}
+
+function describeOrders({ missing, older }: RestoreFindings): string {
+  const lines = [
+    `${missing.length} orders are in Redis' live views alone, ${older.length} are in an earlier state in Postgres.`,
+  ];
+  for (const [itemId, orders] of Map.groupBy(missing, (order) => order.itemId)) {
+    const counts = [...Map.groupBy(orders, ({ status }) => status)].map(([status, all]) => `${all.length} ${status}`);
+    lines.push(`  ${itemId}: ${counts.join(", ")} (${unitsOf(orders)} units)`);
+  }
+  return lines.join("\n");
+}
+
+function unitsOf(orders: readonly Order[]): number {
+  const held = orders.filter(({ status }) => status === "reserved" || status === "confirmed");
+  return held.reduce((sum, { quantity }) => sum + quantity, 0);
+}
+
+async function sayBooks(db: Database, missing: readonly Order[]): Promise<void> {
+  const ids = [...new Set(missing.map(({ itemId }) => itemId))];
+  if (ids.length === 0) return;
+  const books = await db.selectFrom("item_books").selectAll().where("item_id", "in", ids).execute();
+  for (const { item_id, stocked, inventory, reserved, confirmed, balanced } of books)
+    say(
+      `  ${item_id}: stocked ${stocked} = inventory ${inventory} + reserved ${reserved} + confirmed ${confirmed}: ${balanced ? "balanced" : "NOT BALANCED"}`,
+    );
+}

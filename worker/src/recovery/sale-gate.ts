@@ -1,0 +1,45 @@
+import type { GenerationState } from "@holdfast/shared/redis-generation.ts";
+
+/**
+ * Whether anything may be decided or settled now. A Postgres that was restored from an older state,
+ * or failed over to a standby that lagged, has units on sale again that are sold, and knows nothing
+ * of orders that were paid. It looks healthy. So after each loss of Postgres nothing is decided until
+ * a look at the generation has found that it is not behind Redis; and where it is, until somebody
+ * has run `npm run restore-check`.
+ */
+export interface SaleGate {
+  /** Postgres did not answer, or a connection to it broke. */
+  readonly noteOutage: () => void;
+  /** What a look at the generation found, and when it began. */
+  readonly noteLook: (state: GenerationState | null, beganAtMs: number) => void;
+  /** @throws SaleHalted while nothing may be decided */
+  readonly require: () => void;
+}
+
+/** What is in hand keeps its place, and is tried again. */
+export class SaleHalted extends Error {
+  constructor(why: string) {
+    super(why);
+    this.name = "SaleHalted";
+  }
+}
+
+export function saleGate(): SaleGate {
+  let outageAtMs = performance.now(); // a process that starts knows nothing either
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+  let behind = false;
+  return {
+    noteOutage() {
+      outageAtMs = performance.now();
+    },
+    noteLook(state, beganAtMs) {
+      if (state === null) return;
+      behind = state === "postgres_behind";
+      lookedAtMs = beganAtMs;
+    },
+    require() {
+      if (behind) throw new SaleHalted("Postgres is behind Redis: npm run restore-check");
+      if (lookedAtMs < outageAtMs) throw new SaleHalted("Postgres was lost, and was not compared with Redis yet");
+    },
+  };
+}
