@@ -8,6 +8,7 @@ const programs: Readonly<Record<string, string>> = {
   migrations: "../../migrations/src/main.ts",
   reconcile: "../../worker/src/recovery/reconcile-main.ts",
   "restore-check": "../../worker/src/recovery/restore-check-main.ts",
+  archive: "../../worker/src/recovery/archive-main.ts",
   replay: "../../worker/src/recovery/replay-main.ts",
   "shop-webhooks": "../../worker/src/shop-webhooks/shop-webhooks-main.ts",
   "ops-user": "../../api/src/ops/ops-user-main.ts",

@@ -71,7 +71,7 @@ describe("with two million orders in Postgres", () => {
     simulator = await startTestSimulator();
     charges = openChargeQueue(world);
     lanes = openLanes(world, 4);
-  });
+  }, 900_000);
   afterAll(async () => {
     process.stdout.write(`\n${statementTable(seen)}\n`);
     await Promise.all([charges, ...lanes].map((queue) => queue.close()));

@@ -1,8 +1,11 @@
 import pg from "pg";
 
-/** How much there is in Postgres after some years of sales; most of it is over. */
+/**
+ * How much there is in Postgres after some years of sales; most of it is over. TEST_ORDERS, for a run
+ * by hand, is another number of orders.
+ */
 export const largeDatabase = {
-  orders: 2_000_000,
+  orders: Number(process.env.TEST_ORDERS ?? 2_000_000),
   /** Half of all orders are for this item. */
   bigItemId: "item_01",
   items: 20,
@@ -22,7 +25,7 @@ export const largeDatabase = {
 const { orders, perStage, ordersWithEvents, ordersToldOf, bigItemId, heavyShopperId } = largeDatabase;
 
 /**
- * Fills an empty database with 2,000,000 orders. As a dump is loaded: without triggers, and with
+ * Fills an empty database with so many orders. As a dump is loaded: without triggers, and with
  * the indexes and keys made afterwards, each as the migrations made it.
  */
 export async function fillLargeDatabase(databaseUrl: string): Promise<void> {

@@ -19,6 +19,8 @@ const allFiles = [
   "010_shop_events",
   "011_operations",
   "012_operations_checks",
+  "013_archive",
+  "014_archive_check",
 ];
 
 describe("migrating", () => {

@@ -7,6 +7,9 @@ import type { Metadata, Order, OrderReason, OrderStatus, PaymentStatus } from ".
 export interface Tables {
   items: ItemTable;
   orders: OrderTable;
+  /** Orders and archived ones, to be read. */
+  orders_ever: OrderEver;
+  archived_orders: ArchivedOrderTable;
   order_events: OrderEventTable;
   item_books: ItemBooks;
   item_totals: ItemTotals;
@@ -31,6 +34,7 @@ interface ItemTable {
   payment_retries: number;
   max_per_shopper: number | null;
   paused_at: Generated<Date | null>;
+  archived_at: Generated<Date | null>;
   version: Generated<number>;
 }
 
@@ -80,6 +84,47 @@ interface OrderEventTable {
   to_status: OrderStatus;
   detail: Generated<Record<string, unknown>>;
   at: Generated<Date>;
+}
+
+type OrderEver = Omit<
+  OrderTable,
+  | "payment_method"
+  | "payment_cards"
+  | "payment_untried"
+  | "payment_started_at"
+  | "payment_key_exhausted"
+  | "payment_due_at"
+  | "payment_looks"
+  | "payment_hints"
+  | "payment_sent_at"
+  | "payment_unknown_since"
+  | "release_reason"
+> & { archived: boolean };
+
+interface ArchivedOrderTable {
+  id: string;
+  settled_at: Date;
+  placed_at: Date;
+  amount_minor: number;
+  quantity: number;
+  version: number;
+  item_id: string;
+  shopper_id: string;
+  currency: string;
+  status: OrderStatus;
+  reason: OrderReason | null;
+  fingerprint: string | null;
+  metadata: Metadata | null;
+  events: ArchivedEvent[] | null;
+}
+
+/** An event of an archived order. */
+export interface ArchivedEvent {
+  readonly event: string;
+  readonly from: OrderStatus;
+  readonly to: OrderStatus;
+  readonly detail: Record<string, unknown>;
+  readonly at: string;
 }
 
 /**
@@ -291,10 +336,10 @@ export function placedColumns(order: Order) {
   };
 }
 
-/** Orders by id, those that there are; in one statement, however many. */
+/** Orders by id, those that there are, archived ones too; in one statement, however many. */
 export async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
   const rows = await db
-    .selectFrom("orders")
+    .selectFrom("orders_ever")
     .select(orderColumns)
     .where("id", "=", sql<string>`any(${ids}::uuid[])`)
     .execute();
@@ -372,7 +417,7 @@ export async function requirePostgres(db: Database): Promise<void> {
  * others' rows.
  */
 async function readSchema(db: Database): Promise<void> {
-  await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations, shop_events, operations_audit where false`.execute(
+  await sql`select 1 from orders, redis_generations, unmatched_payments, item_totals, reconciliations, shop_events, operations_audit, archived_orders where false`.execute(
     db,
   );
 }

@@ -68,7 +68,7 @@ function jsonValue([name, value]: (typeof columns)[number]): string {
 const rawLine = `(format csv, delimiter e'\\x01', quote e'\\x02')`;
 
 function copyStatement(format: ExportFormat, itemId: string | null): string {
-  const rows = `from orders ${itemId === null ? "" : `where item_id = ${pg.escapeLiteral(itemId)}`} order by item_id, status, placed_at desc, id desc`;
+  const rows = `from orders_ever ${itemId === null ? "" : `where item_id = ${pg.escapeLiteral(itemId)}`} order by item_id, status, placed_at desc, id desc`;
   return format === "csv"
     ? `copy (select ${columns.map(csvValue).join(", ")} ${rows}) to stdout (format csv, header)`
     : `copy (select row_to_json(line)::text from (select ${columns.map(jsonValue).join(", ")} ${rows}) line) to stdout ${rawLine}`;

@@ -60,11 +60,12 @@ export async function forgetShopper(
     if (rows.some(({ status }) => status === "reserved")) return null;
     const ids = rows.map(({ id }) => id);
     await replaceIdentity(trx, ids, replacement);
+    const archived = await replaceArchived(trx, shopperId, replacement);
     // The trail names whom nobody knows any more: it would remember what is to be forgotten.
     const subject = `shopper ${replacement}`;
-    const after = { orders: rows.length };
+    const after = { orders: rows.length + archived };
     await appendAudit(trx, operator, { action: "shopper.forget", subject, before: null, after });
-    return rows.length;
+    return after.orders;
   });
   if (orders === null) return { kind: "open_orders" };
   await dropSettled(redis, [views], []);
@@ -92,4 +93,13 @@ async function replaceIdentity(
       trx,
     );
   }
+}
+
+async function replaceArchived(trx: Transaction<Tables>, shopperId: string, replacement: string): Promise<number> {
+  const { numUpdatedRows } = await trx
+    .updateTable("archived_orders")
+    .set({ shopper_id: replacement, metadata: null, fingerprint: null })
+    .where("shopper_id", "=", shopperId)
+    .executeTakeFirst();
+  return Number(numUpdatedRows);
 }

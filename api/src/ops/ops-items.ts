@@ -88,6 +88,10 @@ export async function changeItem(
       return { kind: "invalid", field: "currency", message };
     }
     if (sameValues({ ...before }, { ...terms })) return { kind: "changed", item };
+    if (terms.closesAt !== before.closesAt && (await wasArchived(trx, itemId))) {
+      const message = "cannot change any more: its orders were archived, and it is over for good";
+      return { kind: "invalid", field: "closesAt", message };
+    }
     const row = await trx
       .updateTable("items")
       .set(columnsOf(terms))
@@ -173,6 +177,11 @@ async function lockItem(trx: Transaction<Tables>, itemId: string): Promise<Item 
 async function wasSold(trx: Transaction<Tables>, itemId: string): Promise<boolean> {
   const row = await trx.selectFrom("item_totals").select("item_id").where("item_id", "=", itemId).executeTakeFirst();
   return row !== undefined;
+}
+
+async function wasArchived(trx: Transaction<Tables>, itemId: string): Promise<boolean> {
+  const row = await trx.selectFrom("items").select("archived_at").where("id", "=", itemId).executeTakeFirst();
+  return (row?.archived_at ?? null) !== null;
 }
 
 function columnsOf(terms: ItemTerms) {

@@ -1,5 +1,6 @@
-import { type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import { type ArchivedEvent, type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
 import { moneyText } from "@holdfast/shared/money.ts";
+import type { OrderStatus } from "@holdfast/shared/order.ts";
 import { showOrder } from "@holdfast/shared/show-order.ts";
 import { sql } from "kysely";
 import { tellEvent } from "./order-story.ts";
@@ -16,9 +17,9 @@ const moneyColumns = [
   "refund_reason",
 ] as const;
 
-/** Orders with all that operations see of them. */
+/** Orders with all that operations see of them, archived ones too. */
 export function selectOpsOrders(db: Database) {
-  return db.selectFrom("orders").select(orderColumns).select(moneyColumns);
+  return db.selectFrom("orders_ever").select(orderColumns).select(moneyColumns).select("archived");
 }
 
 export type OpsOrderRow = Awaited<ReturnType<ReturnType<typeof selectOpsOrders>["executeTakeFirstOrThrow"]>>;
@@ -61,6 +62,7 @@ export async function readShopperOrders(db: Database, shopperId: string) {
   const rows = await selectOpsOrders(db)
     .where("shopper_id", "=", shopperId)
     .orderBy("placed_at", "desc")
+    .orderBy("id", "desc")
     .limit(mostOrders + 1)
     .execute();
   return { orders: await readStories(db, rows.slice(0, mostOrders)), more: rows.length > mostOrders };
@@ -72,7 +74,7 @@ const mostEvents = 100_000; // together; a shopper who tries twenty cards has so
 async function readStories(db: Database, orders: readonly OpsOrderRow[]) {
   const ids = orders.map(({ id }) => id);
   const ofOrders = sql<boolean>`order_id = any(${ids}::uuid[])`;
-  const [events, payments] = await Promise.all([
+  const [events, archived, payments] = await Promise.all([
     db
       .selectFrom("order_events")
       .select(["order_id", "event", "from_status", "to_status", "detail", "at"])
@@ -80,6 +82,13 @@ async function readStories(db: Database, orders: readonly OpsOrderRow[]) {
       .orderBy(sql`id`)
       .limit(mostEvents)
       .execute(),
+    orders.some((order) => order.archived)
+      ? db
+          .selectFrom("archived_orders")
+          .select(["id", "status", "settled_at", "events"])
+          .where("id", "=", sql<string>`any(${ids}::uuid[])`)
+          .execute()
+      : [],
     db
       .selectFrom("unmatched_payments")
       .select(["order_id", "payment_intent_id", "next_step", "outcome", "noticed_at"])
@@ -88,7 +97,8 @@ async function readStories(db: Database, orders: readonly OpsOrderRow[]) {
       .limit(mostEvents)
       .execute(),
   ]);
-  const eventsOf = Map.groupBy(events, (event) => event.order_id);
+  const kept = archived.flatMap(eventsOfArchived);
+  const eventsOf = Map.groupBy([...events, ...kept], (event) => event.order_id);
   const paymentsOf = Map.groupBy(payments, (payment) => payment.order_id);
   return orders.map((order) => {
     const money = (minor: number) => moneyText(minor, order.currency);
@@ -104,5 +114,18 @@ async function readStories(db: Database, orders: readonly OpsOrderRow[]) {
         noticedAt: other.noticed_at.toISOString(),
       })),
     };
+  });
+}
+
+function eventsOfArchived(order: {
+  id: string;
+  status: OrderStatus;
+  settled_at: Date;
+  events: ArchivedEvent[] | null;
+}) {
+  const { id, status, settled_at, events } = order;
+  const plain = { event: status, from: "queued" as const, to: status, detail: {}, at: settled_at.toISOString() };
+  return (events ?? [plain]).map(({ from, to, at, ...event }) => {
+    return { ...event, order_id: id, from_status: from, to_status: to, at: new Date(at) };
   });
 }

@@ -140,7 +140,7 @@ export async function listOrders(
 }
 
 async function findDecided(db: Database, shopperId: string, limit: number, after: Cursor | null): Promise<Order[]> {
-  let query = db.selectFrom("orders").select(orderColumns).where("shopper_id", "=", shopperId);
+  let query = db.selectFrom("orders_ever").select(orderColumns).where("shopper_id", "=", shopperId);
   if (after !== null) {
     const placedAt = new Date(after.placedAtMs);
     query = query

@@ -1,0 +1,84 @@
+-- Orders of sales that are long over, out of the tables that a sale writes: those that never held a
+-- unit, which are nearly all of a flash sale. What held one stays: its payment may be disputed for
+-- months, and the books count it. (worker/src/recovery/archive-orders.ts)
+
+-- Both tables get a column or a trigger: items first, as everywhere.
+lock table items, orders in share row exclusive mode;
+
+-- When an item's orders were archived. It is over for good: no order of it is placed any more, so no
+-- used key can become another order.
+alter table items
+  add column archived_at timestamptz,
+  add constraint archived_is_over check (archived_at is null or (closes_at is not null and closes_at <= archived_at)) not valid;
+
+-- Half the size of what they were: only what an order has that never held a unit.
+create table archived_orders (
+  id uuid primary key,
+  settled_at timestamptz not null,
+  placed_at timestamptz not null,
+  amount_minor bigint not null,
+  quantity integer not null,
+  version integer not null,
+  item_id text not null references items (id),
+  shopper_id text not null,
+  currency text not null,
+  status text not null check (status in ('out_of_stock', 'rejected', 'cancelled')),
+  reason text,
+  fingerprint text,
+  metadata jsonb,
+  -- Null where it is the one event that says its status, of the time at which it was settled.
+  events jsonb
+);
+create index archived_orders_of_shopper on archived_orders (shopper_id, placed_at desc);
+create index archived_orders_of_item on archived_orders (item_id);
+
+-- An order leaves only for the archive, which has it by then; or with its rehearsal.
+create function refuse_order_delete() returns trigger language plpgsql as $$
+begin
+  if old.item_id like 'rehearsal-%'
+    or exists (select from archived_orders where id = old.id and item_id = old.item_id and placed_at = old.placed_at)
+  then
+    return old;
+  end if;
+  raise exception '% on % is refused: the record is only added to', tg_op, tg_table_name using errcode = 'check_violation';
+end $$;
+drop trigger orders_kept on orders;
+create trigger orders_kept before delete on orders for each row execute function refuse_order_delete();
+
+create or replace function refuse_event_change() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' and (
+    exists (select from orders where id = old.order_id and item_id like 'rehearsal-%')
+    or exists (select from archived_orders where id = old.order_id)
+  ) then
+    return old;
+  end if;
+  raise exception '% on % is refused: the record is only added to', tg_op, tg_table_name using errcode = 'check_violation';
+end $$;
+
+-- In the archive nothing changes but a shopper's identity, and nothing leaves it.
+create function refuse_archive_change() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'UPDATE'
+    and to_jsonb(old) - '{shopper_id,metadata,fingerprint}'::text[] = to_jsonb(new) - '{shopper_id,metadata,fingerprint}'::text[]
+    and new.shopper_id like 'forgotten-%' and new.metadata is null and new.fingerprint is null
+  then
+    return new;
+  end if;
+  raise exception '% on % is refused: the record is only added to', tg_op, tg_table_name using errcode = 'check_violation';
+end $$;
+create trigger archived_orders_kept before update or delete on archived_orders
+  for each row execute function refuse_archive_change();
+
+-- All orders there ever were, for whoever asks for one, or for a shopper's.
+create view orders_ever as
+select
+  id, shopper_id, item_id, quantity, amount_minor, currency, status, reason, payment_status, decline_code, fingerprint,
+  metadata, placed_at, reserved_at, settled_at, hold_expires_at, version, payment_intent_id, payment_attempt,
+  refunded_minor, disputed, refund_requested_at, refund_returns_units, refund_reason, false as archived
+from orders
+union all
+select
+  id, shopper_id, item_id, quantity, amount_minor, currency, status, reason, null, null, fingerprint, metadata, placed_at,
+  null, settled_at, null, version, null, 1, 0, false, null, null, null, true
+from archived_orders;
