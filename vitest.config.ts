@@ -3,8 +3,8 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // `unit` needs nothing but Node and takes seconds; `integration` runs on real Postgres and Redis
 // (infra/testing/servers.ts); `e2e` starts whole systems as processes of their own, so its files
-// run one after the other. `scale` (npm run test:scale) fills Postgres with two million orders
-// first. `browser` (npm run test:browser) needs Chromium, `stripe` (npm run test:stripe) the key of
+// run one after the other. `scale` (npm run test:scale) is what lies beyond one machine, and two
+// million orders in Postgres. `browser` (npm run test:browser) needs Chromium, `stripe` (npm run test:stripe) the key of
 // a Stripe account.
 const servers = "infra/testing/servers.ts";
 const setupFiles = "infra/testing/configure-fast-check.ts"; // fixed seeds

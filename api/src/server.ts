@@ -7,7 +7,7 @@ import { openChargeQueue, openLanes, openWebhookQueue } from "@holdfast/shared/q
 import { alarmRecorder } from "@holdfast/shared/raised-alarms.ts";
 import { readinessCheck } from "@holdfast/shared/readiness.ts";
 import { connectRedis, connectSubscriber, redisKeys } from "@holdfast/shared/redis.ts";
-import { checkRedisDurability } from "@holdfast/shared/redis-durability.ts";
+import { checkRedisDurability, checkReplicaSettings } from "@holdfast/shared/redis-durability.ts";
 import { requireStorage } from "@holdfast/shared/require-storage.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
 import { openTracing } from "@holdfast/shared/tracing.ts";
@@ -78,6 +78,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const webhooks = openWebhookQueue({ redis, keys });
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
     const marks = acceptanceMarks({ redis: marksRedis, keys, replicas });
+    if (replicas > 0) await checkReplicaSettings(marksRedis, log);
     const answering = await marks.begin(lanes.map(({ name }) => name));
     if (answering < replicas)
       log.warn(`ACCEPT_REPLICAS is ${replicas}, and ${answering} answer: purchases are 503 until there are as many`);

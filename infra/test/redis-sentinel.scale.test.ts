@@ -20,20 +20,26 @@ describe("on a master and a replica that three sentinels watch", () => {
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), "holdfast-sentinel-test-"));
     world = await createWorld();
-    sentinel = await startRedisSentinel(directory);
-    redis = connectRedis(sentinel.url, "waiting", () => {});
-    await requireRedis(redis);
   });
   afterEach(async () => {
     await system?.stop();
     system = undefined;
-    redis.disconnect();
-    await sentinel.close();
+    redis?.disconnect();
+    await sentinel?.close();
     await world.close();
     await rm(directory, { recursive: true, force: true });
   });
 
-  const sell = async (name: string, replicas: number, change: () => Promise<{ redisLostAtMs: number } | undefined>) => {
+  const sell = async (
+    name: string,
+    replicas: number,
+    replicaLagMs: number,
+    change: () => Promise<{ redisLostAtMs: number } | undefined>,
+  ) => {
+    sentinel = await startRedisSentinel(directory, { minReplicas: replicas });
+    redis = connectRedis(sentinel.url, "waiting", () => {});
+    await requireRedis(redis);
+    sentinel.link.delay(replicaLagMs);
     const env = {
       ...world.env,
       REDIS_URL: sentinel.url,
@@ -50,8 +56,7 @@ describe("on a master and a replica that three sentinels watch", () => {
   const failed = ({ findings }: { findings: readonly { ok: boolean }[] }) => findings.filter(({ ok }) => !ok);
 
   test("2,000 shoppers while the master is killed, its replica 100 ms behind: with ACCEPT_REPLICAS=1 no order is lost", async () => {
-    sentinel.link.delay(lagMs);
-    const sale = await sell("killed, ACCEPT_REPLICAS=1", 1, async () => {
+    const sale = await sell("killed, ACCEPT_REPLICAS=1", 1, lagMs, async () => {
       await sentinel.killMaster();
       return undefined;
     });
@@ -60,8 +65,7 @@ describe("on a master and a replica that three sentinels watch", () => {
   });
 
   test("2,000 shoppers while the master is killed, its replica 100 ms behind: without waiting, the loss is noticed", async () => {
-    sentinel.link.delay(lagMs);
-    const sale = await sell("killed, ACCEPT_REPLICAS=0", 0, async () => {
+    const sale = await sell("killed, ACCEPT_REPLICAS=0", 0, lagMs, async () => {
       const redisLostAtMs = Date.now();
       await sentinel.killMaster();
       return { redisLostAtMs };
@@ -72,7 +76,7 @@ describe("on a master and a replica that three sentinels watch", () => {
   });
 
   test("2,000 shoppers while operations have the sentinels fail over", async () => {
-    const sale = await sell("a failover by hand", 1, async () => {
+    const sale = await sell("a failover by hand", 1, 0, async () => {
       await sentinel.failOver();
       return undefined;
     });

@@ -41,12 +41,21 @@ export interface RedisSentinel {
 const masterName = "holdfast";
 const downAfterMs = 1_000;
 
-export async function startRedisSentinel(directory: string): Promise<RedisSentinel> {
+/**
+ * @param minReplicas how many replicas a master must have to take writes: with none, one that is
+ *   being replaced takes them for seconds after another was promoted, and they are lost
+ */
+export async function startRedisSentinel(directory: string, { minReplicas = 0 } = {}): Promise<RedisSentinel> {
   await chmod(directory, 0o711); // a sentinel opens its file by its whole name, as nobody
   const password = randomBytes(24).toString("hex");
   const ports = [await freePort(), await freePort()];
   const start = async (port: number): Promise<SentinelServer> => {
-    const settings = { masterauth: password, "repl-diskless-sync-delay": "0" };
+    const settings = {
+      masterauth: password,
+      "repl-diskless-sync-delay": "0",
+      "min-replicas-to-write": String(minReplicas),
+      "min-replicas-max-lag": "2",
+    };
     const server = await startRedis(join(directory, `redis-${port}`), () => {}, { password, port, settings });
     const client = new Redis(server.url);
     client.on("error", () => {});

@@ -70,7 +70,18 @@ end $$;
 create trigger archived_orders_kept before update or delete on archived_orders
   for each row execute function refuse_archive_change();
 
--- All orders there ever were, for whoever asks for one, or for a shopper's.
+-- Archived orders in the form of orders, as far as somebody is shown them.
+create view archived_as_orders as
+select
+  id, shopper_id, item_id, quantity, amount_minor, currency, status, reason, null::text as payment_status,
+  null::text as decline_code, fingerprint, metadata, placed_at, null::timestamptz as reserved_at, settled_at,
+  null::timestamptz as hold_expires_at, version, null::text as payment_intent_id, 1 as payment_attempt,
+  0::bigint as refunded_minor, false as disputed, null::timestamptz as refund_requested_at,
+  null::boolean as refund_returns_units, null::text as refund_reason, true as archived
+from archived_orders;
+
+-- All orders there ever were, for whoever asks for some by their ids, or for all of an item. Not for a
+-- page in an order: Postgres would sort all that match.
 create view orders_ever as
 select
   id, shopper_id, item_id, quantity, amount_minor, currency, status, reason, payment_status, decline_code, fingerprint,
@@ -78,7 +89,4 @@ select
   refunded_minor, disputed, refund_requested_at, refund_returns_units, refund_reason, false as archived
 from orders
 union all
-select
-  id, shopper_id, item_id, quantity, amount_minor, currency, status, reason, null, null, fingerprint, metadata, placed_at,
-  null, settled_at, null, version, null, 1, 0, false, null, null, null, true
-from archived_orders;
+select * from archived_as_orders;

@@ -9,6 +9,7 @@ export interface Tables {
   orders: OrderTable;
   /** Orders and archived ones, to be read. */
   orders_ever: OrderEver;
+  archived_as_orders: OrderEver;
   archived_orders: ArchivedOrderTable;
   order_events: OrderEventTable;
   item_books: ItemBooks;

@@ -82,6 +82,22 @@ export async function checkRedisDurability(redis: RedisClient, required: boolean
   log.warn({ problems }, `Accepted orders can get lost: ${problems.join("; ")}`);
 }
 
+/**
+ * Warns where a master that is being replaced would go on taking writes: with ACCEPT_REPLICAS they
+ * are refused to their shoppers, and a worker that is connected to it decides them all the same.
+ */
+export async function checkReplicaSettings(redis: RedisClient, log: Logger): Promise<void> {
+  const masters = redis instanceof Cluster ? redis.nodes("master") : [redis];
+  for (const master of masters) {
+    const answer = await master.config("GET", "min-replicas-to-write").catch(refusedIsNull);
+    const found = Array.isArray(answer) ? answer[1] : null;
+    if (found !== "0") continue;
+    log.warn(
+      `Redis at ${addressOf(master)} has min-replicas-to-write 0: with ACCEPT_REPLICAS set it to 1 on every server, or a master that is being replaced takes orders that are lost`,
+    );
+  }
+}
+
 function addressOf({ options }: Redis): string {
   return `${options.host ?? "127.0.0.1"}:${options.port ?? 6379}`;
 }

@@ -66,13 +66,18 @@ async function newestOf(
   limit: number,
   after: Cursor | null,
 ): Promise<string[]> {
-  let query = db.selectFrom("orders_ever").select("id").where(behind(after));
-  if (shopper !== undefined) query = query.where("shopper_id", "=", shopper);
-  if (ids !== null) query = query.where("id", "=", sql<string>`any(${ids}::uuid[])`);
-  if (item !== undefined) query = query.where("item_id", "=", item);
-  if (status !== undefined) query = query.where("status", "=", status);
-  const rows = await query.orderBy("placed_at", "desc").orderBy("id", "desc").limit(limit).execute();
-  return rows.map(({ id }) => id);
+  const found: { id: string; placed_at: Date }[] = [];
+  // First where they are, then where they go: one that is archived in between is in both.
+  for (const table of ["orders", "archived_as_orders"] as const) {
+    let query = db.selectFrom(table).select(["id", "placed_at"]).where(behind(after));
+    if (shopper !== undefined) query = query.where("shopper_id", "=", shopper);
+    if (ids !== null) query = query.where("id", "=", sql<string>`any(${ids}::uuid[])`);
+    if (item !== undefined) query = query.where("item_id", "=", item);
+    if (status !== undefined) query = query.where("status", "=", status);
+    found.push(...(await query.orderBy("placed_at", "desc").orderBy("id", "desc").limit(limit).execute()));
+  }
+  const byAge = found.toSorted((a, b) => b.placed_at.getTime() - a.placed_at.getTime() || (a.id < b.id ? 1 : -1));
+  return [...new Set(byAge.map(({ id }) => id))].slice(0, limit);
 }
 
 const decidedStatuses = orderStatuses.filter((status) => status !== "queued");

@@ -59,12 +59,7 @@ const mostOrders = 1_000; // of a shopper, in one answer
 
 /** A shopper's orders with their stories, newest first. */
 export async function readShopperOrders(db: Database, shopperId: string) {
-  const rows = await selectOpsOrders(db)
-    .where("shopper_id", "=", shopperId)
-    .orderBy("placed_at", "desc")
-    .orderBy("id", "desc")
-    .limit(mostOrders + 1)
-    .execute();
+  const rows = await newestOfShopper(db, shopperId, mostOrders + 1);
   return { orders: await readStories(db, rows.slice(0, mostOrders)), more: rows.length > mostOrders };
 }
 
@@ -128,4 +123,18 @@ function eventsOfArchived(order: {
   return (events ?? [plain]).map(({ from, to, at, ...event }) => {
     return { ...event, order_id: id, from_status: from, to_status: to, at: new Date(at) };
   });
+}
+
+async function newestOfShopper(db: Database, shopperId: string, limit: number): Promise<OpsOrderRow[]> {
+  const ids: string[] = [];
+  // First where they are, then where they go: one that is archived in between is in both.
+  for (const table of ["orders", "archived_as_orders"] as const) {
+    const newest = db.selectFrom(table).select("id").where("shopper_id", "=", shopperId);
+    const found = await newest.orderBy("placed_at", "desc").orderBy("id", "desc").limit(limit).execute();
+    ids.push(...found.map(({ id }) => id));
+  }
+  const rows = await selectOpsOrders(db).where("id", "=", sql<string>`any(${ids}::uuid[])`).execute();
+  return rows
+    .toSorted((a, b) => b.placed_at.getTime() - a.placed_at.getTime() || (a.id < b.id ? 1 : -1))
+    .slice(0, limit);
 }

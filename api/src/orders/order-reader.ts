@@ -140,13 +140,21 @@ export async function listOrders(
 }
 
 async function findDecided(db: Database, shopperId: string, limit: number, after: Cursor | null): Promise<Order[]> {
-  let query = db.selectFrom("orders_ever").select(orderColumns).where("shopper_id", "=", shopperId);
-  if (after !== null) {
-    const placedAt = new Date(after.placedAtMs);
-    query = query
-      .where("placed_at", "<=", placedAt) // what the index begins at
-      .where(sql<boolean>`(placed_at, id) < (${placedAt}::timestamptz, ${after.orderId}::uuid)`);
+  // First where they are, then where they go: one that is archived in between is in both.
+  const kept = await findIn("orders");
+  const archived = await findIn("archived_as_orders");
+  const all = new Map([...archived, ...kept].map((order) => [order.id, order]));
+  return [...all.values()].sort(newestFirst).slice(0, limit);
+
+  async function findIn(table: "orders" | "archived_as_orders"): Promise<Order[]> {
+    let query = db.selectFrom(table).select(orderColumns).where("shopper_id", "=", shopperId);
+    if (after !== null) {
+      const placedAt = new Date(after.placedAtMs);
+      query = query
+        .where("placed_at", "<=", placedAt) // what the index begins at
+        .where(sql<boolean>`(placed_at, id) < (${placedAt}::timestamptz, ${after.orderId}::uuid)`);
+    }
+    const rows = await query.orderBy("placed_at", "desc").orderBy("id", "desc").limit(limit).execute();
+    return rows.map(orderFromRow);
   }
-  const rows = await query.orderBy("placed_at", "desc").orderBy("id", "desc").limit(limit).execute();
-  return rows.map(orderFromRow);
 }

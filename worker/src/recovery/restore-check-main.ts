@@ -4,7 +4,7 @@ import type { Order } from "@holdfast/shared/order.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { readRestoreConfig } from "../config.ts";
-import { acceptRedis, findRestored, type RestoreFindings, writeMissing } from "./restore-check.ts";
+import { acceptRedis, findRestored, lookAgain, type RestoreFindings, writeMissing } from "./restore-check.ts";
 
 /**
  * `npm run restore-check`: Postgres against Redis, after one of them was restored. Exit code 1 where
@@ -35,7 +35,7 @@ async function run(apply: boolean): Promise<void> {
     const findings = await findRestored(db, store, new AbortController().signal);
     say(describeRelation(findings));
     say(describeOrders(findings));
-    const toDo = findings.relation === "postgres_behind" || findings.missing.length > 0;
+    const toDo = findings.relation === "postgres_behind" || findings.missing.length > 0 || findings.older.length > 0;
     if (!toDo) return;
     if (!apply) {
       say("Nothing was changed. With --apply the missing orders are written again, and workers go on.");
@@ -50,6 +50,8 @@ async function run(apply: boolean): Promise<void> {
       say(
         `NOT written: order ${id}, ${quantity} of ${itemId}, shown as ${status}: its units were sold again. Restock the item and run this again, or refund it.`,
       );
+    const again = await lookAgain(db, findings.older);
+    if (again > 0) say(`${again} that Postgres has in an earlier state are asked about at the provider.`);
     await acceptRedis(db, store);
     await sayBooks(db, findings.missing);
     const since = new Date(Math.min(Date.now(), ...findings.missing.map(({ placedAtMs }) => placedAtMs)) - 600_000);

@@ -33,6 +33,10 @@ export interface RestoreFindings {
   readonly older: readonly { readonly order: Order; readonly inPostgres: OrderStatus }[];
 }
 
+// Longer than an attempt's key is remembered: so it is looked for by the order's id, and never sent
+// again.
+const forgottenHours = 21;
+
 /** Compares; changes nothing. It reads all live views: those of the last day. */
 export async function findRestored(db: Database, store: Store, signal: AbortSignal): Promise<RestoreFindings> {
   const { relation, heartbeatsBehind } = await relate(db, store);
@@ -98,6 +102,26 @@ export async function writeMissing(db: Database, missing: readonly Order[]): Pro
   return { final, held, withoutUnits };
 }
 
+/**
+ * Has the provider asked about orders of which Postgres has an earlier state. A held one is looked
+ * for by its id, and not sent again: what it knows of cards and attempts may be old.
+ * @returns how many
+ */
+export async function lookAgain(db: Database, older: RestoreFindings["older"]): Promise<number> {
+  const ids = older.map(({ order }) => order.id);
+  const sent = sql`now() - ${forgottenHours} * interval '1 hour'`;
+  const { numAffectedRows = 0n } = await sql`
+    update orders set
+      payment_due_at = now(),
+      payment_status = case status when 'reserved' then 'unknown' else payment_status end,
+      payment_intent_id = case status when 'reserved' then null else payment_intent_id end,
+      payment_started_at = case status when 'reserved' then ${sent} else payment_started_at end,
+      payment_sent_at = case status when 'reserved' then ${sent} else payment_sent_at end,
+      payment_unknown_since = case status when 'reserved' then now() else payment_unknown_since end
+    where id = any(${ids}::uuid[]) and status in ('reserved', 'confirmed')`.execute(db);
+  return Number(numAffectedRows);
+}
+
 /** It was in the view, and nobody who can be told anything else. */
 const why = { why: "written again from its live view, after Postgres was restored" };
 
@@ -125,8 +149,6 @@ async function writeFinal(db: Database, order: Order): Promise<void> {
 }
 
 const lostMethod = "pm_lost_with_a_restore"; // the provider knows none by this name: it asks for a card again
-// Longer than an attempt's key is remembered: so it is looked for by the order's id, and never sent again.
-const forgottenHours = 21;
 
 /** @returns false where there are not enough units any more */
 async function writeHeld(db: Database, order: Order): Promise<boolean> {
