@@ -77,7 +77,7 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const charges = openChargeQueue({ redis, keys });
     const webhooks = openWebhookQueue({ redis, keys });
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
-    const marks = acceptanceMarks({ redis: marksRedis, keys, replicas });
+    const marks = acceptanceMarks({ redis: marksRedis, keys, replicas, jobs: redis });
     if (replicas > 0) await checkReplicaSettings(marksRedis, log);
     const answering = await marks.begin(lanes.map(({ name }) => name));
     if (answering < replicas)

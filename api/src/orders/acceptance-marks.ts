@@ -30,15 +30,16 @@ export interface AcceptanceMarks {
 export interface MarksParts extends Store {
   /** How many replicas must have a job before `note` resolves (`ACCEPT_REPLICAS`). */
   readonly replicas?: number;
+  /** The connection that jobs are added on; `redis` where it is left out. */
+  readonly jobs?: RedisClient;
 }
 
 interface Mark {
+  readonly laneName: string;
   readonly key: string;
   count: number;
   acknowledged: number;
   lacking: boolean;
-  /** The replication history that the last command met: another one after every failover. */
-  history: string | null;
   underWay: Promise<void> | null;
   /** Begins when that one has ended, with all that is counted until then. */
   next: Promise<void> | null;
@@ -56,21 +57,25 @@ if tonumber(ARGV[1]) > before then redis.call("SET", KEYS[1], ARGV[1], "PX", ARG
 return before`;
 
 /** @param parts with replicas, a connection of its own: what waits for them holds it up */
-export function acceptanceMarks({ redis, keys, replicas = 0 }: MarksParts): AcceptanceMarks {
+export function acceptanceMarks({ redis, keys, replicas = 0, jobs = redis }: MarksParts): AcceptanceMarks {
   let markedGeneration: number | null = null;
+  // Of each lane's master, as the last command met it: another one after every failover.
+  const histories = new Map<string, string | null>();
   let marks = new Map<string, Mark>(); // by lane
 
   const write = async (mark: Mark) => {
-    const { count, history } = mark;
-    const written = await (replicas === 0
-      ? redis.eval(markScript, 1, mark.key, count, keptMs).then((before) => ({ before, replicas, history }))
-      : writeAndWait(redis, mark.key, count, replicas));
-    const lacks = Number(written.before) < mark.acknowledged;
-    if (lacks) mark.lacking = true;
-    mark.acknowledged = count;
-    mark.history = written.history;
-    if (replicas === 0) return;
-    if (lacks || (history !== null && history !== written.history)) throw new ReplicasUnknown("Redis failed over");
+    const { key, count, laneName } = mark;
+    if (replicas === 0) {
+      noteBefore(mark, count, await redis.eval(markScript, 1, key, count, keptMs));
+      return;
+    }
+    const expected = histories.get(laneName) ?? null;
+    // Both, since each connection finds a new master in its own time.
+    const [written, ofJobs] = await Promise.all([writeAndWait(redis, key, count, replicas), readHistory(jobs, key)]);
+    histories.set(laneName, written.history);
+    const lacks = noteBefore(mark, count, written.before);
+    const another = ofJobs !== written.history || (expected !== null && expected !== written.history);
+    if (lacks || another) throw new ReplicasUnknown("Redis failed over");
     if (written.replicas < replicas) throw new ReplicasUnknown(`${written.replicas} of ${replicas} replicas answered`);
   };
   const writeNext = (mark: Mark): Promise<void> => {
@@ -91,7 +96,7 @@ export function acceptanceMarks({ redis, keys, replicas = 0 }: MarksParts): Acce
   const markOf = (laneName: string) => {
     const known = marks.get(laneName);
     if (known) return known;
-    const mark = newMark(keys.acceptanceMark(laneName, randomUUID()));
+    const mark = newMark(laneName, keys.acceptanceMark(laneName, randomUUID()));
     marks.set(laneName, mark);
     return mark;
   };
@@ -101,7 +106,7 @@ export function acceptanceMarks({ redis, keys, replicas = 0 }: MarksParts): Acce
       const found = laneNames.map(async (laneName) => {
         const mark = markOf(laneName);
         const met = await writeAndWait(redis, mark.key, 0, replicas);
-        mark.history = met.history;
+        histories.set(laneName, met.history);
         return met.replicas;
       });
       return Math.min(...(await Promise.all(found)));
@@ -125,8 +130,16 @@ export function acceptanceMarks({ redis, keys, replicas = 0 }: MarksParts): Acce
   };
 }
 
-function newMark(key: string): Mark {
-  return { key, count: 0, acknowledged: 0, lacking: false, history: null, underWay: null, next: null, notedAtMs: 0 };
+function newMark(laneName: string, key: string): Mark {
+  return { laneName, key, count: 0, acknowledged: 0, lacking: false, underWay: null, next: null, notedAtMs: 0 };
+}
+
+/** @returns whether Redis lacked what it had acknowledged */
+function noteBefore(mark: Mark, count: number, before: unknown): boolean {
+  const lacks = Number(before) < mark.acknowledged;
+  if (lacks) mark.lacking = true;
+  mark.acknowledged = count;
+  return lacks;
 }
 
 /** Redis has an order; whether its replicas do is not known. */
@@ -149,6 +162,16 @@ async function writeAndWait(redis: RedisClient, key: string, count: number, repl
     if (error) throw error;
   }
   const [before, acknowledged, info] = answers.map(([, answer]) => answer);
-  const history = /master_replid:(\w+)/.exec(String(info))?.[1] ?? null;
-  return { before, replicas: Number(acknowledged), history };
+  return { before, replicas: Number(acknowledged), history: historyIn(info) };
+}
+
+/** The history of the master that a connection leads to, for a key. */
+async function readHistory(redis: RedisClient, key: string): Promise<string | null> {
+  const answers = (await redis.pipeline().exists(key).info("replication").exec()) ?? [];
+  for (const [error] of answers) if (error) throw error;
+  return historyIn(answers[1]?.[1]);
+}
+
+function historyIn(info: unknown): string | null {
+  return /master_replid:(\w+)/.exec(String(info))?.[1] ?? null;
 }
