@@ -93,7 +93,8 @@ select
   placed_at,
   case when status in ('reserved', 'confirmed', 'refunded') then placed_at + interval '1 second' end,
   case when status <> 'reserved' then placed_at + interval '3 seconds' end,
-  case when status in ('confirmed', 'refunded') or stage = 2 then placed_at + interval '600 seconds' end
+  case when status in ('confirmed', 'refunded') then placed_at + interval '600 seconds'
+    when stage = 2 then now() + (h % 600 - 60) * interval '1 second' end
 from (
   select n, h, stage, now() - (${orders} - n) * interval '8 seconds' as placed_at,
     case
@@ -129,7 +130,7 @@ from (
 ) e
 order by n desc, k`;
 
-// 12,000 unmatched payments are open, as after a provider's bad night; far more were settled.
+// 20,000 unmatched payments are open, as after a provider's bad night; far more were settled.
 // Webhooks of 40 days, the first ten of which are to be forgotten.
 const insertRest = `
 insert into webhook_events (id, type, payment_intent_id, received_at, processed_at)
@@ -140,7 +141,7 @@ insert into unmatched_payments (order_id, payment_intent_id, next_step, sent_at,
     case when open then now() + (n % 3600 - 1800) * interval '1 second' end, 3,
     case when not open then case step when 'search' then 'never_made' when 'cancel' then 'canceled' else 'refunded' end end
   from (
-    select id, placed_at, n, n <= 12000 as open, (array['ask', 'cancel', 'refund', 'search'])[1 + n % 4] as step
+    select id, placed_at, n, n <= 20000 as open, (array['ask', 'cancel', 'refund', 'search'])[1 + n % 4] as step
     from (select id, placed_at, row_number() over (order by id desc) as n from orders where status = 'cancelled') o
     where n <= 60000
   ) u;

@@ -21,6 +21,8 @@ const allFiles = [
   "012_operations_checks",
   "013_archive",
   "014_archive_check",
+  "015_unknown_payments",
+  "016_unknown_payments_index",
 ];
 
 describe("migrating", () => {
@@ -128,6 +130,19 @@ describe("the database is the referee", () => {
     await expect(
       orders.set({ status: "confirmed", reason: null, payment_status: "succeeded" }).execute(),
     ).rejects.toThrow(/cannot go from cancelled to confirmed/);
+  });
+
+  test("no order is settled with its payment in question", async () => {
+    const { id } = await insertOrder({ payment_status: "unknown", payment_unknown_since: new Date() });
+    const change = {
+      status: "cancelled",
+      reason: "payment_failed",
+      payment_status: null,
+      settled_at: new Date(),
+    } as const;
+    const order = world.db.updateTable("orders").where("id", "=", id);
+    await expect(order.set(change).execute()).rejects.toThrow(/unknown_is_held/);
+    await order.set({ ...change, payment_unknown_since: null }).execute();
   });
 
   test("no order is confirmed unpaid", async () => {

@@ -141,20 +141,18 @@ export async function recheckHeldUp(db: Database, operator: Operator): Promise<s
     const dueOrders = (which: RawBuilder<unknown>) =>
       sql<{ id: string }>`
       update orders set payment_due_at = now(), payment_looks = 0, payment_hints = payment_hints + 1
-      where id in (select id from orders where ${which} limit ${mostRechecked} for update skip locked)
+      where id = any(array(select id from orders where ${which} limit ${mostRechecked} for update skip locked))
       returning id`.execute(trx);
-    const unknown = await dueOrders(
-      sql`status = 'reserved' and payment_unknown_since is not null order by payment_unknown_since`,
-    );
+    const unknown = await dueOrders(sql`payment_unknown_since is not null order by payment_unknown_since`);
     const refunds = await dueOrders(
       sql`refund_requested_at is not null and status = 'confirmed' order by refund_requested_at`,
     );
     const others = await sql<{ id: string }>`
       update unmatched_payments set due_at = now(), looks = 0, hints = hints + 1
-      where id in (
+      where id = any(array(
         select id from unmatched_payments where outcome is null and next_step <> 'search'
         order by noticed_at limit ${mostRechecked} for update skip locked
-      )
+      ))
       returning order_id as id`.execute(trx);
     const ids = [...new Set([...unknown.rows, ...refunds.rows, ...others.rows].map(({ id }) => id))];
     const after = { orders: ids.length };

@@ -108,7 +108,7 @@ async function changeCard(trx: Database, shopperId: string, orderId: string, car
     .where("orders.release_reason", "is", null)
     .where("orders.payment_status", "in", ["declined", "requires_action"])
     .where(sql<boolean>`orders.payment_cards - orders.payment_untried <= items.payment_retries`)
-    .where("orders.hold_expires_at", ">", sql<Date>`now()`)
+    .where(sql<boolean>`coalesce(orders.hold_expires_at > now(), false)`) // bare, the planner may look through all holds
     .returning([...orderColumns.map((column) => `orders.${column}` as const), "orders.payment_attempt"])
     .executeTakeFirst();
   return row ? { order: orderFromRow(row), attempt: row.payment_attempt } : null;

@@ -91,12 +91,12 @@ const overdueMs = 3_000; // what is due is looked at by the job that knows of it
 async function takeOrders(db: Database, stage: PaymentStage, limit: number): Promise<readonly Taken[]> {
   const { rows } = await sql<Taken>`
     update orders set payment_due_at = now()
-    where id in (
+    where id = any(array(
       select id from orders
       where payment_stage(status, payment_status, payment_started_at) = ${stage} and payment_due_at <= now() - ${overdueMs} * interval '1 millisecond'
       order by payment_due_at limit ${limit}
       for update skip locked
-    )
+    ))
     returning id, payment_attempt as attempt`.execute(db);
   return rows;
 }
@@ -105,12 +105,12 @@ async function takeUnmatched(db: Database, searched: boolean, limit: number): Pr
   const kind = searched ? sql`next_step = 'search'` : sql`next_step <> 'search'`; // each has an index
   const { rows } = await sql<Taken>`
     update unmatched_payments set due_at = now()
-    where id in (
+    where id = any(array(
       select id from unmatched_payments
       where outcome is null and ${kind} and due_at <= now() - ${overdueMs} * interval '1 millisecond'
       order by due_at limit ${limit}
       for update skip locked
-    )
+    ))
     returning order_id as id, 1 as attempt`.execute(db);
   return rows;
 }

@@ -8,12 +8,12 @@ const maxCounted = 1_000; // so that the count costs the same however bad it is;
 
 /** Raises an alarm for money that nobody could settle for long: by age, however it came about. */
 export async function watchAges(db: Database, raiseAlarm: RaiseAlarm): Promise<void> {
-  // The oldest first, and only then how old: by age the planner may take it for few, and look
-  // through all that is held.
+  // The oldest first, and only then how old: by age, or with the status (which the column implies),
+  // the planner may take it for few, and read and sort all that there are.
   const unknown = await sql<{ n: number; oldest: string | null }>`
     select count(*) as n, (array_agg(id))[1] as oldest from (
       select id, payment_unknown_since from orders
-      where status = 'reserved' and payment_unknown_since is not null
+      where payment_unknown_since is not null
       order by payment_unknown_since limit ${maxCounted}
     ) o where payment_unknown_since < now() - ${unknownTooLongMinutes} * interval '1 minute'`.execute(db);
   const { n: unsettled = 0, oldest } = unknown.rows[0] ?? {};

@@ -93,9 +93,9 @@ async function claimFirsts(trx: Transaction<Tables>, ids: readonly string[], roo
     update shop_events set
       lease = gen_random_uuid(), tries = tries + 1, due_at = now() + ${leaseMs} * interval '1 millisecond',
       first_tried_at = coalesce(first_tried_at, now())
-    where id in (
+    where id = any(array(
       select id from free where tries = 0 or place <= ${room.retries} order by due_at, seq limit ${room.events}
-    )
+    ))
     returning id, type, payload, created_at as "createdAt", lease, tries,
       first_tried_at <= now() - interval '3 days' as expired`.execute(trx);
   return rows;

@@ -28,7 +28,7 @@ export async function noteUnserved(db: Database, raiseAlarm: RaiseAlarm): Promis
 /** As long as an event is tried: until then the shop may ask to have one again. */
 const deliveredKept = "3 days";
 const deadKept = "30 days";
-const page = 1_000; // some ten milliseconds
+const page = 500; // some ten milliseconds
 
 /**
  * Deletes events that are over. Where no worker has delivered for a week it also ends, as dead and
@@ -38,18 +38,18 @@ const page = 1_000; // some ten milliseconds
 export async function forgetEvents(db: Database, raiseAlarm: RaiseAlarm): Promise<boolean> {
   const forget = (outcome: "delivered" | "dead", kept: string) =>
     sql`
-      delete from shop_events where id in (
+      delete from shop_events where id = any(array(
         select id from shop_events
         where outcome = ${outcome} and finished_at < now() - ${kept}::interval
         order by finished_at limit ${page} for update skip locked
-      )`.execute(db);
+      ))`.execute(db);
   const ended = await sql`
     update shop_events set outcome = 'dead', finished_at = now(), lease = null, last_error = 'nobody delivered it'
-    where id in (
+    where id = any(array(
       select id from shop_events
       where outcome is null and due_at < now() - ${unservedAfter}::interval and not shop_is_served()
       order by due_at, seq limit ${page} for update skip locked
-    )`.execute(db);
+    ))`.execute(db);
   if (Number(ended.numAffectedRows) > 0) {
     raiseAlarm("shop_event_dead", "No worker with SHOP_WEBHOOK_URL delivered them for a week.");
   }

@@ -76,7 +76,7 @@ export async function replayEvents(db: Database, which: Replayed): Promise<numbe
 
 const anew = sql`
   outcome = null, finished_at = null, tries = 0, lease = null, due_at = now(), first_tried_at = null`;
-const page = 1_000; // some ten milliseconds
+const page = 500; // some ten milliseconds
 
 /** Page after page in the order of their index, so that none is looked at twice. */
 async function replayDead(db: Database): Promise<number> {
@@ -88,7 +88,7 @@ async function replayDead(db: Database): Promise<number> {
         where outcome = 'dead' and (finished_at, seq) > (${after.at}::timestamptz, ${after.seq}::bigint)
         order by finished_at, seq limit ${page}
       ), replayed as (
-        update shop_events set ${anew} where id in (select id from dead)
+        update shop_events set ${anew} where id = any(array(select id from dead))
       )
       select finished_at::text as at, seq from dead order by finished_at, seq`.execute(db);
     replayed += rows.length;

@@ -79,7 +79,7 @@ export async function readMoney(db: Database): Promise<MoneyNow> {
       (
         select count(*) as n, ${age("payment_unknown_since")} as oldest from (
           select payment_unknown_since from orders
-          where status = 'reserved' and payment_unknown_since is not null order by payment_unknown_since limit ${limit}
+          where payment_unknown_since is not null order by payment_unknown_since limit ${limit}
         ) o
       ) unknown,
       (
