@@ -21,8 +21,8 @@ const quietMs = 5_000; // an outage of Redis is a line every few seconds, not on
 const maxStalledCount = 1_000_000;
 
 /**
- * How long jobs may wait, with none of the queue under way anywhere, before its BullMQ worker is
- * taken for wedged: longer than a stalled job waits for its next run.
+ * How long jobs may wait, with none under way where one could be, before the queue's BullMQ worker
+ * is taken for wedged: longer than a stalled job waits for its next run.
  */
 const wedgedAfterMs = 15_000;
 
@@ -38,6 +38,8 @@ export interface QueueWorker {
 export interface QueueWorkerOptions<Data> extends Pick<WorkerOptions, "concurrency" | "settings"> {
   /** Called when a run of a job has failed. */
   readonly onFailed?: (job: Job<Data> | undefined, error: Error) => void;
+  /** Whether the queue gives out one job at a time, to all processes together. */
+  readonly oneAtATime?: boolean;
   readonly wedgedAfterMs?: number;
 }
 
@@ -51,15 +53,19 @@ export function openWorker<Data>(
   queue: Pick<Queue<Data>, "name" | "getJobCounts" | "isPaused">,
   process: Processor<Data>,
   { redis, keys, log, metrics }: Store & { readonly log: Logger; readonly metrics?: WorkerMetrics | undefined },
-  { onFailed, wedgedAfterMs: afterMs = wedgedAfterMs, ...options }: QueueWorkerOptions<Data>,
+  { onFailed, oneAtATime = false, wedgedAfterMs: afterMs = wedgedAfterMs, ...options }: QueueWorkerOptions<Data>,
 ): QueueWorker {
   const troubles = onceIn(quietMs);
-  let begun = 0;
+  let [begun, ended] = [0, 0];
   const start = () => {
     // Three parameters would have BullMQ make an abort signal for each job.
-    const counted: Processor<Data> = (job, token) => {
+    const counted: Processor<Data> = async (job, token) => {
       begun += 1;
-      return process(job, token);
+      try {
+        return await process(job, token);
+      } finally {
+        ended += 1;
+      }
     };
     const worker = new Worker<Data>(queue.name, counted, {
       connection: redis,
@@ -83,7 +89,8 @@ export function openWorker<Data>(
   let worker = start();
   const watch = watchForWedged(
     queue,
-    () => begun,
+    // A lane's job may be under way in another process; of other queues there is one for everybody.
+    { begun: () => begun, isBusy: (active) => (oneAtATime ? active > 0 : begun > ended) },
     afterMs,
     () => {
       log.error({ queue: queue.name }, "jobs waited and none was taken: the queue's worker is replaced");
@@ -105,7 +112,7 @@ const looks = 3; // in a row that find jobs waiting and nothing begun
 
 function watchForWedged(
   queue: Pick<Queue, "getJobCounts" | "isPaused">,
-  begunSoFar: () => number,
+  jobs: { begun(): number; isBusy(active: number): boolean },
   afterMs: number,
   onWedged: () => void,
 ): { end(): void } {
@@ -114,8 +121,8 @@ function watchForWedged(
   let looking = false;
   const look = async () => {
     const { waiting = 0, prioritized = 0, active = 0 } = await queue.getJobCounts("waiting", "prioritized", "active");
-    const begun = begunSoFar();
-    inVain = waiting + prioritized > 0 && active === 0 && begun === begunBefore ? inVain + 1 : 0;
+    const begun = jobs.begun();
+    inVain = waiting + prioritized > 0 && !jobs.isBusy(active) && begun === begunBefore ? inVain + 1 : 0;
     begunBefore = begun;
     if (inVain < looks || (await queue.isPaused())) return;
     inVain = 0;

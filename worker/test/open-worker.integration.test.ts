@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-import { type LaneQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { Worker } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -26,18 +27,49 @@ describe("the worker of a queue", () => {
 
   const serve = (process: (id: string) => Promise<void>) => {
     const log = createLog("test", "silent");
-    worker = openWorker(lane, (job) => process(job.id ?? ""), { ...world, log }, { concurrency: 1, wedgedAfterMs });
+    const options = { concurrency: 1, oneAtATime: true, wedgedAfterMs };
+    worker = openWorker(lane, (job) => process(job.id ?? ""), { ...world, log }, options);
   };
   const add = (jobId: string) => lane.add("purchase", {} as never, { jobId });
-  test("is replaced where it waits for ever: the jobs that wait are done", async () => {
-    const done: string[] = [];
+  /** Starts one that waits for ever. */
+  const wedge = async (start: () => void) => {
     const waitForJob = vi.spyOn(Worker.prototype as unknown as { waitForJob: () => Promise<number> }, "waitForJob");
     waitForJob.mockImplementation(() => new Promise(() => {}));
-    serve(async (id) => void done.push(id));
+    start();
     await eventually("it waits for a job", async () => waitForJob.mock.calls.length === 1);
     waitForJob.mockRestore();
+  };
+
+  test("is replaced where it waits for ever: the jobs that wait are done", async () => {
+    const done: string[] = [];
+    await wedge(() => serve(async (id) => void done.push(id)));
     await add("one");
     await eventually("the job is done", async () => done.includes("one"), 5_000);
+  });
+
+  test("is replaced where it waits for ever beside others that are busy, of a queue that all serve at once", async () => {
+    const charges = openChargeQueue(world);
+    const log = createLog("test", "silent");
+    const finish = Promise.withResolvers<void>();
+    const done: string[] = [];
+    const add = (name: string) => charges.add("charge", { orderId: name }, { jobId: name });
+    let wedged: QueueWorker | undefined;
+    await wedge(() => {
+      wedged = openWorker<ChargeJob>(
+        charges,
+        async (job) => void done.push(job.data.orderId),
+        { ...world, log },
+        { wedgedAfterMs },
+      );
+    });
+    const busy = openWorker(charges, () => finish.promise, { ...world, log }, { concurrency: 1, wedgedAfterMs });
+    await add("one");
+    await eventually("the other one has it", async () => (await charges.getActiveCount()) === 1);
+    await add("two");
+    await eventually("the second job is done", async () => done.includes("two"), 5_000);
+    finish.resolve();
+    await Promise.all([wedged?.close(), busy.close()]);
+    await charges.close();
   });
 
   test("is not replaced while its job takes long, another process has one, the lane is paused, or nothing waits", async () => {

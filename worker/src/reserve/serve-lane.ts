@@ -82,6 +82,7 @@ export async function serveLane(
     { ...parts, log },
     {
       concurrency: 1,
+      oneAtATime: true,
       onFailed: (job, error) => log.error({ err: error, jobId: job?.id }, "purchase job failed for good"),
     },
   );
