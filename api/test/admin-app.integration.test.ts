@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Tables } from "@holdfast/shared/database.ts";
 import { createLog } from "@holdfast/shared/log.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { createTestApi, testJwtSecret } from "@holdfast/testing/api.ts";
 import { createWorld, type World } from "@holdfast/testing/world.ts";
 import type { Kysely, KyselyPlugin } from "kysely";

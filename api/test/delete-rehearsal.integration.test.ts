@@ -1,5 +1,5 @@
-import { findOrders } from "@holdfast/shared/database.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
+import { findOrders } from "@holdfast/shared/rows.ts";
 import { createTestApi, opsAuthorization, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";

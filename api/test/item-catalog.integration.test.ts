@@ -1,8 +1,8 @@
-import { itemFromRow } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
 import { publishItems, readItems } from "@holdfast/shared/item-view.ts";
 import { createLog } from "@holdfast/shared/log.ts";
 import { connectRedis, type RedisClient } from "@holdfast/shared/redis.ts";
+import { itemFromRow } from "@holdfast/shared/rows.ts";
 import { addItem } from "@holdfast/testing/items.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

@@ -21,7 +21,9 @@ describe("the Compose file", () => {
     const paths = ["/usr/bin/docker-compose", "/usr/local/bin/docker-compose"];
     program = await debianProgram(paths, "docker-compose", "the Compose file's tests");
     if (program === null)
-      process.stdout.write("skipped: 3 tests of the Compose file, no docker-compose is to be had\n");
+      process.stdout.write(
+        `skipped: ${2 + required.length} tests of the Compose file, no docker-compose is to be had\n`,
+      );
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -53,8 +55,8 @@ describe("the Compose file", () => {
       expect(text).toMatch(new RegExp(`^  ${service}:$`, "m"));
   });
 
-  test.each(required)("says that %s is missing", async (name) => {
-    if (program === null) return;
+  test.for(required)("says that %s is missing", async (name, { skip }) => {
+    skip(program === null);
     const { [name]: _, ...others } = filled;
     await expect(config(others)).rejects.toThrow("is missing in infra/.env");
   });
@@ -66,7 +68,8 @@ describe("the Compose file", () => {
     const text = await readFile(file, "utf8");
     const ours = text.slice(text.indexOf("x-environment"), text.indexOf("  pgbouncer:\n    image"));
     const set = [...ours.matchAll(/^ {2,6}([A-Z][A-Z_]+):/gm)].map(([, name = ""]) => name);
-    expect(set.filter((name) => !ourVariables.includes(name as never))).toEqual([]);
+    const ofNginx = ["TRUSTED_PROXY"];
+    expect(set.filter((name) => !ourVariables.includes(name as never))).toEqual(ofNginx);
     const example = await readFile(exampleFile, "utf8");
     expect([...example.matchAll(/^([A-Z_]+)=$/gm)].map(([, name]) => name)).toEqual(required);
   });

@@ -45,12 +45,12 @@ describe("the manifests for Kubernetes", () => {
     expect(await findings()).toMatch(/^\d\d manifests of 2 sources, 0 findings\n$/);
   });
 
-  test.each([
+  test.for([
     ["api.yaml", "readOnlyRootFilesystem", "readOnlyRootFileSystem", "'\"readOnlyRootFileSystem\"' does not exist"],
     ["api.yaml", "containerPort: 3000", 'containerPort: "http"', "containerPort must be integer"],
     ["scaling.yaml", "maxReplicaCount", "maxReplicas", "'\"maxReplicas\"' does not exist"],
-  ])("in %s %s changed to %s is refused", async (name, from, to, said) => {
-    if (missing !== null) return;
+  ])("in %s %s changed to %s is refused", async ([name = "", from = "", to = "", said = ""], { skip }) => {
+    skip(missing !== null);
     expect(await findings(await changed(name, from, to))).toContain(said);
   });
 });

@@ -1,4 +1,5 @@
-import type { Database, Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { CompiledQuery, type DatabaseConnection, Kysely, PostgresDialect, type QueryResult } from "kysely";
 import pg from "pg";
 import { type Explained, type ReadRows, readPlan } from "./read-plan.ts";

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { childEnded, freePort, waitUntil } from "@holdfast/infra/local/processes.ts";
+import type { Tls } from "@holdfast/infra/proof/faults/shop-client.ts";
 import { Agent, request } from "undici";
 import { debianProgram } from "./debian-program.ts";
 
@@ -27,6 +28,8 @@ interface Kind {
   readonly changes: (here: Here) => readonly (readonly [string, string])[];
   /** What lifts the limit per address: one client is a whole crowd here. */
   readonly unlimited: readonly [string, string];
+  /** What has a proxy before it, on this machine, say whose request it is. */
+  readonly behindProxy: readonly [string, string];
 }
 
 interface Here {
@@ -48,6 +51,7 @@ const kinds: Readonly<Record<"nginx" | "haproxy", Kind>> = {
       ["/etc/nginx/tls/tls.key", `${directory}/localhost.key`],
     ],
     unlimited: ["rate=100r/s", "rate=1000000r/s"],
+    behindProxy: ["# set_real_ip_from 10.0.0.0/8;", "set_real_ip_from 127.0.0.1;"],
   },
   haproxy: {
     file: "haproxy.cfg",
@@ -61,16 +65,21 @@ const kinds: Readonly<Record<"nginx" | "haproxy", Kind>> = {
       ["maxconn 32768", "maxconn 4096"], // a machine lets a program have so many files
     ],
     unlimited: ["gt 400", "gt 1000000"],
+    behindProxy: [
+      "# http-request set-src req.hdr(X-Forwarded-For,-1) if { src 10.0.0.0/8 }",
+      "http-request set-src req.hdr(X-Forwarded-For,-1) if { src 127.0.0.1 }",
+    ],
   },
 };
 
+/** To connect to one: its certificate is trusted. */
+export async function balancerTls(): Promise<Tls> {
+  return { ca: await readFile(new URL("localhost.cert", certificates)), servername: "localhost" };
+}
+
 /** What trusts the balancers' certificate. */
 export async function trustingAgent(connections: number): Promise<Agent> {
-  return new Agent({
-    connections,
-    pipelining: 1,
-    connect: { ca: await readFile(new URL("localhost.cert", certificates)), servername: "localhost" },
-  });
+  return new Agent({ connections, pipelining: 1, connect: await balancerTls() });
 }
 
 /**
@@ -81,7 +90,7 @@ export async function trustingAgent(connections: number): Promise<Agent> {
 export async function startLoadBalancer(
   name: "nginx" | "haproxy",
   apiUrls: readonly string[],
-  { limited = false } = {},
+  { limited = false, behindProxy = false } = {},
 ): Promise<LoadBalancer | null> {
   const kind = kinds[name];
   const program = await debianProgram(kind.program, kind.package, "the load balancers' tests");
@@ -99,7 +108,12 @@ export async function startLoadBalancer(
   await writeFile(join(directory, "tls.pem"), pem.join("\n"));
   let config = await readFile(new URL(kind.file, folder), "utf8");
   const servers = apiUrls.map((url, i) => [`api-${i + 1}:3000`, new URL(url).host] as const);
-  const changes = [...kind.changes({ directory, port, plainPort }), ...servers, ...(limited ? [] : [kind.unlimited])];
+  const changes = [
+    ...kind.changes({ directory, port, plainPort }),
+    ...servers,
+    ...(limited ? [] : [kind.unlimited]),
+    ...(behindProxy ? [kind.behindProxy] : []),
+  ];
   for (const [from, to] of changes) {
     if (!config.includes(from)) throw new Error(`${kind.file} has no ${from}`);
     config = config.replaceAll(from, to);

@@ -1,4 +1,5 @@
-import type { Database, Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import type { Kysely, KyselyPlugin } from "kysely";
 
 /** A process that can die between any two steps: from then on nothing it does reaches anyone. */

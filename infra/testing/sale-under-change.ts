@@ -4,7 +4,7 @@ import { type Chance, chanceOf } from "@holdfast/infra/proof/faults/chance.ts";
 import { startCrowd } from "@holdfast/infra/proof/faults/crowd.ts";
 import { gatherEvidence, isSettled } from "@holdfast/infra/proof/faults/evidence.ts";
 import { judge, type Verdict } from "@holdfast/infra/proof/faults/judge.ts";
-import { shopClient } from "@holdfast/infra/proof/faults/shop-client.ts";
+import { shopClient, type Tls } from "@holdfast/infra/proof/faults/shop-client.ts";
 import type { Character, Tale } from "@holdfast/infra/proof/faults/shopper.ts";
 import type { Database } from "@holdfast/shared/database.ts";
 import { type RedisClient, redisKeys } from "@holdfast/shared/redis.ts";
@@ -19,6 +19,8 @@ export interface SaleParts {
   readonly redisPrefix: string;
   /** Where shoppers press Buy; the API servers themselves where nothing stands before them. */
   readonly urls?: readonly string[];
+  /** What those are connected to by, where not in plain text. */
+  readonly tls?: Tls;
   readonly shoppers?: number;
   readonly perSecond?: number;
 }
@@ -45,7 +47,7 @@ const settleTimeoutMs = 60_000;
  *   where it did
  */
 export async function saleUnderChange(
-  { system, db, redis, redisPrefix, urls = system.apiUrls, shoppers = 2_000, perSecond = 300 }: SaleParts,
+  { system, db, redis, redisPrefix, urls = system.apiUrls, tls, shoppers = 2_000, perSecond = 300 }: SaleParts,
   change: () => Promise<{ redisLostAtMs: number } | undefined>,
 ): Promise<SaleUnderChange> {
   const run = Date.now().toString(36);
@@ -53,7 +55,7 @@ export async function saleUnderChange(
   for (const [i, id] of itemIds.entries()) {
     await addItem(db, id, i === 0 ? shoppers : 50, { price_minor: price, hold_seconds: 60 });
   }
-  const client = shopClient(urls);
+  const client = shopClient(urls, tls && { tls });
   const { jwtSecret, simulatorUrl } = system;
   const around = { client, jwtSecret, simulatorUrl, chance: chanceOf(seed), patienceMs: 120_000 };
   const crowd = startCrowd(around, perSecond, characterOf(itemIds));

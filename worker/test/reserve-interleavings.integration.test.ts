@@ -1,7 +1,6 @@
 import { Problem } from "@holdfast/api/http/problems.ts";
 import { cancelOrder } from "@holdfast/api/orders/change-order.ts";
 import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
-import { itemFromRow } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
 import { isFinal } from "@holdfast/shared/order.ts";
 import { claimViews, readView } from "@holdfast/shared/order-view.ts";
@@ -9,6 +8,7 @@ import { isOutage } from "@holdfast/shared/outage.ts";
 import type { PurchaseJob, PurchaseRequest } from "@holdfast/shared/purchase-job.ts";
 import { queuedOrder } from "@holdfast/shared/purchase-job.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import { itemFromRow } from "@holdfast/shared/rows.ts";
 import { type Actor, actorPool, Interleaving } from "@holdfast/testing/interleaving.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";

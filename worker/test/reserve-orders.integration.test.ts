@@ -1,4 +1,5 @@
-import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import { itemFromRow } from "@holdfast/shared/rows.ts";
 import { explainDatabase } from "@holdfast/testing/explain-database.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { type Database, findOrders, openDatabase } from "@holdfast/shared/database.ts";
+import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
 import { readKnownGeneration } from "@holdfast/shared/redis-generation.ts";
+import { findOrders } from "@holdfast/shared/rows.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
 import { acceptor } from "@holdfast/testing/accept.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";

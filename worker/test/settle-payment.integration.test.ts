@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { findOrder } from "@holdfast/shared/database.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
+import { findOrder } from "@holdfast/shared/rows.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { createPaymentWorld, type PaymentWorld, requestCount } from "@holdfast/testing/payments.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";

@@ -1,8 +1,9 @@
-import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { type Item, isItemId, isRehearsal } from "@holdfast/shared/item.ts";
 import { publishItems, readItem, readItems } from "@holdfast/shared/item-view.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
+import { itemFromRow } from "@holdfast/shared/rows.ts";
 import { sql } from "kysely";
 import { coalesce } from "../coalesce.ts";
 import { followMessages } from "../follow-messages.ts";

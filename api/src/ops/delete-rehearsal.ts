@@ -1,10 +1,11 @@
-import type { Database, Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { isRehearsal } from "@holdfast/shared/item.ts";
 import { laneOf } from "@holdfast/shared/lanes.ts";
 import { readItemLine } from "@holdfast/shared/line.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { shortenId } from "@holdfast/shared/short-id.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction } from "kysely";
 import { appendAudit } from "./audit.ts";
 import type { Operator } from "./ops-guard.ts";

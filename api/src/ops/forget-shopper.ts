@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { Database, Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import { redisScript } from "@holdfast/shared/redis-script.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction } from "kysely";
 import { appendAudit } from "./audit.ts";
 import type { Operator } from "./ops-guard.ts";

@@ -1,5 +1,7 @@
-import { type Database, itemFromRow, type Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
+import { itemFromRow } from "@holdfast/shared/rows.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction } from "kysely";
 import { appendAudit } from "./audit.ts";
 import { applyTerms, type ItemTerms, itemTag, type TermsChange, termsOf } from "./item-terms.ts";

@@ -1,5 +1,7 @@
-import { appendEvent, type Database, type Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
+import { appendEvent } from "@holdfast/shared/rows.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { type RawBuilder, sql, type Transaction } from "kysely";
 import { appendAudit } from "./audit.ts";
 import type { Operator } from "./ops-guard.ts";

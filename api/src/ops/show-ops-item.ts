@@ -1,5 +1,6 @@
-import { type Database, itemFromRow } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
+import { itemFromRow } from "@holdfast/shared/rows.ts";
 import { showItem } from "@holdfast/shared/show-item.ts";
 import { sql } from "kysely";
 

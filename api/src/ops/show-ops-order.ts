@@ -1,7 +1,9 @@
-import { type ArchivedEvent, type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { moneyText } from "@holdfast/shared/money.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
+import { orderColumns, orderFromRow } from "@holdfast/shared/rows.ts";
 import { showOrder } from "@holdfast/shared/show-order.ts";
+import type { ArchivedEvent } from "@holdfast/shared/tables.ts";
 import { sql } from "kysely";
 import { tellEvent } from "./order-story.ts";
 import { type RequestedRefund, requested } from "./refund-order.ts";

@@ -1,17 +1,11 @@
 import { createHash } from "node:crypto";
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
-import {
-  appendEvent,
-  type Database,
-  findOrder,
-  orderColumns,
-  orderFromRow,
-  placedColumns,
-} from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { isFinal, type Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import { appendEvent, findOrder, orderColumns, orderFromRow, placedColumns } from "@holdfast/shared/rows.ts";
 import { sql } from "kysely";
 import { Problem } from "../http/problems.ts";
 import { comparedCard } from "./order-id.ts";

@@ -1,8 +1,9 @@
-import { type Database, findOrders, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { readShopperViews, readView } from "@holdfast/shared/order-view.ts";
 import { isOutage } from "@holdfast/shared/outage.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import { findOrders, orderColumns, orderFromRow } from "@holdfast/shared/rows.ts";
 import { sql } from "kysely";
 import { coalesce } from "../coalesce.ts";
 import { type Cursor, isBehind, newestFirst, writeCursor } from "./page.ts";

@@ -28,6 +28,12 @@ interface Request {
   readonly repeatable: boolean;
 }
 
+/** A certificate that is trusted, and whose it is. */
+export interface Tls {
+  readonly ca: Buffer;
+  readonly servername: string;
+}
+
 /** How often each status was answered; 0 counts broken connections. */
 type StatusCounts = Map<number, number>;
 
@@ -43,9 +49,12 @@ const answerTimeoutMs = 15_000; // more than any answer may take by the API's ow
  * What stands before the API servers: takes turns, and goes on to the next one where a server is
  * not there or says 503.
  */
-export function shopClient(urls: readonly string[], connectionsPerServer = 100): ShopClient {
+export function shopClient(
+  urls: readonly string[],
+  { connectionsPerServer = 100, tls }: { connectionsPerServer?: number; tls?: Tls } = {},
+): ShopClient {
   const options = { connections: connectionsPerServer, headersTimeout: answerTimeoutMs, bodyTimeout: answerTimeoutMs };
-  const servers = urls.map((url) => ({ url, agent: new Agent({ ...options, connect: { timeout: 2_000 } }) }));
+  const servers = urls.map((url) => ({ url, agent: new Agent({ ...options, connect: { timeout: 2_000, ...tls } }) }));
   const statuses: StatusCounts = new Map();
   let turn = 0;
 

@@ -1,5 +1,6 @@
-import { eventRow, type Tables } from "@holdfast/shared/database.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
+import { eventRow } from "@holdfast/shared/rows.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction, type UpdateObject } from "kysely";
 import type { OrderAtHand } from "./decide-settlement.ts";
 

@@ -1,7 +1,8 @@
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
-import type { Database, Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
 import { sql, type Transaction } from "kysely";
 import { noteUnmatched } from "./unmatched-payments.ts";

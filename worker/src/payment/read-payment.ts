@@ -1,5 +1,7 @@
-import { type Database, orderColumns, orderFromRow, type UnmatchedStep } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Order, OrderStatus, PaymentStatus } from "@holdfast/shared/order.ts";
+import { orderColumns, orderFromRow } from "@holdfast/shared/rows.ts";
+import type { UnmatchedStep } from "@holdfast/shared/tables.ts";
 import { sql } from "kysely";
 
 /** Why a hold is released before it is paid. */

@@ -1,4 +1,5 @@
-import { appendEvent, type Database } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import { appendEvent } from "@holdfast/shared/rows.ts";
 import { sql } from "kysely";
 
 /**

@@ -1,5 +1,7 @@
-import { appendEvent, type Database, type Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
+import { appendEvent } from "@holdfast/shared/rows.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction } from "kysely";
 import { returnUnits, withdrawUnits } from "../reserve/item-units.ts";
 import { decideSettlement, type Observation } from "./decide-settlement.ts";

@@ -1,6 +1,7 @@
-import type { Database, Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import type { Transaction } from "kysely";
 import type { UnmatchedAnswer } from "./ask-unmatched.ts";
 import type { UnmatchedPayment } from "./read-payment.ts";

@@ -1,5 +1,7 @@
-import { appendEvent, type Database, type Tables, type UnmatchedStep } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { OrderStatus } from "@holdfast/shared/order.ts";
+import { appendEvent } from "@holdfast/shared/rows.ts";
+import type { Tables, UnmatchedStep } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction } from "kysely";
 import { lookAgainMs, type WaitingFor } from "./look-again.ts";
 

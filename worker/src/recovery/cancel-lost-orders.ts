@@ -1,8 +1,9 @@
-import { type Database, findOrders, placedColumns } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import { findOrders, placedColumns } from "@holdfast/shared/rows.ts";
 import { sql } from "kysely";
 import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { asPlaced } from "../reserve/as-placed.ts";

@@ -1,4 +1,5 @@
-import type { Database, PaymentStage } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import type { PaymentStage } from "@holdfast/shared/tables.ts";
 import { sql } from "kysely";
 
 const pageSize = 1_000; // rows locked and written in one statement: some tens of milliseconds

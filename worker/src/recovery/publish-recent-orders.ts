@@ -1,6 +1,7 @@
-import { type Database, findOrders } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { publishOrders, viewTtlMs } from "@holdfast/shared/order-view.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import { findOrders } from "@holdfast/shared/rows.ts";
 import { batchSize } from "./find-lost-orders.ts";
 
 export interface PublishParts extends Store {

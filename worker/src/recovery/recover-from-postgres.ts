@@ -1,9 +1,10 @@
-import { type Database, findOrders, itemFromRow } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { publishItems } from "@holdfast/shared/item-view.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import { findOrders, itemFromRow } from "@holdfast/shared/rows.ts";
 import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import { cancelLostOrders } from "./cancel-lost-orders.ts";
 import { findWithoutJob, maxInDoubt, viewsInBatches } from "./find-lost-orders.ts";

@@ -1,4 +1,4 @@
-import { type Database, findOrders, placedColumns } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Order, OrderStatus } from "@holdfast/shared/order.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import {
@@ -8,6 +8,7 @@ import {
   probeGeneration,
   readKnownGeneration,
 } from "@holdfast/shared/redis-generation.ts";
+import { findOrders, placedColumns } from "@holdfast/shared/rows.ts";
 import { sql } from "kysely";
 import { viewsInBatches } from "./find-lost-orders.ts";
 

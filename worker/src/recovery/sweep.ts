@@ -1,8 +1,9 @@
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
 import { chargeQueueEntry } from "@holdfast/shared/charge-job.ts";
-import type { Database, PaymentStage } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import type { ChargeQueue } from "@holdfast/shared/queues.ts";
+import type { PaymentStage } from "@holdfast/shared/tables.ts";
 import { sql } from "kysely";
 import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 

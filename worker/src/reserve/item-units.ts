@@ -1,5 +1,6 @@
-import { itemFromRow, type Tables } from "@holdfast/shared/database.ts";
 import type { Item } from "@holdfast/shared/item.ts";
+import { itemFromRow } from "@holdfast/shared/rows.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { type RawBuilder, sql, type Transaction } from "kysely";
 
 /**

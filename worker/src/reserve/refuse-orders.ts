@@ -1,4 +1,4 @@
-import { appendEvent, type Database, orderColumns, orderFromRow } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { advanceLine } from "@holdfast/shared/line.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
@@ -10,6 +10,7 @@ import {
   queuedOrder,
 } from "@holdfast/shared/purchase-job.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
+import { appendEvent, orderColumns, orderFromRow } from "@holdfast/shared/rows.ts";
 import type { WorkerMetrics } from "../metrics/worker-metrics.ts";
 import type { Undecidable } from "./bisect-orders.ts";
 

@@ -1,8 +1,10 @@
-import { type Database, findOrders, itemFromRow, type Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
 import { invariant } from "@holdfast/shared/invariant.ts";
 import type { Item } from "@holdfast/shared/item.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { type PurchaseJob, type PurchaseRequest, queuedOrder } from "@holdfast/shared/purchase-job.ts";
+import { findOrders, itemFromRow } from "@holdfast/shared/rows.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction } from "kysely";
 import { allocate, type Decision } from "./allocate.ts";
 import { takeUnits } from "./item-units.ts";

@@ -1,4 +1,5 @@
-import type { Database, Tables } from "@holdfast/shared/database.ts";
+import type { Database } from "@holdfast/shared/database.ts";
+import type { Tables } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction } from "kysely";
 import { answerWithinMs } from "./send-event.ts";
 import type { ShopEvent } from "./show-event.ts";

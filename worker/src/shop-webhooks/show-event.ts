@@ -1,4 +1,4 @@
-import { itemFromRow, orderFromRow } from "@holdfast/shared/database.ts";
+import { itemFromRow, orderFromRow } from "@holdfast/shared/rows.ts";
 import { showItem } from "@holdfast/shared/show-item.ts";
 import { showOrder } from "@holdfast/shared/show-order.ts";
 
