@@ -2,12 +2,9 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { createMetrics } from "@holdfast/api/http/metrics.ts";
-import { emptySale } from "@holdfast/api/ops/monitor/sale-feed.ts";
-import { saleGauges } from "@holdfast/api/ops/monitor/sale-gauges.ts";
 import { alarmNames, alarms } from "@holdfast/shared/alarm-catalogue.ts";
+import { exportedMetrics } from "@holdfast/testing/exported-metrics.ts";
 import { findPromtool } from "@holdfast/testing/promtool.ts";
-import { createWorkerMetrics } from "@holdfast/worker/metrics/worker-metrics.ts";
 import { expect, test } from "vitest";
 
 const run = promisify(execFile);
@@ -39,21 +36,8 @@ test.each(alarmNames)("%s has the same severity and sentence in the rules and in
     expect(section).toContain(part);
 });
 
-/**
- * The metrics that processes of ours export, by name, those of a histogram without their suffix.
- */
-async function exportedNames(): Promise<Set<string>> {
-  const worker = createWorkerMetrics("test");
-  worker.watchSilence(() => 0);
-  const fleet = await saleGauges(noStore, () => emptySale)();
-  const api = createMetrics("test", "ours only");
-  const text = (await worker.registry.metrics()) + (await api.registry.metrics()) + fleet;
-  return new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name ?? ""));
-}
-const noStore = { lanes: [] } as unknown as Parameters<typeof saleGauges>[0];
-
 test("every metric that rules and dashboard name is exported by an API server or a worker", async () => {
-  const exported = await exportedNames();
+  const exported = await exportedMetrics();
   const named = (text: string) =>
     new Set([...text.matchAll(/\b(?:holdfast|nodejs|process)_[a-z0-9_]+/g)].map(([name]) => name));
   const missing = [...named(rules), ...named(JSON.stringify(dashboard))].filter(
