@@ -1,14 +1,17 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { newOrderId } from "@holdfast/api/orders/order-id.ts";
 import { migrate } from "@holdfast/migrations/migrate.ts";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { findOrders } from "@holdfast/shared/rows.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
-import { addItem } from "@holdfast/testing/items.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { type PostgresPair, startPostgresPair } from "@holdfast/testing/postgres-pair.ts";
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { describeSale, saleUnderChange } from "@holdfast/testing/sale-under-change.ts";
@@ -17,6 +20,8 @@ import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type PrivateSystem, startPrivateSystem } from "../local/private-system.ts";
+import { shopClient } from "../proof/faults/shop-client.ts";
+import { signedTokens } from "../proof/rush/shopper-tokens.ts";
 
 describe("on Postgres with a streaming standby", () => {
   let world: World; // of which only Redis is used
@@ -64,6 +69,56 @@ describe("on Postgres with a streaming standby", () => {
     expect(failed(sale)).toEqual([]);
     expect(sale).toMatchObject(clean);
   });
+
+  test("a standby that lagged by a second takes over: nothing is sold twice, and restore-check writes the orders again", async () => {
+    pair = await startPostgresPair(directory);
+    await start();
+    await addItem(db, "kettle", 40, { payment_retries: 1 });
+    const tokenOf = signedTokens((system as PrivateSystem).jwtSecret);
+    const client = shopClient((system as PrivateSystem).apiUrls);
+    const buy = (shopper: number) =>
+      client.ask({
+        method: "POST",
+        path: "/purchase/kettle",
+        token: tokenOf(shopper),
+        body: { paymentMethod: "pm_card_visa" },
+        repeatable: false,
+      });
+    const statuses = async (of: Database) => {
+      const rows = await of.selectFrom("orders").select("status").execute();
+      return Object.fromEntries(
+        [...Map.groupBy(rows, ({ status }) => status)].map(([name, all]) => [name, all.length]),
+      );
+    };
+    await eventually("it is on sale", async () => (await buy(0)).status === 202);
+    for (let shopper = 1; shopper < 10; shopper += 1) await buy(shopper);
+    await eventually("ten are paid", async () => (await statuses(db)).confirmed === 10);
+    await pair.caughtUp();
+    pair.link.freeze();
+    for (let shopper = 10; shopper < 50; shopper += 1) await buy(shopper);
+    await eventually("all units are paid", async () => (await statuses(db)).confirmed === 40);
+    await pair.killPrimary();
+    await pair.link.cut();
+    await pair.promote();
+    await pair.moveAddress();
+    const alarmed = async () => (await world.redis.hkeys(world.keys.alarms)).includes("postgres_behind");
+    await eventually("it is noticed", alarmed, 30_000);
+    await eventually("purchases are accepted", async () => [202, 409].includes((await buy(50)).status));
+    await sleep(2_000);
+    expect(await statuses(db)).toEqual({ confirmed: 10 });
+
+    const main = fileURLToPath(new URL("../../worker/src/recovery/restore-check-main.ts", import.meta.url));
+    const env = { ...process.env, ...world.env, DATABASE_URL: pair.url };
+    const { stdout } = await promisify(execFile)(process.execPath, [main, "--apply"], { env });
+    process.stdout.write(stdout);
+    expect(stdout).toContain("Workers go on within a second.");
+    await eventually("all that were paid are confirmed", async () => (await statuses(db)).confirmed === 40, 60_000);
+    const ledger = await fetch(`${(system as PrivateSystem).simulatorUrl}/_simulator/ledger`);
+    const { payments } = (await ledger.json()) as { payments: { amountReceived: number; amountRefunded: number }[] };
+    expect(payments.filter((one) => one.amountReceived > one.amountRefunded)).toHaveLength(40);
+    expect(await booksOf(db, "kettle")).toMatchObject({ inventory: 0, confirmed: 40, balanced: true });
+    await client.close();
+  }, 180_000);
 
   test("2,000 shoppers with reads at a standby that lags, is gone, and is there again", async () => {
     pair = await startPostgresPair(directory);

@@ -2,8 +2,9 @@
 -- unit, which are nearly all of a flash sale. What held one stays: its payment may be disputed for
 -- months, and the books count it. (worker/src/recovery/archive-orders.ts)
 
--- Both tables get a column or a trigger: items first, as everywhere.
-lock table items, orders in share row exclusive mode;
+-- Both tables get a column or a trigger: items first, as everywhere, and the strongest lock at once.
+-- With a weaker one first, a batch that has read its item would wait for us, and we for it.
+lock table items, orders in access exclusive mode;
 
 -- When an item's orders were archived. It is over for good: no order of it is placed any more, so no
 -- used key can become another order.

@@ -23,6 +23,7 @@ const allFiles = [
   "014_archive_check",
   "015_unknown_payments",
   "016_unknown_payments_index",
+  "017_versions",
 ];
 
 describe("migrating", () => {

@@ -69,9 +69,22 @@ export function placedColumns(order: Order) {
 }
 
 /** Orders by id, those that there are, archived ones too; in one statement, however many. */
-export async function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
+export function findOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
+  return findIn(db, "orders_ever", ids);
+}
+
+/** The same of those that were archived. */
+export function findArchivedOrders(db: Database, ids: readonly string[]): Promise<Map<string, Order>> {
+  return findIn(db, "archived_as_orders", ids);
+}
+
+async function findIn(
+  db: Database,
+  view: "orders_ever" | "archived_as_orders",
+  ids: readonly string[],
+): Promise<Map<string, Order>> {
   const rows = await db
-    .selectFrom("orders_ever")
+    .selectFrom(view)
     .select(orderColumns)
     .where("id", "=", sql<string>`any(${ids}::uuid[])`)
     .execute();
@@ -116,8 +129,12 @@ export function itemFromRow(row: Selectable<Tables["items"]>): Item {
   };
 }
 
-/** The order with this id. @throws where there is none */
+/** The order with this id, be it archived. @throws where there is none */
 export async function findOrder(db: Database, orderId: string): Promise<Order> {
-  const row = await db.selectFrom("orders").select(orderColumns).where("id", "=", orderId).executeTakeFirstOrThrow();
+  const row = await db
+    .selectFrom("orders_ever")
+    .select(orderColumns)
+    .where("id", "=", orderId)
+    .executeTakeFirstOrThrow();
   return orderFromRow(row);
 }

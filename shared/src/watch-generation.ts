@@ -41,6 +41,11 @@ export interface GenerationParts {
    * nothing is kept of that.
    */
   readonly lacksSome: ((generation: number) => Promise<boolean>) | null;
+  /**
+   * Whether Postgres lacks something that Redis was told after its commit; null where nobody asks.
+   * Heartbeats are one a second: a standby that was promoted may lack more than they show.
+   */
+  readonly lacksCommits?: (() => Promise<boolean>) | null;
   /** Told what each look found, and null of one that failed; with the time at which it began. */
   readonly onLook?: (state: GenerationState | null, beganAtMs: number) => void;
   readonly log: Logger;
@@ -134,7 +139,7 @@ async function checkGeneration(
   return { state, known };
 }
 
-async function readGeneration({ db, redis, keys, lacksSome }: GenerationParts) {
+async function readGeneration({ db, redis, keys, lacksSome, lacksCommits }: GenerationParts) {
   const known = await readKnownGeneration(db);
   const lacks = async () => known !== null && lacksSome !== null && (await lacksSome(known.generation));
   // Before the token is read: were Redis emptied in between, its lack would say so better.
@@ -143,11 +148,14 @@ async function readGeneration({ db, redis, keys, lacksSome }: GenerationParts) {
   const state = await judgeBoth(db, known, seen);
   // Asked once more, now that Redis took a write: the first answer may be that of a demoted master.
   const restored = lacking && (state === "sound" || state === "recover") && (await lacks());
-  return { known, seen, state: restored ? ("restored" as const) : state };
+  if (restored) return { known, seen, state: "restored" as const };
+  const behind = (state === "sound" || state === "recover") && (await lacksCommits?.());
+  return { known, seen, state: behind ? ("postgres_behind" as const) : state };
 }
 
 /**
- * A Redis with a token that Postgres has never heard of was not restored: it is Postgres that was.
+ * A Redis with a token that Postgres has never heard of was not restored: it is Postgres that was,
+ * also where Postgres knows of none at all.
  */
 async function judgeBoth(
   db: Database,
@@ -155,14 +163,18 @@ async function judgeBoth(
   seen: ProbedGeneration,
 ): Promise<GenerationState> {
   const state = judgeGeneration(known, seen);
+  if (state === "begin" && seen.token !== null) {
+    const begun = (await readKnownGeneration(db)) !== null; // by another process, since we looked
+    return begun ? "beginning" : "postgres_behind";
+  }
   if (state !== "restored" || seen.token === null || seen.token === differsBetweenMasters) return state;
   return (await knowsToken(db, seen.token)) ? state : "postgres_behind";
 }
 
 function raiseBehind(raiseAlarm: RaiseAlarm, known: KnownGeneration | null, seen: SeenGeneration): void {
   const heartbeats = { inPostgres: known?.heartbeats ?? 0, inRedis: seen.heartbeats };
-  const behind =
-    known?.token === seen.token ? `some ${seen.heartbeats - (known?.heartbeats ?? 0)} s` : "more than a generation";
+  const seconds = Math.max(1, seen.heartbeats - (known?.heartbeats ?? 0));
+  const behind = known?.token === seen.token ? `some ${seconds} s` : "more than a generation";
   raiseAlarm("postgres_behind", `It is behind by ${behind}.`, heartbeats);
 }
 

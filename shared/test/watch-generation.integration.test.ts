@@ -99,4 +99,27 @@ describe("watching the generation of a Redis that can refuse writes", () => {
     }
     expect(alarms).toEqual(["redis_emptied", "redis_emptied:again"]);
   });
+
+  test("a Postgres that knows of no generation beside a Redis that does is behind, and nothing is begun", async () => {
+    const empty = await createWorld();
+    const beside = { ...parts, db: empty.db };
+    expect(await watchGenerationOnce(beside)).toBe("postgres_behind");
+    expect(await empty.db.selectFrom("redis_generations").selectAll().execute()).toEqual([]);
+    expect(alarms).toEqual(["postgres_behind"]);
+    expect(await look()).toBe("sound"); // Redis has the token it had
+    await empty.close();
+  });
+
+  test("a Postgres that lacks what Redis was told after its commit is behind, and counts no heartbeat", async () => {
+    let asked = 0;
+    const lacksCommits = async () => ++asked === 1;
+    await world.db
+      .updateTable("redis_generations")
+      .set({ heartbeat_at: new Date(0) })
+      .execute();
+    expect(await watchGenerationOnce({ ...parts, lacksCommits })).toBe("postgres_behind");
+    const row = await world.db.selectFrom("redis_generations").select("heartbeat_at").executeTakeFirstOrThrow();
+    expect([row.heartbeat_at, alarms]).toEqual([new Date(0), ["postgres_behind"]]);
+    expect(await watchGenerationOnce({ ...parts, lacksCommits })).toBe("sound");
+  });
 });

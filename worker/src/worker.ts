@@ -32,6 +32,7 @@ import { type ChargeParts, serveCharges } from "./payment/serve-charges.ts";
 import { serveWebhooks } from "./payment/serve-webhooks.ts";
 import { watchUnknownCards } from "./payment/unknown-cards.ts";
 import { type ProviderWatch, watchProvider } from "./payment/watch-provider.ts";
+import { compareItems } from "./recovery/compare-items.ts";
 import { generationRecovery } from "./recovery/recover-generation.ts";
 import { saleGate } from "./recovery/sale-gate.ts";
 import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
@@ -147,8 +148,20 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   };
   const looking = { db, redis: failing, keys, lanes, metrics, signal: closing.signal, log };
   const recover = generationRecovery({ ...looking, setUpQueues });
-  const watched = { db, redis: failing, keys, lanes, recover, lacksSome: null, onLook: gate.noteLook, log, raiseAlarm };
-  const watch = watchGeneration(watched);
+  const lacksCommits = async () =>
+    gate.isUnsure() && (await compareItems(db, { redis: failing, keys })).older.length > 0;
+  const watch = watchGeneration({
+    db,
+    redis: failing,
+    keys,
+    lanes,
+    recover,
+    lacksSome: null,
+    lacksCommits,
+    onLook: gate.noteLook,
+    log,
+    raiseAlarm,
+  });
   const lanesWatch = watchLanes({ ...looking, raiseAlarm });
   if (!roles.has("webhook") && config.SHOP_WEBHOOK_URL !== undefined)
     log.warn("SHOP_WEBHOOK_URL is set, but this worker has not the role webhook: others must deliver to the shop");

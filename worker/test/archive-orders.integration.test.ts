@@ -94,9 +94,40 @@ describe("an item whose orders are archived", () => {
     expect([opened.statusCode, opened.body]).toEqual([400, expect.stringContaining("over for good")]);
     const update = sql`update items set closes_at = null where id = 'item_1'`.execute(world.db);
     await expect(update).rejects.toThrow("archived_is_over");
-    // A job that comes twice, however late, finds its orders.
-    const { decided } = await reserveOrders(world.db, purchaseJob("item_1", losers), signal);
-    expect(decided.filter(({ status }) => status === "reserved")).toEqual([]);
+  });
+
+  test("decides none of its orders again: not by a late job, and not by a used key for another item", async () => {
+    await archive();
+    const before = await ids("orders");
+    const late = await reserveOrders(world.db, purchaseJob("item_1", losers), signal);
+    expect([late.decided, late.orders.length]).toEqual([[], losers.length]);
+    await addItem(world.db, "item_2", 5);
+    const [used] = losers;
+    const known = new Map();
+    const fresh = request("cid");
+    await reserveOrders(world.db, purchaseJob("item_2", [request("dan")]), signal, known); // the item is known then
+    const { decided } = await reserveOrders(
+      world.db,
+      purchaseJob("item_2", [fresh, used as typeof fresh]),
+      signal,
+      known,
+    );
+    expect(decided.map(({ id }) => id)).toEqual([fresh.orderId]);
+    expect(await booksOf(world.db, "item_2")).toMatchObject({ inventory: 3, reserved: 2, balanced: true });
+    expect((await ids("orders")).length).toBe(before.length + 2);
+  });
+
+  test("answers who cancels one of its orders as before", async () => {
+    const authorization = await shopperAuthorization("ben");
+    const cancel = async () => {
+      const url = `/orders/${losers[0]?.orderId}`;
+      const answer = await api.app.inject({ method: "DELETE", url, headers: { authorization } });
+      return [answer.statusCode, answer.json<{ code: string }>().code];
+    };
+    const before = await cancel();
+    await archive();
+    expect(await cancel()).toEqual(before);
+    expect(before).toEqual([409, "order_settled"]);
   });
 
   test("forgets a shopper there, too, and changes nothing else", async () => {

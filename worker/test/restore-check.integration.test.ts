@@ -3,20 +3,16 @@ import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { readView } from "@holdfast/shared/order-view.ts";
 import { openLanes } from "@holdfast/shared/queues.ts";
 import { readKnownGeneration } from "@holdfast/shared/redis-generation.ts";
-import { findOrders } from "@holdfast/shared/rows.ts";
 import type { Serving } from "@holdfast/shared/run-process.ts";
 import { acceptor } from "@holdfast/testing/accept.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
-import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
+import { purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
 import { startTestWorker } from "@holdfast/testing/worker.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { nextCall } from "../src/payment/next-call.ts";
-import { readPayment } from "../src/payment/read-payment.ts";
-import { acceptRedis, findRestored, lookAgain, writeMissing } from "../src/recovery/restore-check.ts";
-import { reserveOrders } from "../src/reserve/reserve-orders.ts";
+import { acceptRedis, findRestored, writeMissing } from "../src/recovery/restore-check.ts";
 
 const signal = new AbortController().signal;
 
@@ -103,7 +99,12 @@ describe("a Postgres that was restored to a moment ago, beside a Redis of now", 
       ...Array<string>(6).fill("confirmed"),
       ...Array<string>(3).fill("out_of_stock"),
     ]);
-    expect(await writeMissing(restored.db, findings.missing)).toEqual({ final: 3, held: 6, withoutUnits: [] });
+    expect(await writeMissing(restored.db, findings.missing)).toEqual({
+      final: 3,
+      held: 6,
+      withoutUnits: [],
+      refused: [],
+    });
     expect(await booksOf(restored.db, "item_1")).toMatchObject({
       inventory: 0,
       reserved: 6,
@@ -128,7 +129,7 @@ describe("a Postgres that was restored to a moment ago, beside a Redis of now", 
   test("written again twice, nothing changes; what was sold to others meanwhile is named", async () => {
     const { missing } = await findRestored(restored.db, restored, signal);
     await writeMissing(restored.db, missing);
-    expect(await writeMissing(restored.db, missing)).toEqual({ final: 3, held: 6, withoutUnits: [] });
+    expect(await writeMissing(restored.db, missing)).toEqual({ final: 3, held: 6, withoutUnits: [], refused: [] });
     expect(await booksOf(restored.db, "item_1")).toMatchObject({ inventory: 0, reserved: 6, balanced: true });
     const more = {
       ...(missing[0] as (typeof missing)[number]),
@@ -136,18 +137,5 @@ describe("a Postgres that was restored to a moment ago, beside a Redis of now", 
       status: "confirmed" as const,
     };
     expect((await writeMissing(restored.db, [more])).withoutUnits).toEqual([more]);
-  });
-
-  test("what it has in an earlier state is looked for at the provider, and not sent again", async () => {
-    const [confirmed] = await restored.db.selectFrom("orders").select("id").execute();
-    await sql`update items set stocked = stocked + 1, inventory = inventory + 1`.execute(restored.db);
-    const held = purchaseRequest();
-    await reserveOrders(restored.db, purchaseJob("item_1", [held]), signal);
-    const views = await findOrders(restored.db, [held.orderId, confirmed?.id ?? ""]);
-    const older = [...views.values()].map((order) => ({ order, inPostgres: order.status }));
-    expect(await lookAgain(restored.db, older)).toBe(2);
-    const { payment } = await readPayment(restored.db, held.orderId);
-    expect(nextCall(payment)).toEqual({ do: "find" });
-    expect(nextCall((await readPayment(restored.db, confirmed?.id ?? "")).payment)?.do).toBe("check");
   });
 });

@@ -54,8 +54,8 @@ export function orderReader(parts: OrderReaderParts): ReadOrder {
   const findAtReplica = coalesce<string, Order | null>(batched, async (_key, ids) => {
     const standby = replica?.current() ?? null;
     if (standby === null) return ids.map(() => null);
-    return findAll(standby, ids).catch(() => {
-      replica?.failed();
+    return findAll(standby, ids).catch((error: unknown) => {
+      replica?.failed(error);
       return ids.map(() => null);
     });
   });

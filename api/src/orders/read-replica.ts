@@ -1,4 +1,4 @@
-import { type Database, openDatabase } from "@holdfast/shared/database.ts";
+import { type Database, openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { sql } from "kysely";
 
@@ -11,7 +11,7 @@ export interface ReadReplica {
   /** Null while it is not to be used. */
   current(): Database | null;
   /** It failed a read: it is left alone until a look has found it well. */
-  failed(): void;
+  failed(error: unknown): void;
   close(): Promise<void>;
 }
 
@@ -25,6 +25,7 @@ const lookEveryMs = 1_000;
 const lookTimeoutMs = 2_000;
 const maxLagMs = 10_000; // longer than any healthy standby is behind; the writes of a checkpoint take seconds
 const connections = 10;
+const unreachable = "Postgres cannot be reached";
 
 /** What a server says of itself. */
 export interface ServerState {
@@ -49,9 +50,22 @@ export function whyNot(primary: ServerState | null, standby: ServerState | null)
 export async function openReadReplica({ url, primary, log }: ReadReplicaParts): Promise<ReadReplica> {
   const replica = openDatabase(url, connections, () => {}); // what is wrong with it is said by the look
   let reason: string | null = "it was not looked at yet";
+  let checked = false;
+  /** Whether it can be read at all: the schema is there, and time limits behind a pooler. */
+  const check = async () => {
+    if (checked) return null;
+    const unfit = requirePostgres(replica).then(
+      () => null,
+      (error: Error) => error.message,
+    );
+    const found = await within(lookTimeoutMs, unfit, unreachable);
+    checked = found === null;
+    return found === unreachable ? "it does not answer" : found;
+  };
   const look = async () => {
-    const [ofPrimary, ofReplica] = await Promise.all([readState(primary), readState(replica)]);
-    const now = whyNot(ofPrimary, ofReplica);
+    const unfit = await check();
+    const [ofPrimary, ofReplica] = await Promise.all([readState(primary), unfit === null ? readState(replica) : null]);
+    const now = unfit ?? whyNot(ofPrimary, ofReplica);
     if (now !== reason && now === null) log.info("reads that may lag go to the standby of DATABASE_READ_URL");
     else if (now !== null && reason === null) log.warn(`the standby of DATABASE_READ_URL is not read: ${now}`);
     reason = now;
@@ -68,7 +82,8 @@ export async function openReadReplica({ url, primary, log }: ReadReplicaParts): 
   const timer = setInterval(() => void lookUnlessLooking(), lookEveryMs);
   return {
     current: () => (reason === null ? replica : null),
-    failed() {
+    failed(error) {
+      if (reason === null) log.warn({ err: error }, "a read at the standby of DATABASE_READ_URL failed");
       reason ??= "a read failed";
     },
     async close() {
@@ -90,11 +105,20 @@ async function readState(db: Database): Promise<ServerState | null> {
       ) as "heartbeatMs"`
     .execute(db)
     .then(({ rows }) => rows[0] ?? null);
+  return within(
+    lookTimeoutMs,
+    asked.catch(() => null),
+    null,
+  );
+}
+
+/** What a promise resolves with, or something else where that takes too long. */
+function within<T>(timeoutMs: number, work: Promise<T>, otherwise: T): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), lookTimeoutMs);
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise), timeoutMs);
   });
-  return Promise.race([asked.catch(() => null), late]).finally(() => clearTimeout(timer));
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /**
@@ -108,8 +132,8 @@ export async function readAnywhere<T>(
   if (standby === null) return read(db);
   try {
     return await read(standby);
-  } catch {
-    replica?.failed(); // gone, or it cancelled what was in the way of its recovery
+  } catch (error) {
+    replica?.failed(error); // gone, or it cancelled what was in the way of its recovery
     return read(db);
   }
 }

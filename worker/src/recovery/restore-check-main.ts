@@ -1,31 +1,45 @@
 import { parseArgs } from "node:util";
 import { type Database, openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import type { Order } from "@holdfast/shared/order.ts";
+import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { readRestoreConfig } from "../config.ts";
-import { acceptRedis, findRestored, lookAgain, type RestoreFindings, writeMissing } from "./restore-check.ts";
+import {
+  acceptRedis,
+  bringForward,
+  findRestored,
+  type RestoreFindings,
+  type Written,
+  writeMissing,
+} from "./restore-check.ts";
 
 /**
  * `npm run restore-check`: Postgres against Redis, after one of them was restored. Exit code 1 where
  * something is to be done.
  */
 
-const usage = `npm run restore-check -- [--apply]     reads DATABASE_URL, REDIS_URL, REDIS_PREFIX
+const usage = `npm run restore-check -- [--apply [--accept]]     reads DATABASE_URL, REDIS_URL, REDIS_PREFIX
   compares a restored Postgres with Redis, or the other way round; changes nothing
-  --apply    writes orders again that only Redis still knows, and lets workers go on`;
+  --apply    writes orders again that only Redis still knows, and lets workers go on where all that
+             held units are there
+  --accept   lets workers go on although some are not`;
 
 try {
   const { values } = parseArgs({
-    options: { apply: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
+    options: {
+      apply: { type: "boolean", default: false },
+      accept: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
   });
   if (values.help) process.stdout.write(`${usage}\n`);
-  else await run(values.apply);
+  else await run(values.apply, values.accept);
 } catch (error) {
   reportStartFailure("restore-check", error);
 }
 
-async function run(apply: boolean): Promise<void> {
+async function run(apply: boolean, accept: boolean): Promise<void> {
   const config = readRestoreConfig(process.env);
   const db = openDatabase(config.DATABASE_URL, 2, () => {});
   const redis = connectRedis(config.REDIS_URL, "failing", () => {});
@@ -42,21 +56,27 @@ async function run(apply: boolean): Promise<void> {
       process.exitCode = 1;
       return;
     }
+    // First, since some of them have units that missing ones were given.
+    const forward = await bringForward(db, findings.older);
     const written = await writeMissing(db, findings.missing);
     say(
       `Written again: ${written.final} that had an end, ${written.held} that held units; their payments are asked about now.`,
     );
-    for (const { id, itemId, quantity, status } of written.withoutUnits)
-      say(
-        `NOT written: order ${id}, ${quantity} of ${itemId}, shown as ${status}: its units were sold again. Restock the item and run this again, or refund it.`,
-      );
-    const again = await lookAgain(db, findings.older);
-    if (again > 0) say(`${again} that Postgres has in an earlier state are asked about at the provider.`);
-    await acceptRedis(db, store);
+    if (forward > 0) say(`${forward} that Postgres had in an earlier state are on their way again.`);
+    const left = sayLeft(written);
     await sayBooks(db, findings.missing);
     const since = new Date(Math.min(Date.now(), ...findings.missing.map(({ placedAtMs }) => placedAtMs)) - 600_000);
     say(`Compare with the provider when all is settled: npm run reconcile -- --from ${since.toISOString()}`);
-    if (written.withoutUnits.length > 0) process.exitCode = 1;
+    if (left > 0 || expired(findings)) process.exitCode = 1;
+    if (findings.relation !== "postgres_behind") return;
+    if (process.exitCode === 1 && !accept)
+      say(
+        "Workers go on deciding nothing. Put right what is named above and run this again, or let them go on as it is: --apply --accept",
+      );
+    else {
+      await acceptRedis(db, store);
+      say("Workers go on within a second.");
+    }
   } finally {
     redis.disconnect();
     await db.destroy();
@@ -65,6 +85,26 @@ async function run(apply: boolean): Promise<void> {
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** @returns how many orders that held units could not be written */
+function sayLeft({ withoutUnits, refused }: Written): number {
+  for (const { id, itemId, quantity, status } of withoutUnits)
+    say(
+      `NOT written: order ${id}, ${quantity} of ${itemId}, shown as ${status}: its units were sold again. Restock the item, if there are more of it, or refund the order.`,
+    );
+  for (const { order, why } of refused)
+    say(`NOT written: order ${order.id} of ${order.itemId}, shown as ${order.status}: Postgres refuses it (${why}).`);
+  return withoutUnits.length + refused.filter(({ order }) => unitsOf([order]) > 0).length;
+}
+
+/** Whether orders may be missing of which there is no view any more. */
+function expired({ heartbeatsBehind }: RestoreFindings): boolean {
+  if (heartbeatsBehind === null || heartbeatsBehind * 1_000 < viewTtlMs) return false;
+  say(
+    "Postgres is behind by more than a day, and live views are kept for one: older orders are in neither. Only reconcile names their payments.",
+  );
+  return true;
 }
 
 function describeRelation({ relation, heartbeatsBehind }: RestoreFindings): string {
@@ -84,7 +124,7 @@ function describeRelation({ relation, heartbeatsBehind }: RestoreFindings): stri
   }
 }
 
-function describeOrders({ missing, older }: RestoreFindings): string {
+function describeOrders({ missing, older, items }: RestoreFindings): string {
   const lines = [
     `${missing.length} orders are in Redis' live views alone, ${older.length} are in an earlier state in Postgres.`,
   ];
@@ -92,6 +132,14 @@ function describeOrders({ missing, older }: RestoreFindings): string {
     const counts = [...Map.groupBy(orders, ({ status }) => status)].map(([status, all]) => `${all.length} ${status}`);
     lines.push(`  ${itemId}: ${counts.join(", ")} (${unitsOf(orders)} units)`);
   }
+  for (const { id, name, priceMinor, currency, stocked } of items.unknown)
+    lines.push(
+      `  item ${id} (${name}, ${priceMinor} ${currency}, ${stocked} in stock) is not in Postgres: create it again with that stock before --apply.`,
+    );
+  if (items.older.length > 0)
+    lines.push(
+      `  ${items.older.length} items are older in Postgres than they are shown: pausing or changing one has no effect until --apply.`,
+    );
   return lines.join("\n");
 }
 

@@ -1,5 +1,6 @@
 import type { Database } from "@holdfast/shared/database.ts";
 import type { Order, OrderStatus } from "@holdfast/shared/order.ts";
+import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
 import {
   differsBetweenMasters,
@@ -8,8 +9,11 @@ import {
   probeGeneration,
   readKnownGeneration,
 } from "@holdfast/shared/redis-generation.ts";
-import { findOrders, placedColumns } from "@holdfast/shared/rows.ts";
-import { sql } from "kysely";
+import { appendEvent, eventRow, findOrders, placedColumns } from "@holdfast/shared/rows.ts";
+import { type RawBuilder, sql } from "kysely";
+import { searchFor } from "../payment/unmatched-payments.ts";
+import { returnUnits } from "../reserve/item-units.ts";
+import { type ComparedItems, compareItems, raiseItems } from "./compare-items.ts";
 import { viewsInBatches } from "./find-lost-orders.ts";
 
 /**
@@ -20,7 +24,7 @@ import { viewsInBatches } from "./find-lost-orders.ts";
  *   Their units are on sale again, and nobody goes by their payments. Each is written again: those
  *   that had an end as they were, those that held a unit as held, with a payment whose outcome is
  *   not known. The sweeper then asks the provider: paid ones are confirmed, with the same payment;
- *   of the others the shopper is asked for a card again.
+ *   of the others the shopper is asked for a card again, whatever the item allows after a decline.
  * - **Redis is older than Postgres**: nothing is to be done by hand. Workers notice it within a
  *   second and put it right (recover-generation.ts).
  */
@@ -31,18 +35,27 @@ export interface RestoreFindings {
   /** Orders whose view says that they were decided, and which Postgres does not have. */
   readonly missing: readonly Order[];
   /** Orders that Postgres has in an earlier state than their view. */
-  readonly older: readonly { readonly order: Order; readonly inPostgres: OrderStatus }[];
+  readonly older: readonly OlderOrder[];
+  readonly items: ComparedItems;
+}
+
+export interface OlderOrder {
+  /** As its view has it. */
+  readonly order: Order;
+  readonly inPostgres: OrderStatus;
 }
 
 // Longer than an attempt's key is remembered: so it is looked for by the order's id, and never sent
-// again.
+// again under it. That it may have been sent a moment ago is said too: a payment so young is in no
+// list and in no search yet.
 const forgottenHours = 21;
+const startedLongAgo = sql<Date>`now() - ${forgottenHours} * interval '1 hour'`;
 
 /** Compares; changes nothing. It reads all live views: those of the last day. */
 export async function findRestored(db: Database, store: Store, signal: AbortSignal): Promise<RestoreFindings> {
   const { relation, heartbeatsBehind } = await relate(db, store);
   const missing: Order[] = [];
-  const older: { order: Order; inPostgres: OrderStatus }[] = [];
+  const older: OlderOrder[] = [];
   for await (const views of viewsInBatches(store, signal)) {
     const decided = views.filter(({ status }) => status !== "queued");
     const known = await findOrders(
@@ -56,7 +69,9 @@ export async function findRestored(db: Database, store: Store, signal: AbortSign
         older.push({ order, inPostgres: row.status });
     }
   }
-  return { relation, heartbeatsBehind, missing, older };
+  const items = await compareItems(db, store);
+  const behind = relation === "same" && items.older.length > 0; // by less than heartbeats show
+  return { relation: behind ? "postgres_behind" : relation, heartbeatsBehind, missing, older, items };
 }
 
 async function relate(db: Database, store: Store): Promise<Pick<RestoreFindings, "relation" | "heartbeatsBehind">> {
@@ -87,65 +102,142 @@ export interface Written {
   readonly held: number;
   /** Held orders whose units were sold to others meanwhile: for people to decide about. */
   readonly withoutUnits: readonly Order[];
+  /**
+   * Orders that Postgres refuses, with why: of an item that it does not have, or one that was over in
+   * its view alone before, too.
+   */
+  readonly refused: readonly { readonly order: Order; readonly why: string }[];
 }
+
+const batchSize = 500;
 
 /** Writes missing orders again. It may be run any number of times, and stopped anywhere. */
 export async function writeMissing(db: Database, missing: readonly Order[]): Promise<Written> {
-  let [final, held] = [0, 0];
-  const withoutUnits: Order[] = [];
-  for (const order of missing) {
-    if (order.status === "out_of_stock" || order.status === "rejected" || order.status === "cancelled") {
-      await writeFinal(db, order);
-      final += 1;
-    } else if (await writeHeld(db, order)) held += 1;
-    else withoutUnits.push(order);
+  const refused: { order: Order; why: string }[] = [];
+  const unlessRefused = async <T>(order: Order, write: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isPermanent(error)) throw error;
+      refused.push({ order, why: (error as Error).message });
+      return null;
+    }
+  };
+  const heldNone = ({ status }: Order) => ["out_of_stock", "rejected", "cancelled"].includes(status);
+  const ended = missing.filter(heldNone);
+  let final = 0;
+  for (let i = 0; i < ended.length; i += batchSize) {
+    const batch = ended.slice(i, i + batchSize);
+    try {
+      await writeFinal(db, batch);
+      final += batch.length;
+    } catch (error) {
+      if (!isPermanent(error)) throw error;
+      for (const order of batch) {
+        const written = await unlessRefused(order, () => writeFinal(db, [order]));
+        if (written !== null) final += 1;
+      }
+    }
   }
-  return { final, held, withoutUnits };
+  let held = 0;
+  const withoutUnits: Order[] = [];
+  for (const order of missing.filter((one) => !heldNone(one))) {
+    const written = await unlessRefused(order, () => writeHeld(db, order));
+    if (written === true) held += 1;
+    if (written === false) withoutUnits.push(order);
+  }
+  return { final, held, withoutUnits, refused };
 }
 
 /**
- * Has the provider asked about orders of which Postgres has an earlier state. A held one is looked
- * for by its id, and not sent again: what it knows of cards and attempts may be old.
+ * Brings orders of which Postgres has an earlier state on their way again. Those that were cancelled
+ * are cancelled again at once, so that their units are there for whoever got them; whatever was paid
+ * for them is searched for. Of the others the provider is asked: a held one is looked for by its id,
+ * and not sent again, since what is known of its cards and attempts may be old. Each is a later
+ * version than its view then.
  * @returns how many
  */
-export async function lookAgain(db: Database, older: RestoreFindings["older"]): Promise<number> {
-  const ids = older.map(({ order }) => order.id);
-  const sent = sql`now() - ${forgottenHours} * interval '1 hour'`;
+export async function bringForward(db: Database, older: readonly OlderOrder[]): Promise<number> {
+  let count = 0;
+  for (const one of older) {
+    const ended = one.order.status === "cancelled" && one.inPostgres === "reserved";
+    count += await (ended ? cancelAgain(db, one.order) : lookAgain(db, one.order));
+  }
+  return count;
+}
+
+async function cancelAgain(db: Database, order: Order): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    await trx.selectFrom("items").select("id").where("id", "=", order.itemId).forNoKeyUpdate().execute(); // first, as everywhere
+    const row = await trx
+      .updateTable("orders")
+      .set({
+        status: "cancelled",
+        reason: order.reason ?? "payment_failed",
+        payment_status: order.declineCode === null ? null : "declined",
+        decline_code: order.declineCode,
+        settled_at: new Date(order.settledAtMs ?? order.placedAtMs),
+        payment_due_at: null,
+        payment_unknown_since: null,
+        version: order.version + 1,
+      })
+      .where("id", "=", order.id)
+      .where("status", "=", "reserved")
+      .returning(["quantity", "item_id"])
+      .executeTakeFirst();
+    if (!row) return 0;
+    await returnUnits(trx, row.item_id, row.quantity);
+    await searchFor(trx, order.id, new Date());
+    await appendEvent(
+      trx,
+      order.id,
+      "cancelled",
+      { from: "reserved", to: "cancelled" },
+      { ...why, reason: order.reason },
+    );
+    return 1;
+  });
+}
+
+async function lookAgain(db: Database, order: Order): Promise<number> {
+  const held = (value: RawBuilder<unknown>, column: string) =>
+    sql`${sql.ref(column)} = case status when 'reserved' then ${value} else ${sql.ref(column)} end`;
   const { numAffectedRows = 0n } = await sql`
     update orders set
+      version = ${order.version + 1},
       payment_due_at = now(),
-      payment_status = case status when 'reserved' then 'unknown' else payment_status end,
-      payment_intent_id = case status when 'reserved' then null else payment_intent_id end,
-      payment_started_at = case status when 'reserved' then ${sent} else payment_started_at end,
-      payment_sent_at = case status when 'reserved' then ${sent} else payment_sent_at end,
-      payment_unknown_since = case status when 'reserved' then now() else payment_unknown_since end
-    where id = any(${ids}::uuid[]) and status in ('reserved', 'confirmed')`.execute(db);
+      ${held(sql`'unknown'`, "payment_status")},
+      ${held(sql`null`, "payment_intent_id")},
+      ${held(sql`${lostMethod}`, "payment_method")},
+      ${held(sql`payment_cards`, "payment_untried")},
+      ${held(startedLongAgo, "payment_started_at")},
+      ${held(sql`now()`, "payment_sent_at")},
+      ${held(sql`now()`, "payment_unknown_since")}
+    where id = ${order.id} and status in ('reserved', 'confirmed')`.execute(db);
   return Number(numAffectedRows);
 }
 
 /** It was in the view, and nobody who can be told anything else. */
 const why = { why: "written again from its live view, after Postgres was restored" };
 
-async function writeFinal(db: Database, order: Order): Promise<void> {
+async function writeFinal(db: Database, orders: readonly Order[]): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    const [row] = await trx
+    const rows = orders.map((order) => ({
+      ...placedColumns(order),
+      status: order.status,
+      reason: order.reason,
+      settled_at: new Date(order.settledAtMs ?? order.placedAtMs),
+      version: order.version,
+    }));
+    const written = await trx
       .insertInto("orders")
-      .values({
-        ...placedColumns(order),
-        status: order.status,
-        reason: order.reason,
-        settled_at: new Date(order.settledAtMs ?? order.placedAtMs),
-        version: order.version,
-      })
+      .values(rows)
       .onConflict((conflict) => conflict.column("id").doNothing())
-      .returning("id")
+      .returning(["id", "status"])
       .execute();
-    if (!row) return;
-    const change = { event: order.status, from_status: "queued", to_status: order.status } as const;
-    await trx
-      .insertInto("order_events")
-      .values({ order_id: order.id, ...change, detail: why })
-      .execute();
+    if (written.length === 0) return;
+    const events = written.map(({ id, status }) => eventRow(id, status, { from: "queued", to: status }, why));
+    await trx.insertInto("order_events").values(events).execute();
   });
 }
 
@@ -163,13 +255,12 @@ async function writeHeld(db: Database, order: Order): Promise<boolean> {
       .executeTakeFirst();
     const there = await trx.selectFrom("orders").select("id").where("id", "=", order.id).executeTakeFirst();
     if (there) return true;
-    if (item === undefined || item.inventory < order.quantity) return false;
+    if (item !== undefined && item.inventory < order.quantity) return false; // without its item it is refused below
     await trx
       .updateTable("items")
       .set({ inventory: sql<number>`inventory - ${order.quantity}` })
       .where("id", "=", order.itemId)
       .execute();
-    const sent = sql<Date>`now() - ${forgottenHours} * interval '1 hour'`;
     await trx
       .insertInto("orders")
       .values({
@@ -180,18 +271,21 @@ async function writeHeld(db: Database, order: Order): Promise<boolean> {
         payment_method: lostMethod,
         payment_attempt: 1,
         payment_cards: 1,
-        payment_started_at: sent,
-        payment_sent_at: sent,
+        payment_untried: 1, // that its card is lost is nobody's decline
+        payment_started_at: startedLongAgo,
+        payment_sent_at: sql<Date>`now()`,
         payment_unknown_since: sql<Date>`now()`,
         payment_due_at: sql<Date>`now()`,
         version: order.version + 1, // whoever saw the view sees what becomes of it
       })
       .execute();
-    const change = { event: "reserved", from_status: "queued", to_status: "reserved" } as const;
-    await trx
-      .insertInto("order_events")
-      .values({ order_id: order.id, ...change, detail: { ...why, wasShown: order.status } })
-      .execute();
+    await appendEvent(
+      trx,
+      order.id,
+      "reserved",
+      { from: "queued", to: "reserved" },
+      { ...why, wasShown: order.status },
+    );
     return true;
   });
 }
@@ -201,6 +295,7 @@ async function writeHeld(db: Database, order: Order): Promise<boolean> {
  * one is begun that Redis is given by the next look.
  */
 export async function acceptRedis(db: Database, store: Store): Promise<void> {
+  await raiseItems(db, store, (await compareItems(db, store)).older);
   const known = await readKnownGeneration(db);
   const seen = await probeGeneration(store);
   if (known !== null && seen.token === known.token) {

@@ -12,6 +12,8 @@ export interface SaleGate {
   readonly noteOutage: () => void;
   /** What a look at the generation found, and when it began. */
   readonly noteLook: (state: GenerationState | null, beganAtMs: number) => void;
+  /** Whether a look has to compare more than heartbeats: since Postgres was lost, none has found it sound. */
+  readonly isUnsure: () => boolean;
   /** @throws SaleHalted while nothing may be decided */
   readonly require: () => void;
 }
@@ -37,6 +39,7 @@ export function saleGate(): SaleGate {
       behind = state === "postgres_behind";
       lookedAtMs = beganAtMs;
     },
+    isUnsure: () => behind || lookedAtMs < outageAtMs,
     require() {
       if (behind) throw new SaleHalted("Postgres is behind Redis: npm run restore-check");
       if (lookedAtMs < outageAtMs) throw new SaleHalted("Postgres was lost, and was not compared with Redis yet");

@@ -16,9 +16,14 @@ import { type RawBuilder, sql, type Transaction } from "kysely";
  * what it was. Locks the item's row, also where no unit is taken, so that whoever decides next sees
  * these orders.
  * @param item as it was looked at
+ * @param unless a condition under which nothing is taken either
  */
-export function takeUnits(item: Item, units: number): RawBuilder<{ inventory: number; version: number }> {
-  const asLookedAt = sql`id = ${item.id} and version = ${item.version} and inventory = ${item.inventory}`;
+export function takeUnits(
+  item: Item,
+  units: number,
+  unless: RawBuilder<boolean>,
+): RawBuilder<{ inventory: number; version: number }> {
+  const asLookedAt = sql`id = ${item.id} and version = ${item.version} and inventory = ${item.inventory} and not ${unless}`;
   // `for no key update` as an update would lock it: foreign key checks go on.
   if (units === 0) return sql`select inventory, version from items where ${asLookedAt} for no key update`;
   // The condition repeats what allocate decided: were it ever wrong, nothing would be taken.

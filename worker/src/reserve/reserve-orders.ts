@@ -3,7 +3,7 @@ import { invariant } from "@holdfast/shared/invariant.ts";
 import type { Item } from "@holdfast/shared/item.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { type PurchaseJob, type PurchaseRequest, queuedOrder } from "@holdfast/shared/purchase-job.ts";
-import { findOrders, itemFromRow } from "@holdfast/shared/rows.ts";
+import { findArchivedOrders, findOrders, itemFromRow } from "@holdfast/shared/rows.ts";
 import type { Tables } from "@holdfast/shared/tables.ts";
 import { sql, type Transaction } from "kysely";
 import { allocate, type Decision } from "./allocate.ts";
@@ -33,35 +33,30 @@ const maxKnownItems = 1_000; // a few hundred bytes each; past that all are forg
  *
  * Mostly the item is as the last batch left it, and every order is new: so a job is first decided
  * by what is known of the item, in a single statement that is a transaction by itself. Where the
- * item has changed, the statement writes nothing; where one of the orders is there already,
- * Postgres refuses to write it twice. Then the item's row is locked first, and what is there is
- * looked up.
+ * item has changed, or one of the orders was archived, the statement writes nothing; where one of
+ * them is there already, Postgres refuses to write it twice. Then the item's row is locked first,
+ * and what is there is looked up.
  * @param signal aborted when the item's lock is lost; then nothing is committed
  */
 export async function reserveOrders(
   db: Database,
   job: PurchaseJob,
   signal: AbortSignal,
-  known: KnownItems = new Map(),
+  knownItems: KnownItems = new Map(),
 ): Promise<ReservedBatch> {
-  const item = known.get(job.itemId);
-  known.delete(job.itemId); // until it is known again: whatever stops in between, the next batch looks
+  const item = knownItems.get(job.itemId);
+  knownItems.delete(job.itemId); // until it is known again: whatever stops in between, the next batch looks
   // How many units a shopper has is not part of the item's version.
   const atOnce =
     item && item.maxPerShopper === null ? await unlessThere(() => decideAtOnce(db, job, item, signal)) : null;
-  const firstTry = atOnce ?? (await unlessThere(() => decideLocked(db, job, signal, async () => [])));
+  const ids = job.requests.map(({ orderId }) => orderId);
+  const known = async (trx: Transaction<Tables>, find: typeof findOrders) => [...(await find(trx, ids)).values()];
+  const firstTry =
+    atOnce ?? (await unlessThere(() => decideLocked(db, job, signal, (trx) => known(trx, findArchivedOrders))));
   const reserved =
-    firstTry === "order_there"
-      ? await decideLocked(db, job, signal, async (trx) => {
-          const known = await findOrders(
-            trx,
-            job.requests.map(({ orderId }) => orderId),
-          );
-          return [...known.values()];
-        })
-      : firstTry;
-  if (known.size >= maxKnownItems) known.clear();
-  if (reserved.item) known.set(job.itemId, reserved.item);
+    firstTry === "order_there" ? await decideLocked(db, job, signal, (trx) => known(trx, findOrders)) : firstTry;
+  if (knownItems.size >= maxKnownItems) knownItems.clear();
+  if (reserved.item) knownItems.set(job.itemId, reserved.item);
   return reserved;
 }
 
@@ -83,7 +78,7 @@ async function unlessThere<T>(decide: () => Promise<T>): Promise<T | "order_ther
  */
 const firstChargeLateMs = 30_000;
 
-/** Null where the item has changed. */
+/** Null where the item has changed, or an order was archived. */
 async function decideAtOnce(
   db: Database,
   job: PurchaseJob,
@@ -151,7 +146,8 @@ function countReserved(decisions: readonly Decision[]): number {
 /**
  * Takes the units, and writes all orders and their events, in one statement: the cost per order is
  * what decides how fast a hot item sells.
- * @returns null where the item is not any more what was decided by: then nothing was written
+ * @returns null where the item is not any more what was decided by, or one of the orders was
+ *   archived: then nothing was written
  */
 async function writeDecisions(
   db: Database,
@@ -161,9 +157,11 @@ async function writeDecisions(
 ): Promise<ReservedBatch | null> {
   if (decisions.length === 0) return { orders: [], decided: [], item };
   const column = <T>(value: (decision: Decision) => T) => decisions.map(value);
+  const ids = plainArray(column((d) => d.request.orderId));
+  const archived = sql<boolean>`exists (select from archived_orders where id = any(${ids}::uuid[]))`;
   const { rows } = await sql<{ written: number; decided_at: Date; inventory: number | null; version: number | null }>`
     with item as (
-      ${item ? takeUnits(item, countReserved(decisions)) : sql`select null::bigint as inventory, null::bigint as version`}
+      ${item ? takeUnits(item, countReserved(decisions), archived) : sql`select null::bigint as inventory, null::bigint as version`}
     ), decided as (
       insert into orders (
         id, shopper_id, item_id, quantity, amount_minor, currency, payment_method, fingerprint, metadata, placed_at,
@@ -177,7 +175,7 @@ async function writeDecisions(
         case when d.status <> 'reserved' then now() end,
         case when d.status = 'reserved' then now() + ${firstChargeLateMs} * interval '1 millisecond' end
       from unnest(
-        ${plainArray(column((d) => d.request.orderId))}::uuid[],
+        ${ids}::uuid[],
         ${column((d) => d.request.shopperId)}::text[],
         ${plainArray(column((d) => d.request.quantity))}::integer[],
         ${plainArray(column((d) => d.request.amountMinor))}::bigint[],

@@ -1,0 +1,149 @@
+import { randomUUID } from "node:crypto";
+import { publishItems, readItems } from "@holdfast/shared/item-view.ts";
+import type { Order } from "@holdfast/shared/order.ts";
+import { publishOrders } from "@holdfast/shared/order-view.ts";
+import { itemFromRow } from "@holdfast/shared/rows.ts";
+import { addItem, booksOf } from "@holdfast/testing/items.ts";
+import { createPaymentWorld, type PaymentWorld } from "@holdfast/testing/payments.ts";
+import { orderInLine } from "@holdfast/testing/purchases.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { compareItems } from "../src/recovery/compare-items.ts";
+import { acceptRedis, bringForward, findRestored, writeMissing } from "../src/recovery/restore-check.ts";
+
+const signal = new AbortController().signal;
+const lagMs = 60_000; // what was paid in the last minute is in no list and no search of the provider
+
+describe("orders of a minute that Postgres has lost", () => {
+  let world: PaymentWorld;
+  beforeEach(async () => {
+    world = await createPaymentWorld();
+    await addItem(world.db, "kettle", 10);
+  });
+  afterEach(() => world.close());
+
+  /** An order that only its view knows. */
+  const shown = async (more: Partial<Order>, itemId = "kettle") => {
+    const order: Order = {
+      ...orderInLine({ itemId, orderId: randomUUID() }),
+      place: null,
+      version: 5,
+      status: "reserved",
+      reservedAtMs: Date.now(),
+      paymentStatus: "pending",
+      ...more,
+    };
+    await publishOrders(world, [order]);
+    return order;
+  };
+  const restore = async () => {
+    const { missing, older } = await findRestored(world.db, world, signal);
+    const forward = await bringForward(world.db, older);
+    return { forward, ...(await writeMissing(world.db, missing)) };
+  };
+  /** As the sweeper does, until nothing changes any more. */
+  const settleFor = async (orderId: string, minutes: number) => {
+    for (let i = 0; i < minutes; i += 1) {
+      await world.settle(orderId);
+      await world.letTimePass(60_000);
+    }
+    await world.settle(orderId);
+  };
+  /** The payment that was made in the lost minute. */
+  const pay = ({ id, amountMinor }: Order) =>
+    world.simulator.stripe.paymentIntents.create({
+      amount: amountMinor,
+      currency: "eur",
+      payment_method: "pm_card_visa",
+      confirm: true,
+      automatic_payment_methods: { enabled: true, allow_redirects: "never" },
+      metadata: { orderId: id },
+    });
+  const payments = async (orderId: string) => {
+    const all = await world.simulator.ledger();
+    return all.filter((payment) => payment.orderId === orderId && payment.amountReceived > payment.amountRefunded);
+  };
+
+  test("one that was not paid keeps its unit and is asked for a card again, whatever the item allows after a decline", async () => {
+    const { id } = await shown({});
+    expect(await restore()).toMatchObject({ held: 1, withoutUnits: [], refused: [] });
+    await settleFor(id, 4);
+    expect(await world.order(id)).toMatchObject({ status: "reserved", payment_status: "declined" });
+    expect(await booksOf(world.db, "kettle")).toMatchObject({ reserved: 1, inventory: 9, balanced: true });
+  });
+
+  test("one that was paid a moment ago is found and confirmed, and never paid twice, though the provider's lists lag", async () => {
+    const order = await shown({ status: "confirmed", paymentStatus: "succeeded", settledAtMs: Date.now() });
+    await pay(order);
+    await world.simulator.configure({ listLagMs: lagMs, searchLagMs: lagMs });
+    expect(await restore()).toMatchObject({ held: 1 });
+    await settleFor(order.id, 4);
+    expect(await world.order(order.id)).toMatchObject({ status: "confirmed" });
+    expect(await payments(order.id)).toHaveLength(1);
+  });
+
+  test("one that Postgres has in an earlier state is not sent again, and is a later version than its shopper saw", async () => {
+    const id = await world.reserve("kettle");
+    const { shopper_id: shopperId, placed_at: placedAt } = await world.order(id);
+    const order = await shown({ id, shopperId, placedAtMs: placedAt.getTime(), status: "confirmed", version: 40 });
+    await pay(order);
+    await world.simulator.configure({ listLagMs: lagMs, searchLagMs: lagMs });
+    expect(await restore()).toMatchObject({ forward: 1 });
+    expect((await world.order(id)).version).toBeGreaterThan(40);
+    expect((await findRestored(world.db, world, signal)).older).toEqual([]);
+    await settleFor(id, 4);
+    expect(await world.order(id)).toMatchObject({ status: "confirmed" });
+    expect(await payments(id)).toHaveLength(1);
+  });
+
+  test("a unit that another one had given up is there for whoever got it, and nothing is sold twice", async () => {
+    await addItem(world.db, "last", 1);
+    const first = await world.reserve("last");
+    const row = await world.order(first);
+    await shown({
+      id: first,
+      itemId: "last",
+      shopperId: row.shopper_id,
+      status: "cancelled",
+      reason: "payment_failed",
+      paymentStatus: "declined",
+      declineCode: "generic_decline",
+      settledAtMs: Date.now(),
+      version: 9,
+    });
+    const second = await shown({ status: "confirmed", settledAtMs: Date.now() }, "last");
+    expect(await restore()).toMatchObject({ forward: 1, held: 1, withoutUnits: [] });
+    expect(await world.order(first)).toMatchObject({ status: "cancelled", reason: "payment_failed" });
+    expect(await world.order(second.id)).toMatchObject({ status: "reserved" });
+    expect(await booksOf(world.db, "last")).toMatchObject({ reserved: 1, inventory: 0, balanced: true });
+    expect(await world.unmatched(first)).toMatchObject([{ next_step: "search" }]);
+  });
+
+  test("one that Postgres refuses is named, and keeps no other from being written", async () => {
+    const fine = await shown({ status: "out_of_stock", paymentStatus: null });
+    const odd = await shown({ status: "rejected", reason: "limit_exceeded", paymentStatus: null, currency: "EURO" });
+    const made = await shown({ status: "confirmed" }, "made-since");
+    const { final, held, refused } = await restore();
+    expect([final, held]).toEqual([1, 0]);
+    expect(refused.map(({ order }) => order.id).toSorted()).toEqual([odd.id, made.id].toSorted());
+    expect(await world.order(fine.id)).toMatchObject({ status: "out_of_stock" });
+  });
+
+  test("items are raised above what is shown of them, so that a pause counts again", async () => {
+    const shownItem = async () => (await readItems(world)).find(({ id }) => id === "kettle");
+    const row = await world.db.selectFrom("items").selectAll().where("id", "=", "kettle").executeTakeFirstOrThrow();
+    await publishItems(world, [{ ...itemFromRow(row), inventory: 0, version: 70 }]);
+    const found = await findRestored(world.db, world, signal);
+    expect([found.relation, found.items.older.map(({ id }) => id)]).toEqual(["first_start", ["kettle"]]);
+    await acceptRedis(world.db, world);
+    expect((await compareItems(world.db, world)).older).toEqual([]);
+    expect(await shownItem()).toMatchObject({ inventory: 10, version: 71 });
+    const paused = await world.db
+      .updateTable("items")
+      .set({ paused_at: new Date() })
+      .where("id", "=", "kettle")
+      .returningAll()
+      .execute();
+    await publishItems(world, paused.map(itemFromRow));
+    expect(await shownItem()).toMatchObject({ paused: true });
+  });
+});
