@@ -77,7 +77,9 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const charges = openChargeQueue({ redis, keys });
     const webhooks = openWebhookQueue({ redis, keys });
     for (const queue of [...lanes, charges, webhooks]) queue.on("error", onRedisError);
-    const marks = acceptanceMarks({ redis: marksRedis, keys, replicas, jobs: redis });
+    const raiseAlarm = createAlarms(log, alarmRecorder({ redis, keys }), metrics.countAlarm);
+    const onUnknown = (why: string) => raiseAlarm("replicas_missing", `${why}.`);
+    const marks = acceptanceMarks({ redis: marksRedis, keys, replicas, jobs: redis, onUnknown });
     if (replicas > 0) await checkReplicaSettings(marksRedis, log);
     const answering = await marks.begin(lanes.map(({ name }) => name));
     if (answering < replicas)
@@ -115,7 +117,6 @@ export async function startServer(config: ApiConfig, log: Logger): Promise<Runni
     const adminAddress =
       config.ADMIN_PORT === undefined ? null : await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
     const address = await app.listen({ host: config.HOST, port: config.PORT });
-    const raiseAlarm = createAlarms(log, alarmRecorder({ redis, keys }), metrics.countAlarm);
     const lacksSome = (generation: number) => marks.lacksSome(generation);
     const watched = { db, redis, keys, lanes, recover: null, lacksSome, log, raiseAlarm };
     const generation = watchGeneration(watched);

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { laneQueueName } from "@holdfast/shared/lanes.ts";
+import { createLog } from "@holdfast/shared/log.ts";
 import { connectRedis, type RedisClient, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { readKnownGeneration } from "@holdfast/shared/redis-generation.ts";
+import { watchGenerationOnce } from "@holdfast/shared/watch-generation.ts";
 import { type RedisCluster, startRedisCluster } from "@holdfast/testing/redis-cluster.ts";
 import { describeSale, saleUnderChange } from "@holdfast/testing/sale-under-change.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
@@ -52,6 +54,30 @@ describe("on a Redis Cluster of three masters, each with a replica", () => {
   test("each range of 512 slots has a key of the generation", async () => {
     const slots = await Promise.all(redisKeys("").generationWitnesses.map(slotOf));
     expect(slots.map((slot) => Math.floor(slot / 512))).toEqual(Array.from({ length: 32 }, (_, i) => i));
+  });
+
+  test("keys of the generation that are new are given its token, and are no loss; one that had it and lacks it is", async () => {
+    const own = await createWorld();
+    const keys = redisKeys("partly:");
+    const log = createLog("test", "silent");
+    const alarms: string[] = [];
+    const raiseAlarm = (name: string) => void alarms.push(name);
+    const parts = { db: own.db, redis, keys, lanes: [], recover: async () => {}, lacksSome: null, log, raiseAlarm };
+    const look = () => watchGenerationOnce(parts);
+    const isComplete = async () => (await redis.hget(keys.generation, "complete")) === "1";
+    const untilComplete = () =>
+      eventually("all have it", async () => (await look()) === "sound" && (await isComplete()));
+    await untilComplete();
+    // As of a version that had no others, one of whose successors died while it added them.
+    await redis.hdel(keys.generation, "complete");
+    for (const key of keys.generationWitnesses.slice(3)) await redis.del(key);
+    expect(await look()).toBe("sound");
+    await untilComplete();
+    expect([(await readKnownGeneration(own.db))?.generation, alarms]).toEqual([1, []]);
+    await redis.del(keys.generationWitnesses[7] ?? "");
+    expect(await look()).toBe("emptied");
+    expect(alarms).toEqual(["redis_emptied"]);
+    await own.close();
   });
 
   test("2,000 shoppers while a master with lanes is killed, its replica takes over, and it comes back as a replica", async () => {

@@ -68,8 +68,12 @@ export async function saleUnderChange(
     const deadline = Date.now() + settleTimeoutMs;
     while (!(await isSettled(stage, itemIds)) && Date.now() < deadline) await sleep(200);
     const evidence = await gatherEvidence(stage, itemIds, crowd.tales, client.statuses);
+    const verdict = judge(evidence, price, changed?.redisLostAtMs ?? null);
+    const sold = evidence.rows.filter(({ status }) => status === "confirmed").length;
+    const wentOn = { check: "the sale went on", ok: sold >= shoppers / 8, found: `${sold} confirmed` };
     return {
-      ...judge(evidence, price, changed?.redisLostAtMs ?? null),
+      ...verdict,
+      findings: [...verdict.findings, wentOn],
       tales: crowd.tales,
       statuses: client.statuses,
       accepted: crowd.tales.filter(({ orderId }) => orderId !== null).length,

@@ -43,6 +43,12 @@ export const alarms = {
     sentence:
       "Postgres lacks what was decided: it was restored from an older state, or failed over to a standby that lagged. Nothing is decided or charged until you have run npm run restore-check.",
   },
+  replicas_missing: {
+    severity: "critical",
+    standsMs: raisedEachMinute,
+    sentence:
+      "Fewer replicas of Redis have an order than ACCEPT_REPLICAS asks for, so purchases are 503. Bring the replicas back, or set it to what is there.",
+  },
   no_worker: {
     severity: "critical",
     standsMs: whileSeen,

@@ -51,7 +51,7 @@ function serializeError(error: Error) {
   return { type, code, message: withoutCredentials(message), stack: withoutCredentials(stack ?? "") };
 }
 
-/** Cuts `user:password@` out of any URL in a text. */
+/** Cuts `user:password@` out of any URL in a text, and a password in its query. */
 export function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^@\s/]*@/g, "//");
+  return text.replace(/\/\/[^@\s/]*@/g, "//").replace(/(?<=[?&]sentinelPassword=)[^&\s]+/g, "…");
 }

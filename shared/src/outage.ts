@@ -55,6 +55,18 @@ export function isOutage(error: unknown): boolean {
 }
 
 /**
+ * Whether an outage is one of Redis, by what its client and its servers say. Of what says neither
+ * it is not known.
+ */
+export function isRedisOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { name, message } = error;
+  const ofClient = ["ReplyError", "MaxRetriesPerRequestError", "ClusterAllFailedError", "AbortError"].includes(name);
+  const said = [clusterNotReady, redisRefuses, scriptRefused, /^(connection is closed\.|command timed out)$/i];
+  return ofClient || said.some((pattern) => pattern.test(message));
+}
+
+/**
  * Whether an error would meet every further try of the same work: data that is not what it should
  * be, a broken invariant, a row that the database refuses. Of anything else we do not know that, so
  * the work is kept.

@@ -46,7 +46,8 @@ export function parseRedisAddress(value: string): RedisAddress {
     )?.groups;
   if (sentinel) {
     const { tls = "", user = "", hosts = "", name = "", query = "" } = sentinel;
-    const sentinelPassword = new URLSearchParams(query).get("sentinelPassword");
+    const encoded = /(?:^|&)sentinelPassword=([^&]*)/.exec(query)?.[1]; // a + is itself, as in the login before it
+    const sentinelPassword = encoded === undefined ? null : decodeURIComponent(encoded);
     return {
       kind: "sentinel",
       addresses: hosts.split(separator).map((host) => withPort(host)),

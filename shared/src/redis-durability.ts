@@ -66,12 +66,12 @@ export class RedisNotDurable extends Error {
 }
 
 /**
- * Looks at the settings of Redis, of a Cluster's every master.
+ * Looks at the settings of Redis, of a Cluster's every node: any replica may be a master tomorrow.
  * @param required whether to refuse to go on; otherwise one warning names what is wrong
  * @throws RedisNotDurable where it is required and not so
  */
 export async function checkRedisDurability(redis: RedisClient, required: boolean, log: Logger): Promise<void> {
-  const servers = redis instanceof Cluster ? redis.nodes("master") : [redis];
+  const servers = redis instanceof Cluster ? redis.nodes("all") : [redis];
   const single = servers.length === 1;
   const settings = await Promise.all(
     servers.map(async (server) => ({ ...(await readSettings(server)), node: single ? null : addressOf(server) })),
@@ -87,13 +87,13 @@ export async function checkRedisDurability(redis: RedisClient, required: boolean
  * are refused to their shoppers, and a worker that is connected to it decides them all the same.
  */
 export async function checkReplicaSettings(redis: RedisClient, log: Logger): Promise<void> {
-  const masters = redis instanceof Cluster ? redis.nodes("master") : [redis];
-  for (const master of masters) {
-    const answer = await master.config("GET", "min-replicas-to-write").catch(refusedIsNull);
+  const servers = redis instanceof Cluster ? redis.nodes("all") : [redis];
+  for (const server of servers) {
+    const answer = await server.config("GET", "min-replicas-to-write").catch(refusedIsNull);
     const found = Array.isArray(answer) ? answer[1] : null;
     if (found !== "0") continue;
     log.warn(
-      `Redis at ${addressOf(master)} has min-replicas-to-write 0: with ACCEPT_REPLICAS set it to 1 on every server, or a master that is being replaced takes orders that are lost`,
+      `Redis at ${addressOf(server)} has min-replicas-to-write 0: with ACCEPT_REPLICAS set it to 1 on every server, or a master that is being replaced takes orders that are lost`,
     );
   }
 }

@@ -41,6 +41,8 @@ export interface KnownGeneration {
 export interface SeenGeneration {
   readonly token: string | null;
   readonly heartbeats: number;
+  /** Of the first key: whether all others were given the token once. */
+  readonly complete?: boolean;
 }
 
 /** The same of all masters: of a Cluster the state of the one that lacks most. */
@@ -48,8 +50,8 @@ export interface ProbedGeneration extends SeenGeneration {
   /** Of each key, in the order of `generationKeys`. */
   readonly witnesses: readonly SeenGeneration[];
   /**
-   * Whether only the first key is there: of a version that had no other, or of a Redis that has
-   * become a Cluster.
+   * Whether the other keys are still to be given the token of the first: they are new, of a version
+   * that had no other, or of a Redis that has become a Cluster.
    */
   readonly alone: boolean;
 }
@@ -131,14 +133,14 @@ const look = redisScript<(string | null)[]>(
   "lookAtGeneration",
   `
 redis.call("HSET", KEYS[1], "probe", 1)
-return redis.call("HMGET", KEYS[1], "token", "heartbeats")`,
+return redis.call("HMGET", KEYS[1], "token", "heartbeats", "complete")`,
 );
 
 /** @throws an outage (`isOutage`) where Redis takes no writes; its connection is then made anew */
 export async function probeGeneration(store: Store): Promise<ProbedGeneration> {
   const probe = async (key: string) => {
-    const [token, heartbeats] = await look(store.redis, [key], []);
-    return { token: token ?? null, heartbeats: Number(heartbeats ?? 0) };
+    const [token, heartbeats, complete] = await look(store.redis, [key], []);
+    return { token: token ?? null, heartbeats: Number(heartbeats ?? 0), complete: complete !== null };
   };
   return together(await Promise.all(generationKeys(store).map(probe)));
 }
@@ -148,7 +150,9 @@ export const differsBetweenMasters = "differs between masters";
 
 function together(witnesses: readonly SeenGeneration[]): ProbedGeneration {
   const [first, ...others] = witnesses as [SeenGeneration, ...SeenGeneration[]];
-  const alone = others.length > 0 && first.token !== null && others.every(({ token }) => token === null);
+  const given = (token: string | null) => token === null || token === first.token;
+  const alone =
+    others.length > 0 && first.token !== null && !first.complete && others.every(({ token }) => given(token));
   if (alone) return { ...first, witnesses, alone };
   const tokens = new Set(witnesses.map(({ token }) => token));
   const differing = tokens.size === 1 ? first.token : differsBetweenMasters;
@@ -226,11 +230,23 @@ export async function stampGeneration(store: Store, token: string, { witnesses }
   await Promise.all(stamped);
 }
 
-/** Gives the other keys of a Cluster what the first one has, where only that is there. */
+/**
+ * Gives the other keys of a Cluster what the first one has, and then notes there that they have it:
+ * one that lacks it later was emptied.
+ */
 export async function addWitnesses(store: Store, known: KnownGeneration): Promise<void> {
-  const [, ...others] = generationKeys(store);
-  await Promise.all(others.map((key) => stamp(store.redis, [key], ["", known.token, known.heartbeats])));
+  const [first, ...others] = generationKeys(store) as [string, ...string[]];
+  const given = others.map((key) => stamp(store.redis, [key], ["", known.token, known.heartbeats]));
+  if ((await Promise.all(given)).some((done) => Number(done) !== 1)) return;
+  await noteComplete(store.redis, [first], [known.token]);
 }
+
+const noteComplete = redisScript<number>(
+  "noteCompleteGeneration",
+  `
+if redis.call("HGET", KEYS[1], "token") == ARGV[1] then redis.call("HSET", KEYS[1], "complete", 1) end
+return 0`,
+);
 
 // Compared again in the same step: between a look and a heartbeat Redis may have been replaced. A
 // number rather than one more, so that all masters have the same however often this is done.

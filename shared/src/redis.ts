@@ -142,14 +142,17 @@ function openCluster(
   { tls, ...login }: RedisAccess,
   common: ReturnType<typeof commonOptions>,
 ): Cluster {
+  const waiting = common.enableOfflineQueue;
   return new Cluster(nodes.map(hostAndPort), {
     redisOptions: { ...common, ...login, ...(tls && { tls: {} }) },
-    enableOfflineQueue: common.enableOfflineQueue,
+    enableOfflineQueue: waiting,
     clusterRetryStrategy: common.retryStrategy,
-    // Sixteen times a tenth of a second: a failover that is planned is over by then. What was sent and
-    // not answered is repeated, too: unlike on one server, a `failing` command may be done twice.
-    maxRedirections: 16,
+    // Each is a tenth of a second, twice where a node refuses connections: a failover that is planned is
+    // over by then. What was sent and not answered is repeated, too: unlike on one server, a `failing`
+    // command may be done twice. A `waiting` one goes on: a job that has ended must not fail for it.
+    maxRedirections: waiting ? 100_000 : 16,
     retryDelayOnFailover: 100,
+    retryDelayOnMoved: waiting ? 20 : 0, // between nodes that send it on to each other
     // A master that hangs keeps its sockets: nothing else would tell that another has its slots.
     slotsRefreshInterval: slotsRefreshMs,
     // The names in a certificate are those that the Cluster gives.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isOutage, isPermanent } from "../src/outage.ts";
+import { isOutage, isPermanent, isRedisOutage } from "../src/outage.ts";
 
 const withCode = (code: string) => Object.assign(new Error("said the server"), { code });
 
@@ -44,4 +44,19 @@ describe("anything else is a surprise", () => {
   test.each(["23514", "22P02", "42P01"])("%s", (code) => expect(isOutage(withCode(code))).toBe(false));
   test("a bug", () => expect(isOutage(new TypeError("x is not a function"))).toBe(false));
   test("what is no error", () => expect(isOutage("ECONNREFUSED")).toBe(false));
+});
+
+test.each([
+  [new Error("Connection is closed."), true],
+  [new Error("Command timed out"), true],
+  [new Error("NOREPLICAS Not enough good replicas to write."), true],
+  [new Error("Too many Cluster redirections. Last error: Error: Connection is closed."), true],
+  [Object.assign(new Error("TRYAGAIN Multiple keys"), { name: "ReplyError" }), true],
+  [new Error("Connection terminated unexpectedly"), false],
+  [new Error("timeout exceeded when trying to connect"), false],
+  [new Error("Query read timeout"), false],
+  [withCode("57P01"), false],
+  [withCode("ECONNREFUSED"), false], // nobody knows whose
+])("%s is an outage of Redis: %s", (error, redis) => {
+  expect([isOutage(error), isRedisOutage(error)]).toEqual([true, redis]);
 });

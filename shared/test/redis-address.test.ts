@@ -13,8 +13,8 @@ test.each([
     { kind: "sentinel", addresses: ["a:1", "b:26379"], masterName: "shop-1", access: { tls: false } },
   ],
   [
-    "redis+sentinel://shop:p%40ss%3Aw%2Crd@a,[::1]:3/shop?sentinelPassword=t%3Fp",
-    { kind: "sentinel", addresses: ["a:26379", "[::1]:3"], masterName: "shop", access, sentinelPassword: "t?p" },
+    "redis+sentinel://shop:p%40ss%3Aw%2Crd@a,[::1]:3/shop?sentinelPassword=t%3F+p",
+    { kind: "sentinel", addresses: ["a:26379", "[::1]:3"], masterName: "shop", access, sentinelPassword: "t?+p" },
   ],
   [
     "rediss+sentinel://:secret@a/shop",

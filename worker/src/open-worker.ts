@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import type { Store } from "@holdfast/shared/redis.ts";
@@ -50,7 +51,7 @@ export interface QueueWorkerOptions<Data> extends Pick<WorkerOptions, "concurren
  * https://github.com/taskforcesh/bullmq/issues/4138.
  */
 export function openWorker<Data>(
-  queue: Pick<Queue<Data>, "name" | "getJobCounts" | "isPaused">,
+  queue: Pick<Queue<Data>, "name"> & WatchedQueue,
   process: Processor<Data>,
   { redis, keys, log, metrics }: Store & { readonly log: Logger; readonly metrics?: WorkerMetrics | undefined },
   { onFailed, oneAtATime = false, wedgedAfterMs: afterMs = wedgedAfterMs, ...options }: QueueWorkerOptions<Data>,
@@ -103,15 +104,31 @@ export function openWorker<Data>(
     isRunning: () => worker.isRunning(),
     async close() {
       watch.end();
-      await worker.close();
+      const closed = worker.close();
+      // One that waits for ever has nothing in hand: it ends with the process.
+      const late = sleep(idleCloseMs, null, { ref: false });
+      await Promise.race([closed, late.then(() => (begun === ended ? null : closed))]);
     },
   };
 }
 
+const idleCloseMs = 3_000; // far more than a job takes to be fetched, of the ten seconds there are
+
 const looks = 3; // in a row that find jobs waiting and nothing begun
 
+type WatchedQueue = Pick<Queue, "getJobCounts" | "getDelayed" | "isPaused">;
+
+/** Whether jobs wait, or should have been made to wait long ago: only a queue's workers do that. */
+async function jobsWait(queue: WatchedQueue, afterMs: number) {
+  const counts = await queue.getJobCounts("waiting", "prioritized", "delayed", "active");
+  const { waiting = 0, prioritized = 0, delayed = 0, active = 0 } = counts;
+  if (waiting + prioritized > 0 || delayed === 0) return { wait: waiting + prioritized > 0, active };
+  const [next] = await queue.getDelayed(0, 0);
+  return { wait: next !== undefined && next.timestamp + next.delay < Date.now() - afterMs, active };
+}
+
 function watchForWedged(
-  queue: Pick<Queue, "getJobCounts" | "isPaused">,
+  queue: WatchedQueue,
   jobs: { begun(): number; isBusy(active: number): boolean },
   afterMs: number,
   onWedged: () => void,
@@ -119,12 +136,13 @@ function watchForWedged(
   let begunBefore = -1;
   let inVain = 0;
   let looking = false;
+  let ended = false;
   const look = async () => {
-    const { waiting = 0, prioritized = 0, active = 0 } = await queue.getJobCounts("waiting", "prioritized", "active");
+    const { wait, active } = await jobsWait(queue, afterMs);
     const begun = jobs.begun();
-    inVain = waiting + prioritized > 0 && !jobs.isBusy(active) && begun === begunBefore ? inVain + 1 : 0;
+    inVain = wait && !jobs.isBusy(active) && begun === begunBefore ? inVain + 1 : 0;
     begunBefore = begun;
-    if (inVain < looks || (await queue.isPaused())) return;
+    if (inVain < looks || (await queue.isPaused()) || ended) return;
     inVain = 0;
     onWedged();
   };
@@ -138,5 +156,10 @@ function watchForWedged(
         looking = false;
       });
   }, afterMs / looks);
-  return { end: () => clearInterval(timer) };
+  return {
+    end() {
+      ended = true;
+      clearInterval(timer);
+    },
+  };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
 import { createLog } from "@holdfast/shared/log.ts";
-import { type LaneQueue, openChargeQueue, openLanes } from "@holdfast/shared/queues.ts";
+import { type LaneQueue, openChargeQueue, openLanes, openSweepQueue } from "@holdfast/shared/queues.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { Worker } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -72,7 +72,40 @@ describe("the worker of a queue", () => {
     await charges.close();
   });
 
-  test("is not replaced while its job takes long, another process has one, the lane is paused, or nothing waits", async () => {
+  test("is replaced where it waits for ever while scheduled jobs fall due, which only a worker notices", async () => {
+    const sweeps = openSweepQueue(world);
+    const done: number[] = [];
+    await wedge(() => {
+      const log = createLog("test", "silent");
+      worker = openWorker(sweeps, async () => void done.push(1), { ...world, log }, { wedgedAfterMs });
+    });
+    await sweeps.upsertJobScheduler("sweep", { every: 200 }, { name: "sweep" });
+    await eventually("jobs are done", async () => done.length > 2, 6_000);
+    await sweeps.close();
+  });
+
+  test("ends also while it waits for ever, and is not started again by a look that was under way", async () => {
+    const run = vi.spyOn(Worker.prototype, "run");
+    const counts = vi.spyOn(lane, "getJobCounts");
+    const held = Promise.withResolvers<Record<string, number>>();
+    await wedge(() => serve(async () => {}));
+    await add("one");
+    await eventually("two looks were in vain", async () => counts.mock.calls.length >= 3);
+    counts.mockReturnValueOnce(held.promise);
+    const asked = counts.mock.calls.length;
+    await eventually("a look is under way, or it was replaced", async () => counts.mock.calls.length > asked);
+    const began = performance.now();
+    const closed = worker?.close();
+    worker = undefined;
+    held.resolve({ waiting: 1 });
+    await closed;
+    expect(performance.now() - began).toBeLessThan(6_000);
+    const started = run.mock.calls.length;
+    await sleep(2 * wedgedAfterMs);
+    expect(run).toHaveBeenCalledTimes(started);
+  });
+
+  test("is not replaced while its job takes long, the lane is paused, or nothing waits", async () => {
     const run = vi.spyOn(Worker.prototype, "run"); // once for each that is started
     const finish = Promise.withResolvers<void>();
     serve(() => finish.promise);

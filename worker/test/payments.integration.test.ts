@@ -259,7 +259,7 @@ describe("an order's payment, with API, worker, queues, webhooks and provider", 
       ]),
     );
     expect(dump).toContain("pm_card_visa");
-    expect(dump).not.toMatch(/_secret_|4242/);
+    expect(dump).not.toMatch(/_secret_|4242424242424242/); // four digits alone are in many an id;
   });
 
   test("Postgres and the provider agree; a payment that was slipped in is found, and nothing is repaired", async () => {
