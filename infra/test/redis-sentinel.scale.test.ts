@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connectRedis, type RedisClient, requireRedis } from "@holdfast/shared/redis.ts";
 import { readKnownGeneration, readLosses } from "@holdfast/shared/redis-generation.ts";
+import { cuttableProxy } from "@holdfast/testing/cuttable-proxy.ts";
 import { type RedisSentinel, startRedisSentinel } from "@holdfast/testing/redis-sentinel.ts";
 import { describeSale, saleUnderChange } from "@holdfast/testing/sale-under-change.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
@@ -82,5 +84,21 @@ describe("on a master and a replica that three sentinels watch", () => {
     });
     expect(failed(sale)).toEqual([]);
     expect(sale).toMatchObject(clean);
+  });
+
+  test("a connection that asks a slow sentinel while another master is announced is made all the same", async () => {
+    sentinel = await startRedisSentinel(directory);
+    const { hostname, port } = new URL(sentinel.url.replace("redis+sentinel", "http").replace(/,[^/]*/, ""));
+    const slow = await cuttableProxy(hostname, Number(port));
+    const url = sentinel.url.replace(/(?<=@)[^/]+/, slow.address); // the others are heard of there
+    slow.delay(200);
+    const clients = Array.from({ length: 10 }, () => connectRedis(url, "waiting", () => {}));
+    redis = clients[0] as RedisClient; // closed afterwards, as the others
+    await Promise.all(clients.map(requireRedis));
+    await sleep(1_500); // it listens for failovers
+    await sentinel.killMaster();
+    await eventually("all are connected", async () => clients.every(({ status }) => status === "ready"));
+    for (const client of clients) client.disconnect();
+    await slow.close();
   });
 });

@@ -1,4 +1,4 @@
-import { Cluster, Redis } from "ioredis";
+import { Cluster, Redis, type SentinelConnectionOptions, SentinelConnector } from "ioredis";
 import { hostAndPort, parseRedisAddress, type RedisAccess } from "./redis-address.ts";
 
 export type RedisClient = Redis | Cluster;
@@ -130,10 +130,28 @@ function openClient(url: string, patience: RedisPatience): RedisClient {
         sentinelCommandTimeout: commandTimeoutMs,
         // Leaves a master that hangs when another one is named, not when its socket ends.
         failoverDetector: true,
+        Connector: FreshSentinelConnector,
       });
     }
     case "cluster":
       return openCluster(address.addresses, address.access, common);
+  }
+}
+
+/**
+ * Asks for the master with nothing left of the connection before. ioredis' own goes on listening
+ * there for a failover, and takes one that is announced while it asks for the end of the new
+ * connection, which is then never made again.
+ */
+class FreshSentinelConnector extends SentinelConnector {
+  // What ioredis hands over, in the words of its own type.
+  constructor(options: unknown) {
+    super(options as SentinelConnectionOptions);
+  }
+
+  override connect(...from: Parameters<SentinelConnector["connect"]>) {
+    super.disconnect();
+    return super.connect(...from);
   }
 }
 
