@@ -11,7 +11,7 @@ export interface CuttableProxy {
   readonly address: string;
   /** Breaks every connection and refuses new ones. */
   cut(): Promise<void>;
-  /** Holds every portion of data back for so long, in both directions. */
+  /** Data take so much longer, in both directions: as much of them as before. */
   delay(ms: number): void;
   /**
    * Lets nothing through and breaks nothing: neither side can tell this from the other one's
@@ -35,11 +35,22 @@ export async function cuttableProxy(host: string, port: number | (() => number))
   let thaw: PromiseWithResolvers<void> | null = null;
 
   const relay = async (from: Socket, to: Socket) => {
-    for await (const chunk of from) {
-      if (delayMs > 0) await sleep(delayMs);
+    const pass = async (chunk: Buffer, dueMs: number) => {
+      const earlyMs = dueMs - performance.now();
+      if (earlyMs > 0) await sleep(earlyMs);
       if (thaw !== null) await thaw.promise;
-      if (!to.write(chunk as Buffer)) await once(to, "drain");
+      if (!to.write(chunk)) await once(to, "drain");
+    };
+    // Each behind the one before; only what is delayed is not waited for.
+    let passed = Promise.resolve();
+    for await (const chunk of from) {
+      const before = passed;
+      const dueMs = performance.now() + delayMs;
+      passed = before.then(() => pass(chunk as Buffer, dueMs));
+      if (delayMs === 0) await passed;
+      else passed.catch(() => from.destroy());
     }
+    await passed;
     to.end();
   };
   const newServer = () =>

@@ -61,6 +61,7 @@ export async function saleUnderChange(
   const crowd = startCrowd(around, perSecond, characterOf(itemIds));
   try {
     await eventually("a quarter of them came", async () => crowd.tales.length >= shoppers / 4, 60_000);
+    const changedAtMs = Date.now();
     const changed = await change();
     await eventually("all of them came", async () => crowd.tales.length >= shoppers, 120_000);
     await crowd.finish();
@@ -71,9 +72,11 @@ export async function saleUnderChange(
     const verdict = judge(evidence, price, changed?.redisLostAtMs ?? null);
     const sold = evidence.rows.filter(({ status }) => status === "confirmed").length;
     const wentOn = { check: "the sale went on", ok: sold >= shoppers / 8, found: `${sold} confirmed` };
+    const before = crowd.tales.filter(({ acceptedMs }) => acceptedMs !== null && acceptedMs < changedAtMs).length;
+    const begun = { check: "orders were accepted before", ok: before >= shoppers / 20, found: `${before} accepted` };
     return {
       ...verdict,
-      findings: [...verdict.findings, wentOn],
+      findings: [...verdict.findings, begun, wentOn],
       tales: crowd.tales,
       statuses: client.statuses,
       accepted: crowd.tales.filter(({ orderId }) => orderId !== null).length,
