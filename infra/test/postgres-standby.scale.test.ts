@@ -123,6 +123,29 @@ describe("on Postgres with a streaming standby", () => {
   test("2,000 shoppers with reads at a standby that lags, is gone, and is there again", async () => {
     pair = await startPostgresPair(directory);
     await start({ DATABASE_READ_URL: pair.standbyUrl });
+    const readThere = async () => {
+      const { rows } = await sql<{ n: number }>`select sum(idx_scan)::bigint as n from pg_stat_user_tables
+        where relname in ('orders', 'order_events')`.execute(pair.standby);
+      return rows[0]?.n ?? 0;
+    };
+    const before = await readThere();
+    const client = shopClient((system as PrivateSystem).apiUrls);
+    const tokenOf = signedTokens((system as PrivateSystem).jwtSecret);
+    // Shoppers who look at their list all the while.
+    let looked = 0;
+    const looking = new AbortController();
+    const lists = (async () => {
+      for (let shopper = 0; !looking.signal.aborted; shopper += 1) {
+        const { status } = await client.ask({
+          method: "GET",
+          path: "/orders",
+          token: tokenOf(shopper),
+          repeatable: true,
+        });
+        if (status === 200) looked += 1;
+        await sleep(20);
+      }
+    })();
     const sale = await sell("reads at a standby", async () => {
       pair.link.freeze();
       await sleep(1_500);
@@ -131,6 +154,13 @@ describe("on Postgres with a streaming standby", () => {
       await pair.link.mend();
       return undefined;
     });
+    looking.abort();
+    await lists;
+    await client.close();
+    const there = (await readThere()) - before;
+    process.stdout.write(`${looked} lists, ${there} reads at the standby\n`);
+    expect(looked).toBeGreaterThan(100);
+    expect(there).toBeGreaterThan(looked / 4); // while it is well
     expect(failed(sale)).toEqual([]);
     expect(sale).toMatchObject(clean);
   });

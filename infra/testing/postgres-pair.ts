@@ -1,4 +1,4 @@
-import { appendFile, cp, rm, writeFile } from "node:fs/promises";
+import { appendFile, cp, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { giveTo, serverAccount } from "@holdfast/infra/local/account.ts";
 import { localPassword } from "@holdfast/infra/local/local-password.ts";
@@ -90,8 +90,10 @@ export async function startPostgresPair(directory: string, { synchronous = false
     killPrimary: () => kill(primary),
     async promote() {
       // What `pg_ctl promote` does, which this package does not always bring.
-      await writeFile(join(copy, "promote"), "");
-      await giveTo(account, join(copy, "promote"));
+      const file = join(copy, "promote.new");
+      await writeFile(file, "");
+      await giveTo(account, file);
+      await rename(file, join(copy, "promote")); // Postgres may take it before it is told to look
       standbyServer.process.kill("SIGUSR1");
       await eventually("the standby is a primary", async () => {
         const asked = sql<{ standby: boolean }>`select pg_is_in_recovery() as standby`.execute(standby);

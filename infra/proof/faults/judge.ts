@@ -93,7 +93,7 @@ export function judge(evidence: Evidence, price: number, redisLostAtMs: number |
 }
 
 // 0 is a connection that broke: that happens, and it is no answer.
-const documented = new Set([0, 200, 202, 404, 409, 429, 503]);
+const documented = new Set([0, 200, 202, 304, 404, 409, 429, 503]);
 const finalStates = new Set(["confirmed", "cancelled", "out_of_stock", "rejected"]);
 
 function isFinal(row: OrderRow): boolean {

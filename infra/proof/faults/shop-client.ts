@@ -14,6 +14,8 @@ export interface Answer {
   readonly status: number;
   readonly body: AnswerBody;
   readonly retryAfterSeconds: number | null;
+  /** The version that was answered. */
+  readonly tag: string | null;
 }
 
 interface Request {
@@ -22,6 +24,8 @@ interface Request {
   readonly token: string;
   readonly key?: string;
   readonly body?: object;
+  /** The version that is known (`If-None-Match`). */
+  readonly seenTag?: string | null;
   /** How long the answer may be held for a change (`Prefer: wait`). */
   readonly waitSeconds?: number;
   /** Whether another server may be asked after a 503: not for what would then be two things. */
@@ -59,7 +63,7 @@ export function shopClient(
   let turn = 0;
 
   const askOne = async ({ url, agent }: (typeof servers)[number], request: Request): Promise<Answer | "refused"> => {
-    const { method, path, token, key, body, waitSeconds } = request;
+    const { method, path, token, key, body, waitSeconds, seenTag = null } = request;
     try {
       const response = await agent.request({
         origin: url,
@@ -69,28 +73,31 @@ export function shopClient(
           authorization: `Bearer ${token}`,
           ...(key !== undefined && { "idempotency-key": key }),
           ...(body && { "content-type": "application/json" }),
+          ...(seenTag !== null && { "if-none-match": seenTag }),
           ...(waitSeconds !== undefined && { prefer: `wait=${waitSeconds}` }),
         },
         ...(body && { body: JSON.stringify(body) }),
       });
-      const answer = (await response.body.json()) as AnswerBody;
-      const retryAfter = response.headers["retry-after"];
+      const text = await response.body.text();
+      const answer = (text === "" ? {} : JSON.parse(text)) as AnswerBody; // nothing has changed
+      const { "retry-after": retryAfter, etag } = response.headers;
       return {
         status: response.statusCode,
         body: answer,
         retryAfterSeconds: retryAfter === undefined ? null : Number(retryAfter),
+        tag: etag === undefined ? null : String(etag),
       };
     } catch (error) {
       const { code } = error as { code?: string };
       if (code === "ECONNREFUSED") return "refused";
-      return { status: 0, body: { code: code ?? String(error) }, retryAfterSeconds: null };
+      return { status: 0, body: { code: code ?? String(error) }, retryAfterSeconds: null, tag: null };
     }
   };
   return {
     statuses,
     async ask(request) {
       const first = turn++;
-      let answer: Answer = { status: 0, body: { code: "ECONNREFUSED" }, retryAfterSeconds: null };
+      let answer: Answer = { status: 0, body: { code: "ECONNREFUSED" }, retryAfterSeconds: null, tag: null };
       for (let i = 0; i < servers.length; i++) {
         const server = servers[(first + i) % servers.length] as (typeof servers)[number];
         const got = await askOne(server, request);

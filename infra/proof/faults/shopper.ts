@@ -151,6 +151,7 @@ async function follow(
   const path = `/orders/${tale.orderId}`;
   let cancelAtMs = character.cancelsAfterMs === null ? null : Date.now() + character.cancelsAfterMs;
   let asked = false;
+  let seenTag: string | null = null; // as the storefront's client does
   while (tale.told === null && Date.now() < deadlineMs) {
     if (!character.waits) await sleep(chance.between(...pollEveryMs));
     const cancels = cancelAtMs !== null && Date.now() >= cancelAtMs;
@@ -161,6 +162,7 @@ async function follow(
       path,
       token,
       repeatable: true,
+      ...(!cancels && { seenTag }),
       ...(holds && { waitSeconds: heldSeconds }),
     });
     if (character.waits && (answer.status !== 200 || !holds)) await sleep(chance.between(...pollEveryMs));
@@ -172,6 +174,7 @@ async function follow(
     }
     if (answer.status !== 200) continue;
     note(tale, answer);
+    seenTag = answer.tag;
     const { payment } = answer.body;
     if (payment?.status === "requires_action" && payment.clientSecret && !asked) {
       asked = await answerBank(around.simulatorUrl, payment.clientSecret, character.authenticates);
