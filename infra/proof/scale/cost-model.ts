@@ -29,7 +29,15 @@ export interface PartCost {
   readonly perPaidMs: number;
   /** For each second, while nothing happens: of each API server and worker, of a server of theirs. */
   readonly idleMs: number;
+  /**
+   * By what share everything gets dearer with each more API server and worker that share the same
+   * cores, from `measuredWith` of each on.
+   */
+  readonly growth: number;
 }
+
+/** How many API servers, and workers, the costs were fitted with. */
+export const measuredWith = 2;
 
 export type CostModel = Readonly<Record<PartName, PartCost>>;
 
@@ -53,19 +61,36 @@ export function fitCosts(idle: Readonly<Record<PartName, number>>, rushes: reado
       return [rush.accepted / cost, rush.refused / cost, rush.paid / cost] as const;
     });
     const [perAcceptedMs = 0, perRefusedMs = 0, perPaidMs = 0] = nonNegativeLeastSquares(rows);
-    return { perAcceptedMs, perRefusedMs, perPaidMs, idleMs: idle[part] };
+    return { perAcceptedMs, perRefusedMs, perPaidMs, idleMs: idle[part], growth: 0 };
   };
   return Object.fromEntries(partNames.map((part) => [part, fitPart(part)])) as Record<PartName, PartCost>;
 }
 
-/** What the parts take for what is to happen, in ms of CPU time. */
+/**
+ * The same with what rushes of fewer and more servers say of its growth: of each part the mean.
+ * @param rushes with other numbers of servers than `measuredWith`
+ */
+export function fitGrowth(model: CostModel, rushes: readonly RushCost[]): CostModel {
+  const fitPart = (part: PartName): PartCost => {
+    const shares = rushes.map(
+      (rush) => (rush.cpuMs[part] / costOf(model, rush)[part] - 1) / (rush.apis - measuredWith),
+    );
+    return { ...model[part], growth: shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length) };
+  };
+  return Object.fromEntries(partNames.map((part) => [part, fitPart(part)])) as Record<PartName, PartCost>;
+}
+
+/**
+ * What the parts take for what is to happen, in ms of CPU time: of so many servers that share this
+ * machine's cores, or, where their number is 0, each with cores of its own.
+ */
 export function costOf(model: CostModel, happened: Happened): Record<PartName, number> {
   const cost = (part: PartName) => {
-    const { perAcceptedMs, perRefusedMs, perPaidMs, idleMs } = model[part];
-    const { accepted, refused, paid, seconds } = happened;
-    return (
-      accepted * perAcceptedMs + refused * perRefusedMs + paid * perPaidMs + idleMs * countOf(part, happened) * seconds
-    );
+    const { perAcceptedMs, perRefusedMs, perPaidMs, idleMs, growth } = model[part];
+    const { accepted, refused, paid, seconds, apis } = happened;
+    const work = accepted * perAcceptedMs + refused * perRefusedMs + paid * perPaidMs;
+    const shared = apis === 0 ? 1 : 1 + growth * (apis - measuredWith);
+    return work * shared + idleMs * countOf(part, happened) * seconds;
   };
   return Object.fromEntries(partNames.map((part) => [part, cost(part)])) as Record<PartName, number>;
 }

@@ -12,7 +12,17 @@ import { processUsage } from "../../local/process-usage.ts";
 import { openStorage, type Storage } from "../../local/storage.ts";
 import { machine, opsClient, rush } from "../rush/rush.ts";
 import { signedTokens } from "../rush/shopper-tokens.ts";
-import { type CostModel, costOf, fitCosts, type PartName, partNames, type RushCost, scaleOf } from "./cost-model.ts";
+import {
+  type CostModel,
+  costOf,
+  fitCosts,
+  fitGrowth,
+  measuredWith,
+  type PartName,
+  partNames,
+  type RushCost,
+  scaleOf,
+} from "./cost-model.ts";
 
 /** `npm run scale`: what an order costs in each part, and what a crowd takes in machines. */
 
@@ -23,9 +33,9 @@ const usage = `npm run scale -- [options]
   --items 20              items
   --looks 2               requests of each shopper beside the purchase
   --core-hour 0.05        what a core costs an hour, in any currency
-  --measure               measures this machine anew first, two minutes; so it is where it was never measured
-  --check                 holds the model against runs of 1, 2 and 3 API servers and workers; exit code 1 where one is off
-                          by more than a fifth`;
+  --measure               measures this machine anew first, three minutes; so it is where it was never measured
+  --check                 holds the model against three kinds of rushes with 1, 2 and 3 API servers and workers; exit code 1
+                          where one is off by more than a fifth`;
 
 interface Kept {
   readonly measuredAt: string;
@@ -57,7 +67,18 @@ const measured: readonly Size[] = [
   { buyers: 10_000, units: 50, heldBackMs: 4_000 },
   { buyers: 2_000, units: 2_000, overMs: 4_000 },
 ];
-const checked: Size = { buyers: 8_000, units: 1_600 };
+// The same kinds with one server and with three, in other sizes than what is checked.
+const grown: readonly Size[] = [
+  { buyers: 10_000, units: 20 },
+  { buyers: 5_000, units: 20, heldBackMs: 2_000 },
+  { buyers: 1_500, units: 1_500 },
+];
+// A sale with many units; nearly all refused at the door; all accepted and nearly none paid.
+const checked: readonly (Size & { readonly name: string })[] = [
+  { name: "a fifth gets a unit", buyers: 8_000, units: 1_600 },
+  { name: "most are refused", buyers: 14_000, units: 30 },
+  { name: "all are accepted", buyers: 7_000, units: 30, heldBackMs: 3_000 },
+];
 
 try {
   const option = (fallback: string) => ({ type: "string", default: fallback }) as const;
@@ -118,12 +139,14 @@ async function readKept(): Promise<Kept | null> {
 }
 
 async function measure(): Promise<Kept> {
-  say("Measuring this machine: five rushes, two minutes …");
-  const { idle, rushes } = await runRushes(2, measured);
+  say("Measuring this machine: eleven rushes, three minutes …");
+  const { idle, rushes } = await runRushes(measuredWith, measured);
+  const fewer = await runRushes(1, grown);
+  const more = await runRushes(3, grown);
   const kept = {
     measuredAt: new Date().toISOString(),
     machine: machine(),
-    model: fitCosts(idle, rushes),
+    model: fitGrowth(fitCosts(idle, rushes), [...fewer.rushes, ...more.rushes]),
   };
   await mkdir(dirname(keptFile), { recursive: true });
   await writeFile(keptFile, JSON.stringify(kept, null, 1));
@@ -131,21 +154,30 @@ async function measure(): Promise<Kept> {
 }
 
 async function check(model: CostModel): Promise<boolean> {
-  say("\nAgainst runs here, CPU time for each shopper:");
+  say("\nAgainst runs here, CPU time for each shopper, and what the model says of it:");
   let good = true;
   for (const count of [1, 2, 3]) {
-    const { rushes } = await runRushes(count, [checked]);
-    for (const run of rushes) {
-      const shoppers = run.accepted + run.refused;
-      const [told, took] = [sum(costOf(model, run)) / shoppers, sum(run.cpuMs) / shoppers];
-      const off = (told - took) / took;
+    const { rushes } = await runRushes(count, checked);
+    for (const [i, run] of rushes.entries()) {
+      const told = costOf(model, run);
+      const off = offBy(sum(told), sum(run.cpuMs));
       good &&= Math.abs(off) <= mostOff;
+      const took = sum(run.cpuMs) / (run.accepted + run.refused);
+      const parts = partNames.map((part) => `${part} ${percent(offBy(told[part], run.cpuMs[part]))}`).join(", ");
       say(
-        `  ${Math.abs(off) <= mostOff ? "✓" : "✗"} ${count} API servers and ${count} workers: ${took.toFixed(3)} ms, the model ${told.toFixed(3)} ms (${Math.round(100 * off)} %)`,
+        `  ${Math.abs(off) <= mostOff ? "✓" : "✗"} ${count} of each, ${checked[i]?.name}: ${took.toFixed(3)} ms, the model ${percent(off)} (${parts})`,
       );
     }
   }
   return good;
+}
+
+function offBy(told: number, took: number): number {
+  return (told - took) / took;
+}
+
+function percent(share: number): string {
+  return `${share > 0 ? "+" : ""}${Math.round(100 * share)} %`;
 }
 
 /** Rushes on a system of so many API servers and workers, with what each part took. */
@@ -211,6 +243,7 @@ async function runRushes(
         redis: perSecond("redis") / (2 * count),
       };
       const rushes: RushCost[] = [];
+      await run({ buyers: 4_000 * count, units: 600 * count }); // each process compiles what it does for the first time
       for (const size of sizes) {
         const cost = await run(size);
         say(
@@ -262,11 +295,13 @@ async function cpuOf(system: PrivateSystem, storage: Storage): Promise<Record<Pa
 
 function sayModel({ model, measuredAt, machine: where }: Kept): void {
   say(`CPU time in µs, measured ${measuredAt.slice(0, 16)} on ${where}:\n`);
-  say("  part         accepted   refused      paid   idle, a second");
+  say("  part         accepted   refused      paid   idle, a second   each more server on the same cores");
   for (const part of partNames) {
-    const { perAcceptedMs, perRefusedMs, perPaidMs, idleMs: idle } = model[part];
+    const { perAcceptedMs, perRefusedMs, perPaidMs, idleMs: idle, growth } = model[part];
     const columns = [perAcceptedMs, perRefusedMs, perPaidMs].map((ms) => String(Math.round(1_000 * ms)).padStart(10));
-    say(`  ${part.padEnd(10)}${columns.join("")}${String(Math.round(1_000 * idle)).padStart(17)}`);
+    say(
+      `  ${part.padEnd(10)}${columns.join("")}${String(Math.round(1_000 * idle)).padStart(17)}${percent(growth).padStart(20)}`,
+    );
   }
 }
 

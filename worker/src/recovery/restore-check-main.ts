@@ -114,7 +114,7 @@ function describeRelation({ relation, heartbeatsBehind }: RestoreFindings): stri
     case "postgres_behind":
       return heartbeatsBehind === null
         ? "Postgres is older than Redis: it does not know this generation of it. Workers decide nothing until this is put right."
-        : `Postgres is older than Redis, by some ${heartbeatsBehind} s. Workers decide nothing until this is put right.`;
+        : `Postgres is older than Redis, by ${heartbeatsBehind === 0 ? "a few" : `some ${heartbeatsBehind}`} s. Workers decide nothing until this is put right.`;
     case "redis_behind":
       return "Redis is older than Postgres. Nothing is to be done by hand: workers put it right, and orders that were only in Redis are lost; their shoppers are told.";
     case "redis_emptied":

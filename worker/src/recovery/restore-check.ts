@@ -71,7 +71,8 @@ export async function findRestored(db: Database, store: Store, signal: AbortSign
   }
   const items = await compareItems(db, store);
   const behind = relation === "same" && items.older.length > 0; // by less than heartbeats show
-  return { relation: behind ? "postgres_behind" : relation, heartbeatsBehind, missing, older, items };
+  if (behind) return { relation: "postgres_behind", heartbeatsBehind: 0, missing, older, items };
+  return { relation, heartbeatsBehind, missing, older, items };
 }
 
 async function relate(db: Database, store: Store): Promise<Pick<RestoreFindings, "relation" | "heartbeatsBehind">> {
