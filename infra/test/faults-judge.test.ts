@@ -20,6 +20,7 @@ function tale(n: number, more: Partial<Tale> = {}): Tale {
     askedMs: 1_000 * n,
     acceptedMs: 1_000 * n + 10,
     orderId: `order-${n}`,
+    cancelledAtOnce: false,
     otherOrderIds: [],
     refusal: null,
     decidedMs: 1_000 * n + 50,
@@ -213,6 +214,10 @@ describe("the judge of the fault suite", () => {
     expect(brokenChecks({ rows: rows(true), tales, payments }, 2_000)).not.toEqual([]);
     expect(brokenChecks({ rows: rows(true), tales, payments })).not.toEqual([]);
     expect(brokenChecks({ rows: rows(false), tales, payments }, 3_020)).not.toEqual([]);
+    // Told so by their 202: nothing was promised, whenever they asked.
+    const atOnce = [tale(1), tale(2), tale(3, { told: "cancelled", cancelledAtOnce: true })];
+    expect(brokenChecks({ rows: rows(true), tales: atOnce, payments }, 2_000)).toEqual([]);
+    expect(brokenChecks({ rows: rows(false), tales: atOnce, payments }, 2_000)).not.toEqual([]);
   });
 
   test("a shopper without a clear answer may have one order, and without a key as many as they sent", () => {

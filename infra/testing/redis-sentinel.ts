@@ -33,13 +33,14 @@ export interface RedisSentinel {
   /**
    * Kills the master, waits until the sentinels name another one, and starts it again with the data
    * it had: it becomes a replica.
+   * @returns when it was killed, in ms since 1970: what it was asked for before may be lost
    */
-  killMaster(): Promise<void>;
+  killMaster(): Promise<number>;
   close(): Promise<void>;
 }
 
 const masterName = "holdfast";
-const downAfterMs = 1_000;
+const downAfterMs = 2_000; // on a busy machine a master that is well may be silent for one
 
 /**
  * @param minReplicas how many replicas a master must have to take writes: with none, one that is
@@ -122,9 +123,11 @@ export async function startRedisSentinel(directory: string, { minReplicas = 0 } 
     async killMaster() {
       const before = await master();
       before.server.process.kill("SIGKILL");
+      const killedAtMs = Date.now();
       await untilAnother(before);
       before.client.disconnect();
       servers[servers.indexOf(before)] = await start(before.port);
+      return killedAtMs;
     },
     async close() {
       for (const client of [...clients, ...servers.map(({ client }) => client)]) client.disconnect();

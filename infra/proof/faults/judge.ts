@@ -156,9 +156,10 @@ function cancelledOnAGuess({ tales, rows }: Evidence, mayBeGone: (tale: Tale) =>
   const cancelled = rows.filter((row) => row.status === "cancelled" && row.reason !== "by_shopper");
   return cancelled.flatMap((row) => {
     const tale = taleOf.get(row.shopperId);
-    // Nor did they lose anything who never had a 202: their order was refused, and cannot be
-    // decided.
-    const lostInLine = tale !== undefined && row.leftLine && (mayBeGone(tale) || tale.acceptedMs === null);
+    // Nor did they lose anything who never had a 202, or whose 202 said so: their order was refused,
+    // or had a view and no job when Redis failed over (decision 12), and cannot be decided.
+    const promisedNothing = tale?.acceptedMs === null || tale?.cancelledAtOnce === true;
+    const lostInLine = tale !== undefined && row.leftLine && (mayBeGone(tale) || promisedNothing);
     return tale?.paymentMethod === goodCard && !lostInLine ? [row.id] : [];
   });
 }

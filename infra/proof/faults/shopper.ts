@@ -23,6 +23,8 @@ export interface Tale {
   askedMs: number | null;
   acceptedMs: number | null;
   orderId: string | null;
+  /** Whether the 202 itself said that the order was cancelled: nothing was promised before. */
+  cancelledAtOnce: boolean;
   /**
    * Other orders than the first that a repeat under the same key was answered with: there may be
    * none.
@@ -87,6 +89,7 @@ export async function shop(around: Surroundings, character: Character, begin: (t
     askedMs: null,
     acceptedMs: null,
     orderId: null,
+    cancelledAtOnce: false,
     otherOrderIds: [],
     refusal: null,
     decidedMs: null,
@@ -119,6 +122,7 @@ async function buy(around: Surroundings, token: string, tale: Tale, deadlineMs: 
       if (tale.orderId !== null && tale.orderId !== id) tale.otherOrderIds.push(id);
       tale.askedMs ??= askedMs;
       tale.acceptedMs ??= Date.now();
+      if (tale.orderId === null) tale.cancelledAtOnce = answer.body.status === "cancelled";
       tale.orderId ??= id;
       note(tale, answer);
       return true;
