@@ -165,9 +165,10 @@ function openCluster(
     redisOptions: { ...common, ...login, ...(tls && { tls: {} }) },
     enableOfflineQueue: waiting,
     clusterRetryStrategy: common.retryStrategy,
-    // Each is a tenth of a second, twice where a node refuses connections: a failover that is planned is
-    // over by then. What was sent and not answered is repeated, too: unlike on one server, a `failing`
-    // command may be done twice. A `waiting` one goes on: a job that has ended must not fail for it.
+    // Each is a tenth of a second, twice where a node refuses connections: a failover that is planned
+    // is over by then. What was sent and not answered is repeated, too: unlike on one server, a
+    // `failing` command may be done twice. A `waiting` one goes on: a job that has ended must not
+    // fail for it.
     maxRedirections: waiting ? 100_000 : 16,
     retryDelayOnFailover: 100,
     retryDelayOnMoved: waiting ? 20 : 0, // between nodes that send it on to each other

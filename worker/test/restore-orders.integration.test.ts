@@ -137,6 +137,10 @@ describe("orders of a minute that Postgres has lost", () => {
     await acceptRedis(world.db, world);
     expect((await compareItems(world.db, world)).older).toEqual([]);
     expect(await shownItem()).toMatchObject({ inventory: 10, version: 71 });
+    // As if it had been stopped between raising and showing them.
+    await world.db.updateTable("items").set({ inventory: 9 }).where("id", "=", "kettle").execute();
+    await acceptRedis(world.db, world);
+    expect(await shownItem()).toMatchObject({ inventory: 9, version: 72 });
     const paused = await world.db
       .updateTable("items")
       .set({ paused_at: new Date() })

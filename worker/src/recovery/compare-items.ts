@@ -30,8 +30,9 @@ export async function compareItems(db: Database, store: Store): Promise<Compared
 }
 
 /**
- * Raises the versions of such items above their views, and shows them as they are: otherwise what is
- * changed from now on, a pause too, would be taken for old news.
+ * Raises the versions of such items above their views, and shows all as they are: otherwise what is
+ * changed from now on, a pause too, would be taken for old news. It may be stopped anywhere and run
+ * again.
  */
 export async function raiseItems(db: Database, store: Store, older: readonly Item[]): Promise<void> {
   for (const { id, version } of older) {
@@ -42,8 +43,6 @@ export async function raiseItems(db: Database, store: Store, older: readonly Ite
       .where("version", "<=", version)
       .execute();
   }
-  if (older.length === 0) return;
-  const ids = older.map(({ id }) => id);
-  const rows = await db.selectFrom("items").selectAll().where("id", "in", ids).execute();
+  const rows = await db.selectFrom("items").selectAll().execute();
   await publishItems(store, rows.map(itemFromRow));
 }

@@ -138,7 +138,7 @@ function describeOrders({ missing, older, items }: RestoreFindings): string {
     );
   if (items.older.length > 0)
     lines.push(
-      `  ${items.older.length} items are older in Postgres than they are shown: pausing or changing one has no effect until --apply.`,
+      `  ${items.older.length} items are older in Postgres than they are shown: pausing or changing one has no effect until workers go on.`,
     );
   return lines.join("\n");
 }
