@@ -21,12 +21,17 @@ const outageMs = 9_000; // longer than a blocking command and its watchdog: 5 s 
 describe("a worker that waits for jobs", () => {
   let directory: string;
   const closers: (() => Promise<unknown>)[] = [];
+  const warnings: string[] = []; // of listeners that each connection tried in vain leaves behind
+  const onWarning = ({ name }: Error) => void warnings.push(name);
   beforeEach(async () => {
+    process.on("warning", onWarning);
     directory = await mkdtemp(join(tmpdir(), "holdfast-idle-test-"));
   });
   afterEach(async () => {
     for (const close of closers.splice(0).toReversed()) await close();
     await rm(directory, { recursive: true, force: true });
+    process.off("warning", onWarning);
+    expect(warnings.splice(0)).toEqual([]);
   });
 
   /** A queue and its worker, who has done a job and waits for the next. */

@@ -144,14 +144,23 @@ function openClient(url: string, patience: RedisPatience): RedisClient {
  * connection, which is then never made again.
  */
 class FreshSentinelConnector extends SentinelConnector {
+  /** Whether the last connection was made: only then does it listen for a failover. */
+  #listens = false;
+
   // What ioredis hands over, in the words of its own type.
   constructor(options: unknown) {
     super(options as SentinelConnectionOptions);
   }
 
-  override connect(...from: Parameters<SentinelConnector["connect"]>) {
-    super.disconnect();
-    return super.connect(...from);
+  override async connect(...from: Parameters<SentinelConnector["connect"]>) {
+    // Once: each time leaves listeners behind, and a dead master is tried many times.
+    if (this.#listens) super.disconnect();
+    this.#listens = false;
+    const stream = await super.connect(...from);
+    stream.once("connect", () => {
+      this.#listens = true;
+    });
+    return stream;
   }
 }
 
