@@ -9,6 +9,7 @@ import { newOrderId } from "@holdfast/api/orders/order-id.ts";
 import { migrate } from "@holdfast/migrations/migrate.ts";
 import { type Database, openDatabase } from "@holdfast/shared/database.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
+import { isOutage } from "@holdfast/shared/outage.ts";
 import { findOrders } from "@holdfast/shared/rows.ts";
 import { createTestApi, shopperAuthorization, type TestApi } from "@holdfast/testing/api.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
@@ -16,6 +17,7 @@ import { type PostgresPair, startPostgresPair } from "@holdfast/testing/postgres
 import { purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { describeSale, saleUnderChange } from "@holdfast/testing/sale-under-change.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
+import { samePostgres } from "@holdfast/worker/recovery/same-postgres.ts";
 import { reserveOrders } from "@holdfast/worker/reserve/reserve-orders.ts";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -70,10 +72,11 @@ describe("on Postgres with a streaming standby", () => {
     expect(sale).toMatchObject(clean);
   });
 
-  test("a standby that lagged by a second takes over: nothing is sold twice, and restore-check writes the orders again", async () => {
+  /** A standby that lagged by a second takes over; the connections to the primary break, or fall silent. */
+  const takeOver = async (others: "break" | "silent") => {
     pair = await startPostgresPair(directory);
     await start();
-    await addItem(db, "kettle", 40, { payment_retries: 1 });
+    await addItem(db, "kettle", 60, { payment_retries: 1 });
     const tokenOf = signedTokens((system as PrivateSystem).jwtSecret);
     const client = shopClient((system as PrivateSystem).apiUrls);
     const buy = (shopper: number) =>
@@ -84,6 +87,8 @@ describe("on Postgres with a streaming standby", () => {
         body: { paymentMethod: "pm_card_visa" },
         repeatable: false,
       });
+    const buyAll = (from: number, to: number) =>
+      Promise.all(Array.from({ length: to - from }, (_, i) => buy(from + i)));
     const statuses = async (of: Database) => {
       const rows = await of.selectFrom("orders").select("status").execute();
       return Object.fromEntries(
@@ -91,19 +96,24 @@ describe("on Postgres with a streaming standby", () => {
       );
     };
     await eventually("it is on sale", async () => (await buy(0)).status === 202);
-    for (let shopper = 1; shopper < 10; shopper += 1) await buy(shopper);
+    await buyAll(1, 10);
     await eventually("ten are paid", async () => (await statuses(db)).confirmed === 10);
     await pair.caughtUp();
     pair.link.freeze();
-    for (let shopper = 10; shopper < 50; shopper += 1) await buy(shopper);
-    await eventually("all units are paid", async () => (await statuses(db)).confirmed === 40);
-    await pair.killPrimary();
+    const bought = await buyAll(10, 40);
+    expect(bought.map(({ status }) => status)).toEqual(bought.map(() => 202));
+    await eventually("thirty more are paid", async () => (await statuses(db)).confirmed === 40);
+    await db.destroy();
+    if (others === "break") await pair.killPrimary();
     await pair.link.cut();
     await pair.promote();
-    await pair.moveAddress();
+    await pair.moveAddress(others);
+    if (others === "silent") await pair.killPrimary();
+    db = openDatabase(pair.url, 10, () => {});
+    await eventually("purchases are accepted", async () => (await buy(40)).status === 202, 30_000);
+    await buyAll(41, 45);
     const alarmed = async () => (await world.redis.hkeys(world.keys.alarms)).includes("postgres_behind");
-    await eventually("it is noticed", alarmed, 30_000);
-    await eventually("purchases are accepted", async () => [202, 409].includes((await buy(50)).status));
+    await eventually("it is noticed", alarmed, 60_000);
     await sleep(2_000);
     expect(await statuses(db)).toEqual({ confirmed: 10 });
 
@@ -112,37 +122,85 @@ describe("on Postgres with a streaming standby", () => {
     const { stdout } = await promisify(execFile)(process.execPath, [main, "--apply"], { env });
     process.stdout.write(stdout);
     expect(stdout).toContain("Workers go on within a second.");
-    await eventually("all that were paid are confirmed", async () => (await statuses(db)).confirmed === 40, 60_000);
+    await eventually("all that were paid are confirmed", async () => (await statuses(db)).confirmed === 45, 60_000);
     const ledger = await fetch(`${(system as PrivateSystem).simulatorUrl}/_simulator/ledger`);
     const { payments } = (await ledger.json()) as { payments: { amountReceived: number; amountRefunded: number }[] };
-    expect(payments.filter((one) => one.amountReceived > one.amountRefunded)).toHaveLength(40);
-    expect(await booksOf(db, "kettle")).toMatchObject({ inventory: 0, confirmed: 40, balanced: true });
+    expect(payments.filter((one) => one.amountReceived > one.amountRefunded)).toHaveLength(45);
     await client.close();
-  }, 180_000);
+    return booksOf(db, "kettle");
+  };
 
-  test("2,000 shoppers with reads at a standby that lags, is gone, and is there again", async () => {
+  const soldOnce = "takes over, a second behind: nothing is sold twice, and restore-check writes the orders again";
+  const books = { inventory: 15, confirmed: 45, balanced: true };
+  test(`the primary crashes, and its standby ${soldOnce}`, async () => {
+    expect(await takeOver("break")).toMatchObject(books);
+  });
+  // As of a machine that lost its power: nobody's connection breaks.
+  test(`the primary falls silent, and its standby ${soldOnce}`, async () => {
+    expect(await takeOver("silent")).toMatchObject(books);
+  });
+
+  test("a worker's first connection to a standby that was promoted is refused, and the others are let through", async () => {
+    pair = await startPostgresPair(directory);
+    await migrate(pair.url);
+    let noticed = 0;
+    const check = samePostgres(() => {
+      noticed += 1;
+    });
+    const now = (one: Database) => sql`select now()`.execute(one).then(() => "answered", isOutage);
+    const open = () => openDatabase(pair.url, 1, () => {}, check);
+    const [before, after, later] = [open(), open(), open()];
+    db = before;
+    expect(await now(before)).toBe("answered");
+    await pair.caughtUp();
+    await pair.promote();
+    await pair.moveAddress("silent");
+    expect([await now(after), noticed]).toEqual([true, 1]);
+    expect([await now(after), await now(later), noticed]).toEqual(["answered", "answered", 1]);
+    // It gets no answer from where the other one was, leaves that, and is answered where all are.
+    expect([await now(before), await now(before)]).toEqual([true, "answered"]);
+    await Promise.all([after, later].map((one) => one.destroy()));
+  }, 60_000);
+
+  /** How often the standby was asked for orders by an index, as far as it has counted. */
+  const readsThere = async () => {
+    const { rows } = await sql<{ n: number }>`select sum(idx_scan)::bigint as n from pg_stat_user_tables
+      where relname in ('orders', 'order_events')`.execute(pair.standby);
+    return rows[0]?.n ?? 0;
+  };
+
+  test("2,000 shoppers with reads at a standby that lags, is gone, and is there again: nobody's list goes back", async () => {
     pair = await startPostgresPair(directory);
     await start({ DATABASE_READ_URL: pair.standbyUrl });
-    const readThere = async () => {
-      const { rows } = await sql<{ n: number }>`select sum(idx_scan)::bigint as n from pg_stat_user_tables
-        where relname in ('orders', 'order_events')`.execute(pair.standby);
-      return rows[0]?.n ?? 0;
-    };
-    const before = await readThere();
+    await addItem(db, "kettle", 10_000);
+    const before = await readsThere();
     const client = shopClient((system as PrivateSystem).apiUrls);
     const tokenOf = signedTokens((system as PrivateSystem).jwtSecret);
-    // Shoppers who look at their list all the while.
+    // Shoppers who buy now and then, and look at their list all the while.
+    const stages = { queued: 0, reserved: 1 } as Record<string, number>; // what else there is comes after those
+    const seen = new Map<string, number>();
+    const wentBack: string[] = [];
     let looked = 0;
+    let buying = true;
+    const lookAt = async (shopper: number) => {
+      const token = tokenOf(shopper);
+      if (buying && looked % 3 === 0) {
+        const body = { paymentMethod: "pm_card_visa" };
+        await client.ask({ method: "POST", path: "/purchase/kettle", token, body, repeatable: false });
+      }
+      const known = [...seen.keys()].filter((key) => key.startsWith(`${shopper} `));
+      const { status, body } = await client.ask({ method: "GET", path: "/orders", token, repeatable: true });
+      if (status !== 200) return;
+      const { orders } = body as unknown as { orders: { id: string; status: string }[] };
+      const now = new Map(orders.map((order) => [`${shopper} ${order.id}`, stages[order.status] ?? 2]));
+      for (const key of known) if ((now.get(key) ?? -1) < (seen.get(key) ?? 0)) wentBack.push(key);
+      for (const [key, stage] of now) seen.set(key, stage);
+      looked += 1;
+    };
     const looking = new AbortController();
     const lists = (async () => {
-      for (let shopper = 0; !looking.signal.aborted; shopper += 1) {
-        const { status } = await client.ask({
-          method: "GET",
-          path: "/orders",
-          token: tokenOf(shopper),
-          repeatable: true,
-        });
-        if (status === 200) looked += 1;
+      for (let i = 0; !looking.signal.aborted; i += 1) {
+        await lookAt(i % 10);
         await sleep(20);
       }
     })();
@@ -152,14 +210,16 @@ describe("on Postgres with a streaming standby", () => {
       await pair.link.cut();
       await sleep(1_500);
       await pair.link.mend();
+      buying = false; // so that all of it settles
       return undefined;
     });
     looking.abort();
     await lists;
     await client.close();
-    const there = (await readThere()) - before;
-    process.stdout.write(`${looked} lists, ${there} reads at the standby\n`);
-    expect(looked).toBeGreaterThan(100);
+    const there = (await readsThere()) - before;
+    process.stdout.write(`${looked} lists of ${seen.size} orders, ${there} reads at the standby\n`);
+    expect(seen.size).toBeGreaterThan(10);
+    expect(wentBack).toEqual([]);
     expect(there).toBeGreaterThan(looked / 4); // while it is well
     expect(failed(sale)).toEqual([]);
     expect(sale).toMatchObject(clean);
@@ -233,21 +293,40 @@ describe("on Postgres with a streaming standby", () => {
       await pair.link.mend();
     });
 
-    test("reads at the primary where it is gone, far behind, or was promoted, and at it again afterwards", async () => {
+    const listed = async () => ((await get("/orders")).json() as { orders: { status: string }[] }).orders[0]?.status;
+    /** Whether a list is read at the standby now. */
+    const listsThere = async () => {
+      const { rows } = await sql<{ now: string }>`select clock_timestamp()::text as now`.execute(pair.standby);
+      await listed();
+      const asked = await sql<{ n: number }>`select count(*) as n from pg_stat_activity
+        where query like '%from "archived_as_orders"%' and query_start > ${rows[0]?.now}::timestamptz
+          and pid <> pg_backend_pid()`.execute(pair.standby);
+      return (asked.rows[0]?.n ?? 0) > 0;
+    };
+    const refund = () =>
+      sql`update orders set status = 'refunded', payment_status = 'refunded', version = version + 1`.execute(db);
+
+    test("reads at the primary where it is far behind, at it again afterwards, and at the primary where it was promoted", async () => {
       pair.link.freeze();
       // Heartbeats of workers and API servers, which nobody else writes here.
       await sql`insert into redis_generations (generation, token, cause, heartbeats, heartbeat_at)
         values (1, gen_random_uuid(), 'first_start', 1, now())`.execute(db);
       await confirm();
-      const listed = async () => ((await get("/orders")).json() as { orders: { status: string }[] }).orders[0]?.status;
       await eventually("it is taken for far behind", async () => (await listed()) === "confirmed");
       await pair.link.mend();
       await pair.caughtUp();
-      await sleep(1_500);
+      await eventually("it is read again", listsThere);
       await pair.promote();
-      await sql`update orders set status = 'refunded', payment_status = 'refunded', version = version + 1`.execute(db);
+      await refund();
       await eventually("it is taken for promoted", async () => (await listed()) === "refunded");
+    });
+
+    test("reads at the primary where it is gone", async () => {
+      await eventually("it is read", listsThere);
+      await confirm();
       await pair.killStandby();
+      await eventually("the primary is asked", async () => (await listed()) === "confirmed");
+      await refund();
       expect(await listed()).toBe("refunded");
     });
   });

@@ -18,6 +18,11 @@ export interface CuttableProxy {
    * silence.
    */
   freeze(): void;
+  /**
+   * Whoever is connected now hears nothing any more, as of a machine that lost its power; new
+   * connections are let through.
+   */
+  abandon(): void;
   /** Lets everything through again, what was held back by a freeze too. */
   mend(): Promise<void>;
   close(): Promise<void>;
@@ -33,12 +38,14 @@ export async function cuttableProxy(host: string, port: number | (() => number))
   };
   let delayMs = 0;
   let thaw: PromiseWithResolvers<void> | null = null;
+  let abandoned = new AbortController(); // of the connections that there are
 
-  const relay = async (from: Socket, to: Socket) => {
+  const relay = async (from: Socket, to: Socket, { signal }: AbortController) => {
     const pass = async (chunk: Buffer, dueMs: number) => {
       const earlyMs = dueMs - performance.now();
       if (earlyMs > 0) await sleep(earlyMs);
       if (thaw !== null) await thaw.promise;
+      if (signal.aborted) return;
       if (!to.write(chunk)) await once(to, "drain");
     };
     // Each behind the one before; only what is delayed is not waited for.
@@ -51,7 +58,7 @@ export async function cuttableProxy(host: string, port: number | (() => number))
       else passed.catch(() => from.destroy());
     }
     await passed;
-    to.end();
+    if (!signal.aborted) to.end();
   };
   const newServer = () =>
     createServer((near) => {
@@ -60,12 +67,14 @@ export async function cuttableProxy(host: string, port: number | (() => number))
         track(socket);
         socket.setNoDelay(true);
       }
+      const until = abandoned;
       const breakBoth = () => {
+        if (until.signal.aborted) return;
         near.destroy();
         far.destroy();
       };
-      relay(near, far).catch(breakBoth);
-      relay(far, near).catch(breakBoth);
+      relay(near, far, until).catch(breakBoth);
+      relay(far, near, until).catch(breakBoth);
       near.on("close", breakBoth);
       far.on("close", breakBoth);
     });
@@ -95,6 +104,10 @@ export async function cuttableProxy(host: string, port: number | (() => number))
     },
     freeze() {
       thaw ??= Promise.withResolvers<void>();
+    },
+    abandon() {
+      abandoned.abort();
+      abandoned = new AbortController();
     },
     async mend() {
       letThrough();

@@ -26,8 +26,8 @@ export interface PostgresPair {
   killPrimary(): Promise<void>;
   /** The standby becomes a primary; the address is not moved. */
   promote(): Promise<void>;
-  /** New connections to the address lead to the standby from now on; the others break. */
-  moveAddress(): Promise<void>;
+  /** New connections to the address lead to the standby from now on; the others break, or hear nothing any more. */
+  moveAddress(others?: "break" | "silent"): Promise<void>;
   killStandby(): Promise<void>;
   close(): Promise<void>;
 }
@@ -100,8 +100,9 @@ export async function startPostgresPair(directory: string, { synchronous = false
         return (await asked).rows[0]?.standby === false;
       });
     },
-    async moveAddress() {
+    async moveAddress(others = "break") {
       leadsTo = portOf(standbyServer);
+      if (others === "silent") return proxy.abandon();
       await proxy.cut();
       await proxy.mend();
     },

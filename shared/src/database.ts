@@ -9,12 +9,21 @@ export type Database = Kysely<Tables>;
 const types = new pg.TypeOverrides();
 types.setTypeParser(pg.types.builtins.INT8, Number);
 
+/** Looks at a new connection before anything else is asked on it. @throws where it must not be used */
+export type CheckConnection = (client: Pick<pg.ClientBase, "query">) => Promise<void>;
+
 /**
  * A pool on the database. Nothing is connected until the first query.
  * @param maxConnections how many at most; more only queue up inside Postgres on the same two or
  *   four cores
+ * @param onError told of each connection that broke, or did not answer
  */
-export function openDatabase(url: string, maxConnections: number, onError: (error: Error) => void): Database {
+export function openDatabase(
+  url: string,
+  maxConnections: number,
+  onError: (error: Error) => void,
+  check?: CheckConnection,
+): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
@@ -26,11 +35,16 @@ export function openDatabase(url: string, maxConnections: number, onError: (erro
     query_timeout: 12_000,
     ...timeLimits,
     Client: clientFor(url),
+    // It is waited for, which its type does not say.
+    ...(check && { onConnect: check as (client: pg.ClientBase) => void }),
   });
   // A connection that breaks is reported here; without a listener it would end the process. On the
   // connection itself, since the pool listens only while one is idle, and a transaction holds one
   // between its statements.
-  pool.on("connect", (client) => client.on("error", onError));
+  pool.on("connect", (client) => {
+    client.on("error", onError);
+    leaveUnanswered(client as unknown as pg.Client, onError);
+  });
   pool.on("error", () => {});
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   pools.set(db, pool);
@@ -58,6 +72,27 @@ function clientFor(url: string): typeof pg.Client {
       super(refusingLimits.has(url) ? withoutLimits(options) : options);
     }
   };
+}
+
+/**
+ * Ends a connection on which a query was not answered in time. pg gives such a query up and keeps
+ * the connection, whose other end may have died without a word: whoever came next would wait for it
+ * as long, until TCP gives up after a quarter of an hour.
+ */
+function leaveUnanswered(client: pg.Client, onError: (error: Error) => void): void {
+  const query = client.query.bind(client) as (...asked: unknown[]) => unknown;
+  const queryOrLeave = (...asked: unknown[]) => {
+    const answered = query(...asked);
+    if (!(answered instanceof Promise)) return answered;
+    return answered.catch((error: Error) => {
+      if (/query read timeout/i.test(error.message)) {
+        client.end().catch(() => {});
+        onError(error);
+      }
+      throw error;
+    });
+  };
+  client.query = queryOrLeave as typeof client.query;
 }
 
 const pools = new WeakMap<Database, pg.Pool>();

@@ -46,8 +46,9 @@ export interface GenerationParts {
    * Heartbeats are one a second: a standby that was promoted may lack more than they show.
    */
   readonly lacksCommits?: (() => Promise<boolean>) | null;
-  /** Told what each look found, and null of one that failed; with the time at which it began. */
-  readonly onLook?: (state: GenerationState | null, beganAtMs: number) => void;
+  /** Told what each look found, with the time at which it began. */
+  readonly onLook?: (state: GenerationState, beganAtMs: number) => void;
+  readonly onFailedLook?: (error: unknown) => void;
   readonly log: Logger;
   readonly raiseAlarm: RaiseAlarm;
 }
@@ -76,7 +77,7 @@ export function watchGeneration(parts: GenerationParts): { close(): Promise<void
   const look = async () => {
     const beganAtMs = performance.now();
     const { state, known } = await checkGeneration(parts).catch((error: unknown) => {
-      parts.onLook?.(null, beganAtMs);
+      parts.onFailedLook?.(error);
       throw error;
     });
     parts.onLook?.(state, beganAtMs);

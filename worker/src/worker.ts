@@ -35,6 +35,7 @@ import { type ProviderWatch, watchProvider } from "./payment/watch-provider.ts";
 import { compareItems } from "./recovery/compare-items.ts";
 import { generationRecovery } from "./recovery/recover-generation.ts";
 import { saleGate } from "./recovery/sale-gate.ts";
+import { samePostgres } from "./recovery/same-postgres.ts";
 import { serveSweeps, setUpSweeps } from "./recovery/serve-sweeps.ts";
 import { chargeQuota } from "./reserve/enqueue-charges.ts";
 import { serveLane, setUpLane } from "./reserve/serve-lane.ts";
@@ -96,12 +97,13 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     reportPostgres(error);
   };
   const onRedisError = reportLosses(log, "Redis");
-  const db = openDatabase(config.DATABASE_URL, paymentConnections, onPostgresError);
+  const isSame = samePostgres(gate.noteOutage);
+  const db = openDatabase(config.DATABASE_URL, paymentConnections, onPostgresError, isSame);
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const failing = connectRedis(config.REDIS_URL, "failing", onRedisError);
   // The lanes have connections of their own: however many charges wait for Postgres or Redis,
   // reserving keeps its pace.
-  const lanesDb = openDatabase(config.DATABASE_URL, config.PURCHASE_LANES, onPostgresError);
+  const lanesDb = openDatabase(config.DATABASE_URL, config.PURCHASE_LANES, onPostgresError, isSame);
   const lanesRedis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const shopDb = openDatabase(config.DATABASE_URL, shopConnections, onPostgresError);
   const disconnect = async () => {
@@ -159,6 +161,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     lacksSome: null,
     lacksCommits,
     onLook: gate.noteLook,
+    onFailedLook: gate.noteError,
     log,
     raiseAlarm,
   });

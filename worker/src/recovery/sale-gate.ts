@@ -1,3 +1,4 @@
+import { isOutage, isRedisOutage } from "@holdfast/shared/outage.ts";
 import type { GenerationState } from "@holdfast/shared/redis-generation.ts";
 
 /**
@@ -8,10 +9,12 @@ import type { GenerationState } from "@holdfast/shared/redis-generation.ts";
  * has run `npm run restore-check`.
  */
 export interface SaleGate {
-  /** Postgres did not answer, or a connection to it broke. */
+  /** Postgres did not answer, a connection to it broke, or leads to another one. */
   readonly noteOutage: () => void;
+  /** The same where an error says so. */
+  readonly noteError: (error: unknown) => void;
   /** What a look at the generation found, and when it began. */
-  readonly noteLook: (state: GenerationState | null, beganAtMs: number) => void;
+  readonly noteLook: (state: GenerationState, beganAtMs: number) => void;
   /** Whether a look has to compare more than heartbeats: since Postgres was lost, none has found it sound. */
   readonly isUnsure: () => boolean;
   /** @throws SaleHalted while nothing may be decided */
@@ -30,12 +33,15 @@ export function saleGate(): SaleGate {
   let outageAtMs = performance.now(); // a process that starts knows nothing either
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let behind = false;
+  const noteOutage = () => {
+    outageAtMs = performance.now();
+  };
   return {
-    noteOutage() {
-      outageAtMs = performance.now();
+    noteOutage,
+    noteError(error) {
+      if (isOutage(error) && !isRedisOutage(error)) noteOutage();
     },
     noteLook(state, beganAtMs) {
-      if (state === null) return;
       behind = state === "postgres_behind";
       lookedAtMs = beganAtMs;
     },

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LaterFormat } from "@holdfast/shared/later-format.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { onceIn } from "@holdfast/shared/log-once-in.ts";
-import { isOutage, isPermanent, isRedisOutage } from "@holdfast/shared/outage.ts";
+import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
 import { type PackedPurchaseJob, type PurchaseJob, unpackPurchaseJob } from "@holdfast/shared/purchase-job.ts";
 import type { LaneQueue } from "@holdfast/shared/queues.ts";
 import { inSpan } from "@holdfast/shared/tracing.ts";
@@ -67,7 +67,7 @@ export async function serveLane(
       } catch (error) {
         if (error instanceof ItemIsLocked) return waitAtTheHead(lockedRetryMs);
         if (error instanceof NotAPurchaseJob) throw error;
-        if (isOutage(error) && !isRedisOutage(error)) parts.gate?.noteOutage();
+        parts.gate?.noteError(error);
         const expected = isOutage(error) || waitsFor.some((kind) => error instanceof kind);
         // The unforeseen waits too: rather a lane that stands still and says so than accepted
         // orders without an answer.
