@@ -256,6 +256,7 @@ const beat = redisScript<number>(
 local seen = redis.call("HMGET", KEYS[1], "token", "heartbeats")
 local heartbeats = tonumber(seen[2])
 if seen[1] ~= ARGV[1] or heartbeats < tonumber(ARGV[2]) then return -1 end
+if heartbeats > tonumber(ARGV[2]) + tonumber(ARGV[3]) then return -1 end
 if heartbeats > tonumber(ARGV[2]) then return heartbeats end
 redis.call("HSET", KEYS[1], "heartbeats", ARGV[2] + 1)
 return ARGV[2] + 1`,
@@ -271,7 +272,9 @@ export async function countHeartbeat(
   known: KnownGeneration,
   inLine: number,
 ): Promise<void> {
-  const counted = generationKeys(store).map((key) => beat(store.redis, [key], [known.token, known.heartbeats]));
+  const counted = generationKeys(store).map((key) =>
+    beat(store.redis, [key], [known.token, known.heartbeats, mostAhead]),
+  );
   const heartbeats = Math.min(...(await Promise.all(counted)).map(Number));
   if (heartbeats < 0) return; // the next look tells why
   await db
@@ -280,6 +283,24 @@ export async function countHeartbeat(
     .where("generation", "=", known.generation)
     .where("heartbeats", "<", heartbeats)
     .execute();
+}
+
+const countAhead = redisScript<number>(
+  "countAhead",
+  `
+local seen = redis.call("HMGET", KEYS[1], "token", "heartbeats")
+if seen[1] ~= ARGV[1] or tonumber(seen[2]) >= tonumber(ARGV[2]) then return 0 end
+redis.call("HSET", KEYS[1], "heartbeats", ARGV[2])
+return 1`,
+);
+
+/**
+ * Has everybody find that Postgres is behind Redis, until it is given Redis' count: what else shows
+ * it may be gone while only some of what Postgres lacks was written again.
+ */
+export async function keepBehind(store: Store, known: KnownGeneration): Promise<void> {
+  const ahead = known.heartbeats + mostAhead + 1;
+  await Promise.all(generationKeys(store).map((key) => countAhead(store.redis, [key], [known.token, ahead])));
 }
 
 export async function noteRecovered(db: Database, known: KnownGeneration): Promise<void> {

@@ -12,7 +12,8 @@ import { startTestWorker } from "@holdfast/testing/worker.ts";
 import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { acceptRedis, findRestored, writeMissing } from "../src/recovery/restore-check.ts";
+import { acceptRedis, findRestored } from "../src/recovery/restore-check.ts";
+import { writeMissing } from "../src/recovery/restore-orders.ts";
 
 const signal = new AbortController().signal;
 

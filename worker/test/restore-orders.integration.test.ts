@@ -1,14 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { publishItems, readItems } from "@holdfast/shared/item-view.ts";
+import { createLog } from "@holdfast/shared/log.ts";
 import type { Order } from "@holdfast/shared/order.ts";
 import { publishOrders } from "@holdfast/shared/order-view.ts";
 import { itemFromRow } from "@holdfast/shared/rows.ts";
+import { watchGenerationOnce } from "@holdfast/shared/watch-generation.ts";
 import { addItem, booksOf } from "@holdfast/testing/items.ts";
 import { createPaymentWorld, type PaymentWorld } from "@holdfast/testing/payments.ts";
 import { orderInLine } from "@holdfast/testing/purchases.ts";
+import { eventually } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { compareItems } from "../src/recovery/compare-items.ts";
-import { acceptRedis, bringForward, findRestored, writeMissing } from "../src/recovery/restore-check.ts";
+import { acceptRedis, findRestored, restore as restoreFound } from "../src/recovery/restore-check.ts";
 
 const signal = new AbortController().signal;
 const lagMs = 60_000; // what was paid in the last minute is in no list and no search of the provider
@@ -35,11 +38,7 @@ describe("orders of a minute that Postgres has lost", () => {
     await publishOrders(world, [order]);
     return order;
   };
-  const restore = async () => {
-    const { missing, older } = await findRestored(world.db, world, signal);
-    const forward = await bringForward(world.db, older);
-    return { forward, ...(await writeMissing(world.db, missing)) };
-  };
+  const restore = async () => restoreFound(world.db, world, await findRestored(world.db, world, signal));
   /** As the sweeper does, until nothing changes any more. */
   const settleFor = async (orderId: string, minutes: number) => {
     for (let i = 0; i < minutes; i += 1) {
@@ -133,7 +132,7 @@ describe("orders of a minute that Postgres has lost", () => {
     const row = await world.db.selectFrom("items").selectAll().where("id", "=", "kettle").executeTakeFirstOrThrow();
     await publishItems(world, [{ ...itemFromRow(row), inventory: 0, version: 70 }]);
     const found = await findRestored(world.db, world, signal);
-    expect([found.relation, found.items.older.map(({ id }) => id)]).toEqual(["first_start", ["kettle"]]);
+    expect([found.relation, found.items.older.map(({ shown }) => shown.id)]).toEqual(["first_start", ["kettle"]]);
     await acceptRedis(world.db, world);
     expect((await compareItems(world.db, world)).older).toEqual([]);
     expect(await shownItem()).toMatchObject({ inventory: 10, version: 71 });
@@ -149,5 +148,85 @@ describe("orders of a minute that Postgres has lost", () => {
       .execute();
     await publishItems(world, paused.map(itemFromRow));
     expect(await shownItem()).toMatchObject({ paused: true });
+  });
+
+  const itemNow = async () =>
+    itemFromRow(await world.db.selectFrom("items").selectAll().where("id", "=", "kettle").executeTakeFirstOrThrow());
+
+  test("what operations changed about an item in that minute is done again: a pause, a withdrawal, its terms", async () => {
+    const closesAtMs = Date.now() - 1_000;
+    const more = { paused: true, closesAtMs, priceMinor: 2_499, maxPerShopper: 2, stocked: 7, inventory: 5 };
+    await publishItems(world, [{ ...(await itemNow()), ...more, version: 70 }]);
+    for (let n = 0; n < 2; n += 1) await shown({ status: "confirmed", settledAtMs: Date.now() });
+    expect(await restore()).toMatchObject({ held: 2, tooFewLeft: [] });
+    expect(await itemNow()).toMatchObject(more);
+    await restore(); // died before it was accepted
+    await acceptRedis(world.db, world);
+    expect(await itemNow()).toMatchObject({ ...more, version: 71 });
+    expect((await readItems(world)).find(({ id }) => id === "kettle")).toEqual(await itemNow());
+  });
+
+  test("units added in that minute are there before its orders are written; withdrawn ones that were sold are named", async () => {
+    await publishItems(world, [{ ...(await itemNow()), stocked: 12, inventory: 0, version: 70 }]);
+    for (let n = 0; n < 12; n += 1) await shown({ status: "confirmed", settledAtMs: Date.now() });
+    expect(await restore()).toMatchObject({ held: 12, withoutUnits: [] });
+    expect(await booksOf(world.db, "kettle")).toMatchObject({
+      stocked: 12,
+      inventory: 0,
+      reserved: 12,
+      balanced: true,
+    });
+    await publishItems(world, [{ ...(await itemNow()), stocked: 3, version: 90 }]);
+    expect((await restore()).tooFewLeft.map(({ shown: item }) => item.stocked)).toEqual([3]);
+    expect(await booksOf(world.db, "kettle")).toMatchObject({ stocked: 12, inventory: 0, balanced: true });
+  });
+
+  test("an item that somebody paused meanwhile stays paused", async () => {
+    const before = await itemNow();
+    await world.db.updateTable("items").set({ paused_at: new Date() }).where("id", "=", "kettle").execute();
+    await publishItems(world, [{ ...before, version: 70 }]);
+    await restore();
+    expect(await itemNow()).toMatchObject({ paused: true });
+  });
+
+  test("one whose payment went on in that minute is a later version than its shopper saw, whatever its state", async () => {
+    const id = await world.reserve("kettle");
+    const { shopper_id: shopperId, placed_at: placedAt, version } = await world.order(id);
+    await shown({
+      id,
+      shopperId,
+      placedAtMs: placedAt.getTime(),
+      paymentStatus: "requires_action",
+      version: version + 3,
+    });
+    expect(await restore()).toMatchObject({ forward: 1 });
+    expect(await world.order(id)).toMatchObject({
+      status: "reserved",
+      version: version + 4,
+      payment_status: "unknown",
+    });
+    expect((await findRestored(world.db, world, signal)).older).toEqual([]);
+  });
+
+  test("stopped before workers were let go on, Postgres shows as behind to everybody, however much was written", async () => {
+    const log = createLog("test", "silent");
+    const parts = { ...world, lanes: [], recover: async () => {}, lacksSome: null, log, raiseAlarm: () => {} };
+    const look = () => watchGenerationOnce(parts);
+    await eventually("a generation has begun", async () => (await look()) === "sound");
+    // By one version, which the first order that is written makes up for.
+    const item = await itemNow();
+    await publishItems(world, [{ ...item, inventory: 8, version: item.version + 1 }]);
+    for (let n = 0; n < 2; n += 1) await shown({ status: "confirmed", settledAtMs: Date.now() });
+    expect([await look(), (await findRestored(world.db, world, signal)).relation]).toEqual([
+      "sound",
+      "postgres_behind",
+    ]);
+    expect(await restore()).toMatchObject({ held: 2 });
+    expect([await look(), (await findRestored(world.db, world, signal)).relation]).toEqual([
+      "postgres_behind",
+      "postgres_behind",
+    ]);
+    await acceptRedis(world.db, world);
+    expect([await look(), (await findRestored(world.db, world, signal)).relation]).toEqual(["sound", "same"]);
   });
 });

@@ -7,13 +7,18 @@ import { itemFromRow } from "@holdfast/shared/rows.ts";
 /**
  * Items as Redis shows them against those in Postgres. Whatever takes, returns or adds units raises
  * an item's version, and is published after its commit: an item that is older in Postgres than its
- * view is one of which commits are gone.
+ * view is one of which commits are gone. So is one of the same version with other units: others were
+ * committed since.
  */
 export interface ComparedItems {
-  /** Views whose item is older in Postgres. */
-  readonly older: readonly Item[];
+  readonly older: readonly OlderItem[];
   /** Views of items that Postgres does not have: they were made since. */
   readonly unknown: readonly Item[];
+}
+
+export interface OlderItem {
+  readonly shown: Item;
+  readonly inPostgres: Item;
 }
 
 export async function compareItems(db: Database, store: Store): Promise<ComparedItems> {
@@ -21,21 +26,90 @@ export async function compareItems(db: Database, store: Store): Promise<Compared
   // made again under the same id.
   const views = (await readItems(store)).filter(({ id }) => !isRehearsal(id));
   if (views.length === 0) return { older: [], unknown: [] };
-  const rows = await db.selectFrom("items").select(["id", "version"]).execute();
-  const versions = new Map(rows.map(({ id, version }) => [id, version]));
-  return {
-    older: views.filter(({ id, version }) => (versions.get(id) ?? version) < version),
-    unknown: views.filter(({ id }) => !versions.has(id)),
-  };
+  const rows = await db.selectFrom("items").selectAll().execute();
+  const known = new Map(rows.map((row) => [row.id, itemFromRow(row)]));
+  const older: OlderItem[] = [];
+  const unknown: Item[] = [];
+  for (const shown of views) {
+    const inPostgres = known.get(shown.id);
+    if (inPostgres === undefined) unknown.push(shown);
+    else if (isOlder(inPostgres, shown)) older.push({ shown, inPostgres });
+  }
+  return { older, unknown };
+}
+
+function isOlder(item: Item, shown: Item): boolean {
+  if (item.version !== shown.version) return item.version < shown.version;
+  return item.inventory !== shown.inventory || item.stocked !== shown.stocked;
+}
+
+/** What operations decide about an item. */
+const terms = [
+  "name",
+  "priceMinor",
+  "opensAtMs",
+  "closesAtMs",
+  "holdSeconds",
+  "paymentRetries",
+  "maxPerShopper",
+] as const;
+
+/** What operations changed about an item since, in words. */
+export function changesOf({ shown, inPostgres }: OlderItem): string[] {
+  const changed = terms.filter((name) => shown[name] !== inPostgres[name]);
+  const told = changed.map((name) => `${name} ${inPostgres[name] ?? "none"} → ${shown[name] ?? "none"}`);
+  if (shown.paused && !inPostgres.paused) told.push("paused");
+  const units = shown.stocked - inPostgres.stocked;
+  if (units !== 0) told.push(units > 0 ? `${units} units added` : `${-units} units withdrawn`);
+  return told;
 }
 
 /**
- * Raises the versions of such items above their views, and shows all as they are: otherwise what is
+ * Gives items back what operations changed about them since, as it is shown: a paused item would go
+ * on sale again otherwise, withdrawn units too. Paused is what either has paused: in the meantime
+ * somebody may have done so. It may be stopped anywhere and run again.
+ * @returns the items of which fewer units are there than were withdrawn: those stay as they are
+ */
+export async function restoreItems(db: Database, older: readonly OlderItem[]): Promise<OlderItem[]> {
+  const tooFew: OlderItem[] = [];
+  for (const one of older) {
+    const { shown } = one;
+    await db.transaction().execute(async (trx) => {
+      const found = trx.selectFrom("items").selectAll().where("id", "=", shown.id).forNoKeyUpdate();
+      const item = itemFromRow(await found.executeTakeFirstOrThrow());
+      const units = shown.stocked - item.stocked;
+      if (item.inventory + units < 0) tooFew.push(one);
+      const added = item.inventory + units < 0 ? 0 : units;
+      const date = (ms: number | null) => (ms === null ? null : new Date(ms));
+      await trx
+        .updateTable("items")
+        .set({
+          name: shown.name,
+          price_minor: shown.priceMinor,
+          opens_at: date(shown.opensAtMs),
+          closes_at: date(shown.closesAtMs),
+          hold_seconds: shown.holdSeconds,
+          payment_retries: shown.paymentRetries,
+          max_per_shopper: shown.maxPerShopper,
+          stocked: item.stocked + added,
+          inventory: item.inventory + added,
+          ...(shown.paused && !item.paused && { paused_at: new Date() }),
+        })
+        .where("id", "=", shown.id)
+        .where("archived_at", "is", null)
+        .execute();
+    });
+  }
+  return tooFew;
+}
+
+/**
+ * Raises the versions of all items above their views, and shows them as they are: otherwise what is
  * changed from now on, a pause too, would be taken for old news. It may be stopped anywhere and run
  * again.
  */
-export async function raiseItems(db: Database, store: Store, older: readonly Item[]): Promise<void> {
-  for (const { id, version } of older) {
+export async function raiseItems(db: Database, store: Store): Promise<void> {
+  for (const { id, version } of await readItems(store)) {
     await db
       .updateTable("items")
       .set({ version: version + 1 })

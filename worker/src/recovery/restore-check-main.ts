@@ -5,14 +5,8 @@ import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { readRestoreConfig } from "../config.ts";
-import {
-  acceptRedis,
-  bringForward,
-  findRestored,
-  type RestoreFindings,
-  type Written,
-  writeMissing,
-} from "./restore-check.ts";
+import { changesOf } from "./compare-items.ts";
+import { acceptRedis, findRestored, type Restored, type RestoreFindings, restore } from "./restore-check.ts";
 
 /**
  * `npm run restore-check`: Postgres against Redis, after one of them was restored. Exit code 1 where
@@ -56,13 +50,11 @@ async function run(apply: boolean, accept: boolean): Promise<void> {
       process.exitCode = 1;
       return;
     }
-    // First, since some of them have units that missing ones were given.
-    const forward = await bringForward(db, findings.older);
-    const written = await writeMissing(db, findings.missing);
+    const written = await restore(db, store, findings);
     say(
       `Written again: ${written.final} that had an end, ${written.held} that held units; their payments are asked about now.`,
     );
-    if (forward > 0) say(`${forward} that Postgres had in an earlier state are on their way again.`);
+    if (written.forward > 0) say(`${written.forward} that Postgres had in an earlier state are on their way again.`);
     const left = sayLeft(written);
     await sayBooks(db, findings.missing);
     const since = new Date(Math.min(Date.now(), ...findings.missing.map(({ placedAtMs }) => placedAtMs)) - 600_000);
@@ -87,15 +79,19 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** @returns how many orders that held units could not be written */
-function sayLeft({ withoutUnits, refused }: Written): number {
+/** @returns how many orders that held units could not be written, and items not withdrawn */
+function sayLeft({ withoutUnits, refused, tooFewLeft }: Restored): number {
   for (const { id, itemId, quantity, status } of withoutUnits)
     say(
       `NOT written: order ${id}, ${quantity} of ${itemId}, shown as ${status}: its units were sold again. Restock the item, if there are more of it, or refund the order.`,
     );
   for (const { order, why } of refused)
     say(`NOT written: order ${order.id} of ${order.itemId}, shown as ${order.status}: Postgres refuses it (${why}).`);
-  return withoutUnits.length + refused.filter(({ order }) => unitsOf([order]) > 0).length;
+  for (const { shown, inPostgres } of tooFewLeft)
+    say(
+      `NOT withdrawn: ${inPostgres.stocked - shown.stocked} units of ${shown.id}: there are fewer. Withdraw what there is, or pause it.`,
+    );
+  return withoutUnits.length + refused.filter(({ order }) => unitsOf([order]) > 0).length + tooFewLeft.length;
 }
 
 /** Whether orders may be missing of which there is no view any more. */
@@ -140,6 +136,11 @@ function describeOrders({ missing, older, items }: RestoreFindings): string {
     lines.push(
       `  ${items.older.length} items are older in Postgres than they are shown: pausing or changing one has no effect until workers go on.`,
     );
+  for (const item of items.older) {
+    const changes = changesOf(item);
+    if (changes.length > 0)
+      lines.push(`  item ${item.shown.id} was changed since, and --apply does so again: ${changes.join(", ")}.`);
+  }
   return lines.join("\n");
 }
 
