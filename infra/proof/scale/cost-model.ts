@@ -29,17 +29,26 @@ export interface PartCost {
   readonly perPaidMs: number;
   /** For each second, while nothing happens: of each API server and worker, of a server of theirs. */
   readonly idleMs: number;
-  /**
-   * By what share everything gets dearer with each more API server and worker that share the same
-   * cores, from `measuredWith` of each on.
-   */
-  readonly growth: number;
 }
 
-/** How many API servers, and workers, the costs were fitted with. */
-export const measuredWith = 2;
+export type Costs = Readonly<Record<PartName, PartCost>>;
 
-export type CostModel = Readonly<Record<PartName, PartCost>>;
+/**
+ * What it costs with one API server and worker, with two, with three and so on. Those share this
+ * machine's cores: the more of them take turns, the dearer is each step, and a request at the door
+ * more so than a payment, which waits for others most of its time.
+ */
+export type CostModel = readonly Costs[];
+
+/** As how many of each share two cores a crowd's servers are reckoned: busier than alone. */
+const reckonedAs = 2;
+
+/** With so many of each; with more than were measured as with the most of them. */
+function costsWith(model: CostModel, count: number): Costs {
+  const costs = model[Math.min(count, model.length) - 1];
+  if (costs === undefined) throw new Error("A cost model begins with one of each");
+  return costs;
+}
 
 /** How many of a part there are: each costs something by being there. */
 function countOf(part: PartName, { apis, workers }: Pick<Happened, "apis" | "workers">): number {
@@ -52,47 +61,37 @@ function countOf(part: PartName, { apis, workers }: Pick<Happened, "apis" | "wor
  * Fits what happened to what it cost, by least squares of the relative error; no cost is below
  * nothing.
  * @param idle what each part costs in a second in which nothing happens
- * @param rushes four or more, of different kinds: many refused, all accepted, many paid
+ * @param rushes three or more, of different kinds: many refused, all accepted, many paid; all with as
+ *   many API servers and workers
  */
-export function fitCosts(idle: Readonly<Record<PartName, number>>, rushes: readonly RushCost[]): CostModel {
+export function fitCosts(idle: Readonly<Record<PartName, number>>, rushes: readonly RushCost[]): Costs {
   const fitPart = (part: PartName): PartCost => {
     const rows = rushes.map((rush) => {
       const cost = Math.max(1, rush.cpuMs[part] - idle[part] * countOf(part, rush) * rush.seconds);
       return [rush.accepted / cost, rush.refused / cost, rush.paid / cost] as const;
     });
     const [perAcceptedMs = 0, perRefusedMs = 0, perPaidMs = 0] = nonNegativeLeastSquares(rows);
-    return { perAcceptedMs, perRefusedMs, perPaidMs, idleMs: idle[part], growth: 0 };
+    return { perAcceptedMs, perRefusedMs, perPaidMs, idleMs: idle[part] };
   };
-  return Object.fromEntries(partNames.map((part) => [part, fitPart(part)])) as Record<PartName, PartCost>;
+  return byPart(fitPart);
 }
 
-/**
- * The same with what rushes of fewer and more servers say of its growth: of each part the mean.
- * @param rushes with other numbers of servers than `measuredWith`
- */
-export function fitGrowth(model: CostModel, rushes: readonly RushCost[]): CostModel {
-  const fitPart = (part: PartName): PartCost => {
-    const shares = rushes.map(
-      (rush) => (rush.cpuMs[part] / costOf(model, rush)[part] - 1) / (rush.apis - measuredWith),
-    );
-    return { ...model[part], growth: shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length) };
-  };
-  return Object.fromEntries(partNames.map((part) => [part, fitPart(part)])) as Record<PartName, PartCost>;
-}
-
-/**
- * What the parts take for what is to happen, in ms of CPU time: of so many servers that share this
- * machine's cores, or, where their number is 0, each with cores of its own.
- */
+/** What the parts take for what is to happen, in ms of CPU time. */
 export function costOf(model: CostModel, happened: Happened): Record<PartName, number> {
-  const cost = (part: PartName) => {
-    const { perAcceptedMs, perRefusedMs, perPaidMs, idleMs, growth } = model[part];
-    const { accepted, refused, paid, seconds, apis } = happened;
-    const work = accepted * perAcceptedMs + refused * perRefusedMs + paid * perPaidMs;
-    const shared = apis === 0 ? 1 : 1 + growth * (apis - measuredWith);
-    return work * shared + idleMs * countOf(part, happened) * seconds;
-  };
-  return Object.fromEntries(partNames.map((part) => [part, cost(part)])) as Record<PartName, number>;
+  const costs = costsWith(model, happened.apis);
+  return byPart((part) => workOf(costs[part], happened) + idleOf(costs[part], part, happened));
+}
+
+function workOf({ perAcceptedMs, perRefusedMs, perPaidMs }: PartCost, { accepted, refused, paid }: Happened): number {
+  return accepted * perAcceptedMs + refused * perRefusedMs + paid * perPaidMs;
+}
+
+function idleOf({ idleMs }: PartCost, part: PartName, happened: Happened): number {
+  return idleMs * countOf(part, happened) * happened.seconds;
+}
+
+function byPart<T>(make: (part: PartName) => T): Record<PartName, T> {
+  return Object.fromEntries(partNames.map((part) => [part, make(part)])) as Record<PartName, T>;
 }
 
 const steps = 20_000;
@@ -143,20 +142,12 @@ export function scaleOf(model: CostModel, plan: ScalePlan): Scale {
   const seconds = plan.minutes * 60;
   const accepted = Math.min(plan.shoppers, plan.units + (plan.shoppers / seconds) * knownAfterSeconds);
   const looks = plan.shoppers * plan.looksPerShopper;
-  const happened = {
-    accepted,
-    refused: plan.shoppers - accepted + looks,
-    paid: plan.units,
-    seconds,
-    apis: 0,
-    workers: 0,
-  };
-  const cost = costOf(model, happened);
-  const cores = Object.fromEntries(
-    partNames.map((part) => [part, cost[part] / 1_000 / seconds / plan.fullness]),
-  ) as Record<PartName, number>;
+  const refused = plan.shoppers - accepted + looks;
+  const happened = { accepted, refused, paid: plan.units, seconds, apis: reckonedAs, workers: reckonedAs };
+  const costs = costsWith(model, reckonedAs);
+  const cores = byPart((part) => workOf(costs[part], happened) / 1_000 / seconds / plan.fullness);
   const total = partNames.reduce((sum, part) => sum + Math.ceil(cores[part]), 0);
-  const perSecond = (part: PartName) => 1_000 / (model[part].perAcceptedMs || Number.POSITIVE_INFINITY);
+  const perSecond = (part: PartName) => 1_000 / (costs[part].perAcceptedMs || Number.POSITIVE_INFINITY);
   return {
     cores,
     price: total * (plan.minutes / 60) * plan.pricePerCoreHour,
