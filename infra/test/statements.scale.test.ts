@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { cancelOrder, payWithAnotherCard } from "@holdfast/api/orders/change-order.ts";
 import { listOrders, orderReader } from "@holdfast/api/orders/order-reader.ts";
 import { type Database, requirePostgres } from "@holdfast/shared/database.ts";
@@ -22,10 +21,11 @@ import { hintOf } from "@holdfast/testing/payments.ts";
 import { orderInLine, purchaseJob, purchaseRequest } from "@holdfast/testing/purchases.ts";
 import { emptyRedis } from "@holdfast/testing/redis-states.ts";
 import { startTestSimulator, type TestSimulator } from "@holdfast/testing/simulator.ts";
-import { createWorld, type World } from "@holdfast/testing/world.ts";
+import { createWorld, eventually, type World } from "@holdfast/testing/world.ts";
 import { forgetOldEvents } from "@holdfast/worker/payment/forget-events.ts";
 import { processWebhook } from "@holdfast/worker/payment/process-webhook.ts";
 import { settlePayment } from "@holdfast/worker/payment/settle-payment.ts";
+import { archiveBatch, closeForGood } from "@holdfast/worker/recovery/archive-orders.ts";
 import { cancelLostOrders } from "@holdfast/worker/recovery/cancel-lost-orders.ts";
 import { checkBooks, recountBooks } from "@holdfast/worker/recovery/check-books.ts";
 import { findWithoutJob } from "@holdfast/worker/recovery/find-lost-orders.ts";
@@ -53,6 +53,7 @@ import type { ProviderEvent } from "../stripe-simulator/provider.ts";
 
 const { bigItemId, heavyShopperId } = largeDatabase;
 const limitedItemId = "item_02";
+const overItemId = "item_03";
 const hourMs = 3_600_000;
 const signal = new AbortController().signal;
 
@@ -106,8 +107,9 @@ describe("with two million orders in Postgres", () => {
     alarm: raiseAlarm,
     log: createLog("test", "silent"),
   });
-  /** Every statement so far but those of the recount, which read all that is sold. */
-  const bounded = () => distinct([...seen].flatMap(([area, statements]) => (area === "recount" ? [] : statements)));
+  /** Every statement so far but those of the recount and a whole batch for the archive: not recurring. */
+  const large = ["recount", "archived"];
+  const bounded = () => distinct([...seen].flatMap(([area, statements]) => (large.includes(area) ? [] : statements)));
   const settle = (orderId: string) => settlePayment(parts(), orderId);
   const reserve = async (paymentMethod = "pm_card_visa", shopperId = "ann") => {
     const request = purchaseRequest({ card: paymentMethod, shopperId });
@@ -333,7 +335,11 @@ describe("with two million orders in Postgres", () => {
       await ask(202, `/orders/${declined}/payment`, { method: "POST", payload: { paymentMethod: "pm_card_visa" } });
       const held = await reserve();
       const waiting = cancelOrder({ ...reader, decisionWaitMs: 8_000 }, "ann", held);
-      await sleep(100);
+      await eventually("its cancellation is asked for", async () => {
+        const { rows } = await sql<{ asked: boolean }>`
+          select release_reason is not null as asked from orders where id = ${held}`.execute(world.db);
+        return rows[0]?.asked === true;
+      });
       await settle(held);
       expect(await waiting).toMatchObject({ status: "cancelled" });
       const purchase = { method: "POST", payload: { paymentMethod: "pm_card_visa" } };
@@ -345,8 +351,23 @@ describe("with two million orders in Postgres", () => {
       await ask(200, `/ops/api/orders?item=${bigItemId}&status=confirmed&limit=50`, { headers: ops });
       await ask(200, `/ops/api/orders/${id}`, { headers: ops });
       await ask(200, `/ops/api/items/${bigItemId}/restock`, { method: "POST", headers: ops, payload: { units: 5 } });
+      await ask(200, `/ops/api/orders?shopper=${heavyShopperId}`, { headers: ops });
+      await ask(200, "/ops/api/shoppers/shopper-7", { headers: ops });
+      await ask(200, "/ops/api/shoppers/shopper-7", { method: "DELETE", headers: ops });
     });
     expect(offending(statements)).toEqual([]);
+  });
+
+  test("archiving reads the orders that it moves, and finds each elsewhere by its id", async () => {
+    await sql`update items set closes_at = now() where id = ${overItemId}`.execute(world.db);
+    const some = 300; // each is looked for in eight places
+    const statements = await statementsOf("archive", async () => {
+      expect(await closeForGood(db, overItemId, 0)).toBe(null);
+      expect(await archiveBatch(db, overItemId, some)).toBe(some);
+    });
+    expect(offending(statements)).toEqual([]);
+    const whole = await statementsOf("archived", () => archiveBatch(db, overItemId));
+    expect(whole.flatMap(({ seqScans }) => seqScans)).toEqual([]);
   });
 
   test("the nightly recount reads what is held or sold, item by item through the index, well within its timeout", async () => {
@@ -390,7 +411,7 @@ describe("with two million orders in Postgres", () => {
     expect(distinct(all).length).toBeGreaterThan(60); // so that the tests before have really run
     const unneeded: string[] = [];
     for (const { name } of indexes) {
-      if (countedByMonitor.has(name)) continue;
+      if (readForAll.has(name)) continue;
       const using = distinct(all.filter((execution) => execution.indexes.includes(name)));
       const without = await explainWithout(world.db, name, using);
       if (offending(without).length === 0) unneeded.push(name);
@@ -401,10 +422,10 @@ describe("with two million orders in Postgres", () => {
 });
 
 /**
- * What the sale monitor counts of what is open (read-money.ts): it reads as many as there are,
- * which no other statement may, and is not explained here.
+ * What the sale monitor counts of what is open (read-money.ts), and what an export reads of an
+ * item: as many as there are, which no other statement may; neither is explained here.
  */
-const countedByMonitor = new Set(["orders_held_until", "orders_refund_open"]);
+const readForAll = new Set(["orders_held_until", "orders_refund_open", "archived_orders_of_item"]);
 
 /** A provider that has a page of payments, and knows every other payment of ours too. */
 async function providerOf(db: Database): Promise<Stripe> {

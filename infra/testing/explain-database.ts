@@ -11,7 +11,14 @@ export interface Execution extends ReadRows {
 }
 
 /** The tables that grow with every sale. */
-export const growingTables = ["orders", "order_events", "unmatched_payments", "webhook_events", "shop_events"];
+export const growingTables = [
+  "orders",
+  "archived_orders",
+  "order_events",
+  "unmatched_payments",
+  "webhook_events",
+  "shop_events",
+];
 const countedTables = [...growingTables, "item_totals"];
 
 /**

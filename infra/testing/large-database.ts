@@ -9,6 +9,9 @@ export const largeDatabase = {
   /** Half of all orders are for this item. */
   bigItemId: "item_01",
   items: 20,
+  /** Of sales before those, of which the archive has so many orders. */
+  pastItems: 4,
+  archived: 500_000,
   /**
    * Orders in each payment stage: unsent, unanswered, waiting, and paid with something open at the
    * provider. One in six is due.
@@ -22,7 +25,8 @@ export const largeDatabase = {
   heavyShopperId: "shopper-heavy",
 } as const;
 
-const { orders, perStage, ordersWithEvents, ordersToldOf, bigItemId, heavyShopperId } = largeDatabase;
+const { orders, perStage, ordersWithEvents, ordersToldOf, bigItemId, heavyShopperId, pastItems, archived } =
+  largeDatabase;
 
 /**
  * Fills an empty database with so many orders. As a dump is loaded: without triggers, and with
@@ -34,7 +38,7 @@ export async function fillLargeDatabase(databaseUrl: string): Promise<void> {
   try {
     await client.query("set synchronous_commit = off; set maintenance_work_mem = '256MB'; set work_mem = '64MB'");
     const putBack = await putAside(client);
-    for (const statement of [insertOrders, insertEvents, insertShopEvents, insertRest, insertItems])
+    for (const statement of [insertOrders, insertEvents, insertShopEvents, insertRest, insertItems, insertArchive])
       await client.query(statement);
     for (const statement of putBack) await client.query(statement);
     await client.query("vacuum (analyze)");
@@ -155,3 +159,18 @@ insert into item_totals (item_id, reserved, confirmed)
 insert into items (id, name, price_minor, currency, stocked, inventory, hold_seconds, payment_retries, max_per_shopper)
   select item_id, item_id, 1999, 'eur', reserved + confirmed + 100000, 100000, 600, 1, case when item_id = 'item_02' then 5 end
   from item_totals`;
+
+const insertArchive = `
+insert into items (id, name, price_minor, currency, stocked, inventory, closes_at, archived_at)
+  select 'past_' || n, 'past_' || n, 1999, 'eur', 0, 0, now() - interval '1 year', now() - interval '300 days'
+  from generate_series(0, ${pastItems - 1}) n;
+insert into archived_orders (
+  id, settled_at, placed_at, amount_minor, quantity, version, item_id, shopper_id, currency, status, events
+)
+select
+  ('01800000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, placed_at + interval '3 seconds', placed_at, 1999, 1, 1,
+  'past_' || n % ${pastItems}, case when n % 400 = 0 then '${heavyShopperId}' else 'shopper-' || (hashint4(n) & 2147483647) % 500000 end,
+  'eur', 'out_of_stock', null
+from (
+  select n, now() - interval '2 years' + n * interval '8 seconds' as placed_at from generate_series(1, ${archived}) n
+) o`;
