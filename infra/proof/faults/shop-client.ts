@@ -79,11 +79,10 @@ export function shopClient(
         ...(body && { body: JSON.stringify(body) }),
       });
       const text = await response.body.text();
-      const answer = (text === "" ? {} : JSON.parse(text)) as AnswerBody; // nothing has changed
       const { "retry-after": retryAfter, etag } = response.headers;
       return {
         status: response.statusCode,
-        body: answer,
+        body: readBody(text),
         retryAfterSeconds: retryAfter === undefined ? null : Number(retryAfter),
         tag: etag === undefined ? null : String(etag),
       };
@@ -113,4 +112,13 @@ export function shopClient(
       await Promise.all(servers.map(({ agent }) => agent.destroy()));
     },
   };
+}
+
+/** Nothing of an answer without a body, and of one that is not ours: its status says enough. */
+function readBody(text: string): AnswerBody {
+  try {
+    return (text === "" ? {} : JSON.parse(text)) as AnswerBody;
+  } catch {
+    return {} as AnswerBody;
+  }
 }
