@@ -63,8 +63,9 @@ export default defineConfig({
           name: "scale",
           include: ["*/test/**/*.scale.test.ts"],
           globalSetup: servers,
-          testTimeout: 120_000,
-          hookTimeout: 240_000,
+          // More than all that a sale under change waits for, so that it ends with its audit.
+          testTimeout: 480_000,
+          hookTimeout: 900_000, // programs of other releases and of Debian are installed
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },

@@ -64,8 +64,10 @@ describe("what an API server knows of the items", () => {
       ...world.keys,
       itemMessages: { ...world.keys.itemMessages, channel: `${world.keys.itemMessages.channel}:x` },
     };
-    await publishItems({ redis: world.redis, keys: deaf }, [await change(0)]);
-    await becomes(0, 4_000);
+    // Of a version that Postgres has not, where it would be found as well.
+    const item = await change(1);
+    await publishItems({ redis: world.redis, keys: deaf }, [{ ...item, inventory: 0, version: item.version + 1 }]);
+    await becomes(0, 15_000);
   });
 
   test("a change that was never told, its process having died, is found in Postgres and told to the others", async () => {

@@ -95,7 +95,7 @@ describe("the operations room", () => {
     await room.act("Sofa", "Resume");
     await becomes(() => textOf(room.row("Sofa")), "On sale");
     await room.act("Sofa", "Close now");
-    await becomes(() => textOf(room.row("Sofa")), "Over", 3_000);
+    await becomes(() => textOf(room.row("Sofa")), "Over");
     await room.leave();
   });
 

@@ -66,8 +66,10 @@ describe("on a master and a replica that three sentinels watch", () => {
     expect(sale).toMatchObject(clean);
   });
 
-  test("2,000 shoppers while the master is killed, its replica 100 ms behind: without waiting, the loss is noticed", async () => {
+  test("2,000 shoppers while the master is killed, its replica some hundred ms behind: without waiting, the loss is noticed", async () => {
     const sale = await sell("killed, ACCEPT_REPLICAS=0", 0, lagMs, async () => {
+      sentinel.link.freeze();
+      await sleep(300); // some were accepted meanwhile, whatever this machine did
       return { redisLostAtMs: await sentinel.killMaster() };
     });
     expect(failed(sale)).toEqual([]);

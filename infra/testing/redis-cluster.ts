@@ -54,9 +54,10 @@ export async function startRedisCluster(directory: string, { masters = 3 } = {})
     clients.set(server, client);
     return { server, client };
   };
-  const ports = await Promise.all(
-    Array.from({ length: 2 * masters }, async () => [await freePort(), await freePort()]),
-  );
+  const free = new Set<number>(); // one that is free may be named twice
+  while (free.size < 4 * masters) free.add(await freePort());
+  const all = [...free];
+  const ports = Array.from({ length: 2 * masters }, (_, i) => [all[2 * i], all[2 * i + 1]]);
   const nodes: { port: number; busPort: number; id: string; client: Redis; server: LocalServer }[] = [];
   for (const [port = 0, busPort = 0] of ports) {
     const { server, client } = await start(port, busPort);
