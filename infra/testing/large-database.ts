@@ -161,8 +161,8 @@ insert into items (id, name, price_minor, currency, stocked, inventory, hold_sec
   from item_totals`;
 
 const insertArchive = `
-insert into items (id, name, price_minor, currency, stocked, inventory, closes_at, archived_at)
-  select 'past_' || n, 'past_' || n, 1999, 'eur', 0, 0, now() - interval '1 year', now() - interval '300 days'
+insert into items (id, name, price_minor, currency, stocked, inventory, hold_seconds, payment_retries, closes_at, archived_at)
+  select 'past_' || n, 'past_' || n, 1999, 'eur', 0, 0, 600, 1, now() - interval '1 year', now() - interval '300 days'
   from generate_series(0, ${pastItems - 1}) n;
 insert into archived_orders (
   id, settled_at, placed_at, amount_minor, quantity, version, item_id, shopper_id, currency, status, events

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { openDatabase, requirePostgres } from "@holdfast/shared/database.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { readShopWebhooksConfig as readConfig } from "../config.ts";
-import { archiveBatch, closeForGood, type Refusal } from "./archive-orders.ts";
+import { archiveOrders, closeForGood, type Refusal } from "./archive-orders.ts";
 
 /** `npm run archive`: the orders of a sale that is long over, out of the tables that a sale writes. */
 
@@ -42,9 +42,7 @@ async function run(itemId: string | undefined, days: number): Promise<void> {
     const refusal = await closeForGood(db, itemId, days);
     if (refusal !== null) throw new Error(`${refusals[refusal](days)}: ${itemId}`);
     let moved = 0;
-    for (;;) {
-      const some = await archiveBatch(db, itemId);
-      if (some === 0) break;
+    for await (const some of archiveOrders(db, itemId)) {
       moved += some;
       process.stdout.write(`\r${moved} orders archived`);
     }

@@ -8,7 +8,7 @@ import { sql } from "kysely";
 
 export type Refusal = "not_found" | "not_over" | "too_young" | "rehearsal";
 
-const batch = 5_000; // orders moved in one transaction: a second or two
+const batch = 1_000; // orders moved in one transaction, some 100 ms
 
 /**
  * Whether an item's orders may be archived; then it is over for good.
@@ -36,23 +36,63 @@ export async function closeForGood(db: Database, itemId: string, olderThanDays: 
   return null;
 }
 
+/** Where in an index a page ended; the time with all its digits. */
+interface Position {
+  readonly placedAt: string;
+  readonly id: string;
+}
+
 /**
- * Moves the next orders of an item that was closed for good, with their events. *Dies in between:*
- * the transaction moved all of them or none.
- * @returns how many; 0 where there are none left
+ * Moves the orders of an item that was closed for good, with their events, a batch at a time.
+ * *Dies in between:* a batch was moved or was not; the next run goes on.
+ * @yields how many each batch moved: fewer where some of it stay
  */
-export async function archiveBatch(db: Database, itemId: string, size = batch): Promise<number> {
+export async function* archiveOrders(db: Database, itemId: string, size = batch): AsyncGenerator<number> {
+  for (const status of ["out_of_stock", "rejected", "cancelled"]) {
+    let after: Position | null = null;
+    for (;;) {
+      const page: readonly Position[] = await nextOrders(db, itemId, status, after, size);
+      after = page.at(-1) ?? null;
+      if (after === null) break;
+      yield await moveOrders(
+        db,
+        page.map(({ id }) => id),
+      );
+    }
+  }
+}
+
+/** Along the index, behind the page before: what stays is passed once. */
+async function nextOrders(
+  db: Database,
+  itemId: string,
+  status: string,
+  after: Position | null,
+  size: number,
+): Promise<readonly Position[]> {
+  const { placedAt, id } = after ?? {};
+  const behind = after
+    ? sql`placed_at <= ${placedAt}::timestamptz and (placed_at, id) < (${placedAt}::timestamptz, ${id}::uuid)`
+    : sql`true`;
+  const { rows } = await sql<Position>`
+    select id, placed_at::text as "placedAt" from orders
+    where item_id = ${itemId} and status = ${status} and ${behind}
+    order by placed_at desc, id desc limit ${size}`.execute(db);
+  return rows;
+}
+
+async function moveOrders(db: Database, candidates: readonly string[]): Promise<number> {
   return db.transaction().execute(async (trx) => {
     await sql`set local statement_timeout = '60s'`.execute(trx);
     const { rows } = await sql<{ id: string }>`
       with chosen as (
         select o.* from orders o
-        where item_id = ${itemId} and status = any('{out_of_stock,rejected,cancelled}')
+        where id = any(array(select unnest(${candidates}::uuid[])))
           and reserved_at is null and payment_status is null and payment_intent_id is null
           and exists (select from items where id = o.item_id and archived_at is not null)
           and not exists (select from unmatched_payments where order_id = o.id)
           and not exists (select from archived_orders where id = o.id)
-        limit ${size} for update
+        for update
       )
       insert into archived_orders (
         id, settled_at, placed_at, amount_minor, quantity, version, item_id, shopper_id, currency, status, reason,
