@@ -14,12 +14,11 @@ const exampleFile = new URL("../compose/env.example", import.meta.url);
 const required = ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "JWT_SECRET", "OPS_PASSWORD", "STRIPE_SECRET_KEY"];
 
 describe("the Compose file", () => {
-  let program: string | null;
+  let program: readonly string[] | null;
   let directory: string;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "holdfast-compose-test-"));
-    const paths = ["/usr/bin/docker-compose", "/usr/local/bin/docker-compose"];
-    program = await debianProgram(paths, "docker-compose", "the Compose file's tests");
+    program = await findCompose();
     if (program === null)
       process.stdout.write(
         `skipped: ${2 + required.length} tests of the Compose file, no docker-compose is to be had\n`,
@@ -35,7 +34,9 @@ describe("the Compose file", () => {
         .map(([name, value]) => `${name}=${value}\n`)
         .join(""),
     );
-    const { stdout } = await run(program ?? "", ["-f", file, "--env-file", envFile, ...options, "config"], { env: {} });
+    const [name = "", ...before] = program ?? [];
+    const around = { env: { PATH: process.env.PATH ?? "" } }; // nothing of this shell's
+    const { stdout } = await run(name, [...before, "-f", file, "--env-file", envFile, ...options, "config"], around);
     return stdout;
   };
   const filled = Object.fromEntries(required.map((name) => [name, "x".repeat(32)]));
@@ -74,3 +75,15 @@ describe("the Compose file", () => {
     expect([...example.matchAll(/^([A-Z_]+)=$/gm)].map(([, name]) => name)).toEqual(required);
   });
 });
+
+/** Docker's own plugin, or the program of its own that came before it. */
+async function findCompose(): Promise<readonly string[] | null> {
+  const plugin = await run("docker", ["compose", "version"]).then(
+    () => true,
+    () => false,
+  );
+  if (plugin) return ["docker", "compose"];
+  const paths = ["/usr/bin/docker-compose", "/usr/local/bin/docker-compose"];
+  const program = await debianProgram(paths, "docker-compose", "the Compose file's tests");
+  return program === null ? null : [program];
+}

@@ -72,10 +72,11 @@ test("a crowd takes the cores that its requests cost, at the price of whole core
     pricePerCoreHour: 0.06,
     fullness: 0.5,
   };
-  const { cores, price, ceiling } = scaleOf(model, plan);
+  const { cores, price, ceiling, itemLoad } = scaleOf(model, plan);
   const accepted = 60_000 + 10_000 * 0.5; // those who come while the doors do not know yet
   const ms = accepted * 0.2 + (12_000_000 - accepted) * 0.08 + 60_000 * 2;
   for (const part of partNames) expect(cores[part]).toBeCloseTo(ms / 1_000 / 600 / 0.5, 0);
   expect(price).toBeCloseTo(Object.values(cores).reduce((sum, one) => sum + Math.ceil(one), 0) * (10 / 60) * 0.06, 5);
   expect(ceiling.worker).toBeCloseTo(5_000, -2);
+  expect(itemLoad).toBeCloseTo(accepted / 600 / 10 / 5_000, 3);
 });

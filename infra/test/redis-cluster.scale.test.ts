@@ -135,13 +135,13 @@ describe("on a Redis Cluster of three masters, each with a replica", () => {
     for (const node of cluster.nodes) await cluster.kill(node);
     const processes = [...system.apis, ...system.workers].map(({ process: { pid = 0 } }) => pid);
     await sleep(2_000);
-    const usedMs = () => Promise.all(processes.map(async (pid) => (await processUsage(pid))?.cpuMs ?? 0));
+    const usedMs = () => Promise.all(processes.map(async (pid) => (await processUsage(pid))?.cpuMs ?? Number.NaN));
     const before = await usedMs();
     await sleep(5_000);
     const after = await usedMs();
     const shares = after.map((ms, i) => (ms - (before[i] ?? 0)) / 5_000);
     process.stdout.write(`no Cluster: ${shares.map((share) => `${Math.round(100 * share)} %`).join(", ")} of a core\n`);
-    expect(Math.max(...shares)).toBeLessThan(0.3);
+    expect(Math.max(...shares)).toBeLessThan(0.3); // NaN where one of them has ended
     await cluster.restartAll();
     const sale = await sell("after an outage", async () => undefined, 200);
     expect(failed(sale)).toEqual([]);

@@ -3,7 +3,7 @@ import { access, constants } from "node:fs/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const installTimeoutMs = 10 * 60_000; // some 100 MB of packages
+const installTimeoutMs = 5 * 60_000; // of each step; some 100 MB of packages
 
 /**
  * Finds a program that npm has not, or installs Debian's where it is missing and we may.
@@ -20,7 +20,9 @@ export async function debianProgram(
   const found = await firstThere(paths);
   if (found !== null || process.getuid?.() !== 0) return found;
   process.stdout.write(`${purpose}: installing Debian's ${packageName}\n`);
-  const apt = (...args: string[]) => run("apt-get", args, { timeout: installTimeoutMs });
+  // Asks nothing, and starts no service of the package's: RUNLEVEL is what invoke-rc.d goes by.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  const apt = (...args: string[]) => run("apt-get", args, { timeout: installTimeoutMs, env });
   try {
     await apt("update", "-q");
     await apt("install", "-y", "-q", "--no-install-recommends", packageName);

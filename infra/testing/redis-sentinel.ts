@@ -119,7 +119,13 @@ export async function startRedisSentinel(directory: string, { minReplicas = 0 } 
     sentinels,
     async failOver() {
       const before = await master();
-      await asked.call("SENTINEL", "FAILOVER", masterName);
+      // A sentinel that has just been busy knows of no good replica for a moment.
+      await eventually("a sentinel fails over", () =>
+        asked.call("SENTINEL", "FAILOVER", masterName).then(
+          () => true,
+          () => false,
+        ),
+      );
       await untilAnother(before);
     },
     async killMaster() {

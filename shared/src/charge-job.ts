@@ -5,10 +5,14 @@ import { randomBytes } from "node:crypto";
  * never from the job: so one that comes twice, late or not at all changes nothing but the time.
  */
 export interface ChargeJob {
+  /** Not written as long as it is the first. */
+  readonly format?: number;
   readonly orderId: string;
   /** The traceparent that it goes on from, where there is tracing. */
   readonly trace?: string;
 }
+
+export const chargeJobFormat = 1;
 
 /** What brought the job about; only for whoever looks at the queue. */
 export type ChargeJobName = "charge" | "check" | "release" | "webhook";

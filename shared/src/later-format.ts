@@ -5,3 +5,13 @@ export class LaterFormat extends Error {
     this.name = "LaterFormat";
   }
 }
+
+/**
+ * Of a job's data, of whichever queue. A release that writes another format says so in `format`, and
+ * its workers read both; those of the release before leave it in its queue.
+ * @param known the latest format that this release reads; the first is not written
+ * @throws LaterFormat where it is a later one
+ */
+export function requireFormat(data: unknown, known: number): void {
+  if (Number((data as { format?: unknown } | null)?.format) > known) throw new LaterFormat();
+}

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
-import { LaterFormat } from "./later-format.ts";
+import { requireFormat } from "./later-format.ts";
 import type { Metadata, Order } from "./order.ts";
 import { restoreId, shortenId } from "./short-id.ts";
 
@@ -126,7 +126,7 @@ export function packPurchaseJob({ itemId, lastPlace, requests }: PurchaseJob): P
  *   purchase job: a bug, or a hand in the queue
  */
 export function unpackPurchaseJob(data: unknown): PurchaseJob {
-  if (Number((data as { format?: unknown } | null)?.format) > jobFormat) throw new LaterFormat();
+  requireFormat(data, jobFormat);
   if (!checkPackedJob.Check(data)) throw new TypeError("Not a purchase job");
   return {
     itemId: data.item,

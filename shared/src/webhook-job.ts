@@ -3,6 +3,8 @@
  * payment itself is kept.
  */
 export interface WebhookJob {
+  /** Not written as long as it is the first. */
+  readonly format?: number;
   readonly eventId: string;
   readonly type: string;
   readonly paymentIntentId: string | null;
@@ -11,3 +13,5 @@ export interface WebhookJob {
   /** The traceparent of the request that brought it, where there is tracing. */
   readonly trace?: string;
 }
+
+export const webhookJobFormat = 1;

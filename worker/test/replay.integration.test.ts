@@ -113,6 +113,14 @@ describe("replaying a dead job", () => {
     expect(code).toBe(1);
   });
 
+  test("an event of the provider that a later release took waits for one of its workers", async () => {
+    const event = { eventId: "evt_later", type: "charge.refunded", paymentIntentId: null, orderId: null };
+    const { id = "" } = await webhooks.add("webhook", { ...event, format: 2 }, { attempts: 100 });
+    await eventually("it was tried", async () => ((await webhooks.getJob(id))?.attemptsMade ?? 0) >= 1);
+    expect(await webhooks.getFailedCount()).toBe(0);
+    expect((await webhooks.getJob(id))?.failedReason).toContain("later release");
+  });
+
   test("an event of the provider that Postgres refuses is dead at once, and can be replayed", async () => {
     const event = { eventId: "evt_1", type: "payment_intent.succeeded\u0000", paymentIntentId: null, orderId: null };
     const job = await webhooks.add("webhook", event, { jobId: event.eventId });

@@ -69,6 +69,24 @@ describe("serving the charge queue", () => {
     },
   );
 
+  test("a job of a later release is left to it, and keeps its tries", async () => {
+    await addItem(world.db, "later", 5);
+    const orderId = await world.reserve("later");
+    const { name, data, opts } = chargeQueueEntry("charge", orderId, 1);
+    const { id = "" } = await charges.add(name, { ...data, format: 2 }, opts);
+    const before = serve();
+    await eventually("it has waited twice", async () => ((await charges.getJob(id))?.attemptsStarted ?? 0) >= 2);
+    await before.close();
+    const job = await charges.getJob(id);
+    expect([await job?.getState(), job?.attemptsMade]).toEqual(["delayed", 0]);
+    expect(await world.payments(orderId)).toEqual([]);
+    await job?.updateData(data); // as a release sees it that knows this format
+    const after = serve();
+    await untilSettled(orderId);
+    await after.close();
+    expect(await world.payments(orderId)).toHaveLength(1);
+  });
+
   test("the client secret that a worker died with is given to its shopper as soon as the job runs again", async () => {
     await addItem(world.db, "asked", 5);
     const request = { card: "pm_card_authenticationRequired", shopperId: "ida" };

@@ -76,9 +76,12 @@ export function fitCosts(idle: Readonly<Record<PartName, number>>, rushes: reado
   return byPart(fitPart);
 }
 
-/** What the parts take for what is to happen, in ms of CPU time. */
-export function costOf(model: CostModel, happened: Happened): Record<PartName, number> {
-  const costs = costsWith(model, happened.apis);
+/**
+ * What the parts take for what is to happen, in ms of CPU time.
+ * @param like as with how many servers each step costs
+ */
+export function costOf(model: CostModel, happened: Happened, like = happened.apis): Record<PartName, number> {
+  const costs = costsWith(model, like);
   return byPart((part) => workOf(costs[part], happened) + idleOf(costs[part], part, happened));
 }
 
@@ -130,6 +133,8 @@ export interface Scale {
   readonly price: number;
   /** Orders a second of one item: its lane's worker, its Postgres row, its Redis node. */
   readonly ceiling: Readonly<Record<"worker" | "postgres" | "redis", number>>;
+  /** What share of the lowest of those each item takes, all alike. */
+  readonly itemLoad: number;
 }
 
 const knownAfterSeconds = 0.5; // from the last unit's order to "Out of stock" at every door
@@ -148,9 +153,11 @@ export function scaleOf(model: CostModel, plan: ScalePlan): Scale {
   const cores = byPart((part) => workOf(costs[part], happened) / 1_000 / seconds / plan.fullness);
   const total = partNames.reduce((sum, part) => sum + Math.ceil(cores[part]), 0);
   const perSecond = (part: PartName) => 1_000 / (costs[part].perAcceptedMs || Number.POSITIVE_INFINITY);
+  const ceiling = { worker: perSecond("worker"), postgres: perSecond("postgres"), redis: perSecond("redis") };
   return {
     cores,
     price: total * (plan.minutes / 60) * plan.pricePerCoreHour,
-    ceiling: { worker: perSecond("worker"), postgres: perSecond("postgres"), redis: perSecond("redis") },
+    ceiling,
+    itemLoad: accepted / seconds / plan.items / Math.min(...Object.values(ceiling)),
   };
 }

@@ -1,5 +1,6 @@
 import type { RaiseAlarm } from "@holdfast/shared/alarm.ts";
-import type { ChargeJob } from "@holdfast/shared/charge-job.ts";
+import { type ChargeJob, chargeJobFormat } from "@holdfast/shared/charge-job.ts";
+import { LaterFormat, requireFormat } from "@holdfast/shared/later-format.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { onceIn } from "@holdfast/shared/log-once-in.ts";
 import { isOutage, isPermanent } from "@holdfast/shared/outage.ts";
@@ -23,6 +24,7 @@ export interface ChargeParts extends PaymentParts {
   readonly closing?: AbortSignal;
 }
 
+const waitsFor = [LaterFormat, SaleHalted];
 const quietMs = 5_000; // a line of each kind, however many jobs meet the same
 const outageRetryMs = 1_000; // keeps recovery within seconds of Postgres' return
 const soonMs = 8_000; // what is due sooner is done by the same job; later looks are the sweeper's to give out
@@ -47,6 +49,7 @@ export function serveCharges(parts: ChargeParts, concurrency: number): QueueWork
     const links = purchase === null || purchase === parent ? [] : [purchase];
     const about = () => ({ parent, links, attributes: { orderId, jobId: job.id ?? "" } });
     const settle = async () => {
+      requireFormat(job.data, chargeJobFormat);
       parts.gate?.require();
       return settlePayment(parts, orderId, ranBefore);
     };
@@ -57,7 +60,7 @@ export function serveCharges(parts: ChargeParts, concurrency: number): QueueWork
         return null;
       }
       // An outage of Postgres or Redis is nobody's failed try.
-      if (!isOutage(error) && !(error instanceof SaleHalted)) throw error;
+      if (!isOutage(error) && !waitsFor.some((kind) => error instanceof kind)) throw error;
       const leftOut = outages("charge");
       if (leftOut !== null)
         log.warn({ err: error, jobId: job.id, orderId, leftOut }, "charge job waits for Postgres or Redis");

@@ -1,10 +1,11 @@
 import type { Database } from "@holdfast/shared/database.ts";
+import { requireFormat } from "@holdfast/shared/later-format.ts";
 import type { Logger } from "@holdfast/shared/log.ts";
 import { isPermanent } from "@holdfast/shared/outage.ts";
 import type { ChargeQueue, WebhookQueue } from "@holdfast/shared/queues.ts";
 import type { RedisClient, RedisKeys } from "@holdfast/shared/redis.ts";
 import { inSpan, type Tracing } from "@holdfast/shared/tracing.ts";
-import type { WebhookJob } from "@holdfast/shared/webhook-job.ts";
+import { type WebhookJob, webhookJobFormat } from "@holdfast/shared/webhook-job.ts";
 import { UnrecoverableError } from "bullmq";
 import { openWorker, type QueueWorker } from "../open-worker.ts";
 import type { SaleGate } from "../recovery/sale-gate.ts";
@@ -32,6 +33,7 @@ export function serveWebhooks(
   return openWorker<WebhookJob>(
     queue,
     async (job) => {
+      requireFormat(job.data, webhookJobFormat);
       parts.gate?.require(); // a payment of an order that Postgres has lost is none to be refunded
       const { eventId, type, orderId, trace = null } = job.data;
       const about = () => ({ parent: trace, attributes: { event: eventId, type, orderId: orderId ?? "" } });
