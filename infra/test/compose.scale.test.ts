@@ -35,7 +35,7 @@ describe("the Compose file", () => {
         .join(""),
     );
     const [name = "", ...before] = program ?? [];
-    const around = { env: { PATH: process.env.PATH ?? "" } }; // nothing of this shell's
+    const around = { env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" } }; // nothing else of this shell's
     const { stdout } = await run(name, [...before, "-f", file, "--env-file", envFile, ...options, "config"], around);
     return stdout;
   };

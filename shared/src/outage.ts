@@ -62,7 +62,12 @@ export function isRedisOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { name, message } = error;
   const ofClient = ["ReplyError", "MaxRetriesPerRequestError", "ClusterAllFailedError", "AbortError"].includes(name);
-  const said = [clusterNotReady, redisRefuses, scriptRefused, /^(connection is closed\.|command timed out)$/i];
+  const said = [
+    clusterNotReady,
+    redisRefuses,
+    scriptRefused,
+    /^(connection is closed\.|command timed out|stream isn't writeable.*)$/i,
+  ];
   return ofClient || said.some((pattern) => pattern.test(message));
 }
 

@@ -294,13 +294,25 @@ redis.call("HSET", KEYS[1], "heartbeats", ARGV[2])
 return 1`,
 );
 
+// Far more than heartbeats that are under way meanwhile make up for.
+const countedAhead = 60;
+
 /**
  * Has everybody find that Postgres is behind Redis, until it is given Redis' count: what else shows
  * it may be gone while only some of what Postgres lacks was written again.
+ * @throws where it does not show: then nothing must be written
  */
-export async function keepBehind(store: Store, known: KnownGeneration): Promise<void> {
-  const ahead = known.heartbeats + mostAhead + 1;
-  await Promise.all(generationKeys(store).map((key) => countAhead(store.redis, [key], [known.token, ahead])));
+export async function keepBehind(db: Database, store: Store): Promise<void> {
+  for (let tries = 1; tries <= 5; tries += 1) {
+    const known = await readKnownGeneration(db);
+    if (known === null) return; // Redis has a token that Postgres never heard of: that stays so
+    const ahead = known.heartbeats + countedAhead;
+    await Promise.all(generationKeys(store).map((key) => countAhead(store.redis, [key], [known.token, ahead])));
+    const seen = await probeGeneration(store);
+    if (seen.token !== known.token) return; // as above
+    if (judgeGeneration(await readKnownGeneration(db), seen) === "postgres_behind") return;
+  }
+  throw new Error("Postgres could not be kept from going on: somebody counts heartbeats. Run this again");
 }
 
 export async function noteRecovered(db: Database, known: KnownGeneration): Promise<void> {

@@ -82,6 +82,7 @@ function providerKind({ STRIPE_API_BASE, STRIPE_SECRET_KEY }: WorkerConfig, role
   return isLiveKey(STRIPE_SECRET_KEY) ? "live" : "test";
 }
 
+const looksConnections = 3; // the looks, one at a time, and two for readiness
 const paymentConnections = 8; // a charge holds one only while it reads and settles; sweeps and events are short
 
 /**
@@ -97,18 +98,20 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     reportPostgres(error);
   };
   const onRedisError = reportLosses(log, "Redis");
-  const isSame = samePostgres(gate.noteOutage);
-  const db = openDatabase(config.DATABASE_URL, paymentConnections, onPostgresError, isSame);
+  const same = samePostgres(gate, log);
+  const db = openDatabase(config.DATABASE_URL, paymentConnections, onPostgresError, same.forWork);
+  // A look waits for nobody's work, and says whether that may go on.
+  const looksDb = openDatabase(config.DATABASE_URL, looksConnections, onPostgresError, same.forLooks);
   const redis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const failing = connectRedis(config.REDIS_URL, "failing", onRedisError);
   // The lanes have connections of their own: however many charges wait for Postgres or Redis,
   // reserving keeps its pace.
-  const lanesDb = openDatabase(config.DATABASE_URL, config.PURCHASE_LANES, onPostgresError, isSame);
+  const lanesDb = openDatabase(config.DATABASE_URL, config.PURCHASE_LANES, onPostgresError, same.forWork);
   const lanesRedis = connectRedis(config.REDIS_URL, "waiting", onRedisError);
   const shopDb = openDatabase(config.DATABASE_URL, shopConnections, onPostgresError);
   const disconnect = async () => {
     for (const connection of [redis, failing, lanesRedis]) connection.disconnect();
-    await Promise.all([db.destroy(), lanesDb.destroy(), shopDb.destroy()]);
+    await Promise.all([db, looksDb, lanesDb, shopDb].map((one) => one.destroy()));
   };
   const keys = redisKeys(config.REDIS_PREFIX);
   let fleet: FleetMember;
@@ -151,9 +154,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const looking = { db, redis: failing, keys, lanes, metrics, signal: closing.signal, log };
   const recover = generationRecovery({ ...looking, setUpQueues });
   const lacksCommits = async () =>
-    gate.isUnsure() && (await compareItems(db, { redis: failing, keys })).older.length > 0;
+    gate.isUnsure() && (await compareItems(looksDb, { redis: failing, keys })).older.length > 0;
   const watch = watchGeneration({
-    db,
+    db: looksDb,
     redis: failing,
     keys,
     lanes,
@@ -181,7 +184,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       providerState: () => ({ providerError: provider.lastError(), providerSilentMs: provider.silentMs() }),
     },
   );
-  const checkReadiness = readinessCheck({ db, redis: failing, keys, lanes });
+  const checkReadiness = readinessCheck({ db: looksDb, redis: failing, keys, lanes });
   const admin = buildAdminApp({ metrics, checkReadiness, roles, served: workers, closing: closing.signal, log });
   const adminAddress = await listenIfAsked(admin, config);
   const { PURCHASE_LANES, CHARGE_RATE_PER_SECOND } = config;

@@ -158,7 +158,7 @@ describe("orders of a minute that Postgres has lost", () => {
     const more = { paused: true, closesAtMs, priceMinor: 2_499, maxPerShopper: 2, stocked: 7, inventory: 5 };
     await publishItems(world, [{ ...(await itemNow()), ...more, version: 70 }]);
     for (let n = 0; n < 2; n += 1) await shown({ status: "confirmed", settledAtMs: Date.now() });
-    expect(await restore()).toMatchObject({ held: 2, tooFewLeft: [] });
+    expect(await restore()).toMatchObject({ held: 2, notWithdrawn: [] });
     expect(await itemNow()).toMatchObject(more);
     await restore(); // died before it was accepted
     await acceptRedis(world.db, world);
@@ -177,8 +177,56 @@ describe("orders of a minute that Postgres has lost", () => {
       balanced: true,
     });
     await publishItems(world, [{ ...(await itemNow()), stocked: 3, version: 90 }]);
-    expect((await restore()).tooFewLeft.map(({ shown: item }) => item.stocked)).toEqual([3]);
+    expect((await restore()).notWithdrawn).toEqual([{ itemId: "kettle", units: 9 }]);
     expect(await booksOf(world.db, "kettle")).toMatchObject({ stocked: 12, inventory: 0, balanced: true });
+  });
+
+  test("run again after its item was restocked, it leaves that, and writes the orders that had no unit", async () => {
+    await publishItems(world, [{ ...(await itemNow()), inventory: 0, version: 70 }]);
+    for (let n = 0; n < 12; n += 1) await shown({ status: "confirmed", settledAtMs: Date.now() });
+    expect((await restore()).withoutUnits).toHaveLength(2);
+    await world.db
+      .updateTable("items")
+      .set((eb) => ({ stocked: eb("stocked", "+", 2), inventory: eb("inventory", "+", 2) }))
+      .where("id", "=", "kettle")
+      .execute();
+    expect(await restore()).toMatchObject({ held: 2, withoutUnits: [] });
+    expect(await booksOf(world.db, "kettle")).toMatchObject({ stocked: 12, inventory: 0, balanced: true });
+  });
+
+  test("a refund whose unit did not come back is no withdrawal: it leaves the stock with its order, once", async () => {
+    await publishItems(world, [{ ...(await itemNow()), stocked: 9, inventory: 9, version: 70 }]);
+    await shown({ status: "refunded", paymentStatus: "refunded", settledAtMs: Date.now() });
+    expect(await restore()).toMatchObject({ held: 1, notWithdrawn: [] });
+    expect(await booksOf(world.db, "kettle")).toMatchObject({ stocked: 10, inventory: 9, reserved: 1, balanced: true });
+  });
+
+  test("withdrawn are also units that came back in that minute", async () => {
+    await addItem(world.db, "few", 1);
+    const id = await world.reserve("few");
+    const { shopper_id: shopperId } = await world.order(id);
+    const ended = { status: "cancelled", reason: "hold_expired", settledAtMs: Date.now(), version: 9 } as const;
+    await shown({ id, shopperId, ...ended }, "few");
+    const few = await world.db.selectFrom("items").selectAll().where("id", "=", "few").executeTakeFirstOrThrow();
+    await publishItems(world, [{ ...itemFromRow(few), stocked: 0, inventory: 0, version: 70 }]);
+    expect(await restore()).toMatchObject({ forward: 1, notWithdrawn: [] });
+    expect(await booksOf(world.db, "few")).toMatchObject({ stocked: 0, inventory: 0, reserved: 0, balanced: true });
+    const audit = await world.db.selectFrom("operations_audit").select(["operator", "subject", "after"]).execute();
+    expect(audit).toEqual([{ operator: "restore-check", subject: "item few", after: { stocked: 0 } }]);
+  });
+
+  test("one that was decided otherwise since stays so, is named, and what was paid for it is refunded", async () => {
+    await addItem(world.db, "none", 0);
+    const id = await world.reserve("none");
+    const { shopper_id: shopperId } = await world.order(id);
+    expect(await world.order(id)).toMatchObject({ status: "out_of_stock" });
+    const order = await shown({ id, shopperId, status: "confirmed", settledAtMs: Date.now(), version: 9 }, "none");
+    await pay(order);
+    const { forward, otherwise } = await restore();
+    expect([forward, otherwise.map(({ inPostgres }) => inPostgres)]).toEqual([0, ["out_of_stock"]]);
+    await settleFor(id, 4);
+    expect(await world.order(id)).toMatchObject({ status: "out_of_stock" });
+    expect(await payments(id)).toEqual([]);
   });
 
   test("an item that somebody paused meanwhile stays paused", async () => {

@@ -34,11 +34,14 @@ test("after a loss of Postgres only a look that began later opens it again", () 
   expect([halted(gate), gate.isUnsure()]).toEqual([false, false]);
 });
 
-test("a look that fails shuts it where Postgres did not answer, and not where Redis did not", () => {
+test("a look that fails shuts it where Postgres did not answer, and not where it is busy, or Redis did not", () => {
   const gate = saleGate();
   gate.noteLook("sound", now());
   gate.noteError(ofRedis);
+  gate.noteError(new Error("Stream isn't writeable and enableOfflineQueue options is false"));
   gate.noteError(new TypeError("a bug"));
+  gate.noteError(Object.assign(new Error("canceling statement due to lock timeout"), { code: "55P03" }));
+  gate.noteError(new Error("timeout exceeded when trying to connect")); // in our own pool
   expect(halted(gate)).toBe(false);
   gate.noteError(lost);
   expect(halted(gate)).toBe(true);

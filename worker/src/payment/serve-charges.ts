@@ -24,6 +24,7 @@ export interface ChargeParts extends PaymentParts {
   readonly closing?: AbortSignal;
 }
 
+const laterRuns = 60; // a minute or two: a worker of its release takes it by then
 const waitsFor = [LaterFormat, SaleHalted];
 const quietMs = 5_000; // a line of each kind, however many jobs meet the same
 const outageRetryMs = 1_000; // keeps recovery within seconds of Postgres' return
@@ -59,11 +60,13 @@ export function serveCharges(parts: ChargeParts, concurrency: number): QueueWork
         log.warn({ jobId: job.id, orderId }, "charge job of an order that Postgres does not know is dropped");
         return null;
       }
+      // Left by a release that is not there any more: while it waits it keeps the sweeper's own job for
+      // this order out, which has all that is to be done from Postgres.
+      if (error instanceof LaterFormat && job.attemptsStarted > laterRuns) return null;
       // An outage of Postgres or Redis is nobody's failed try.
       if (!isOutage(error) && !waitsFor.some((kind) => error instanceof kind)) throw error;
       const leftOut = outages("charge");
-      if (leftOut !== null)
-        log.warn({ err: error, jobId: job.id, orderId, leftOut }, "charge job waits for Postgres or Redis");
+      if (leftOut !== null) log.warn({ err: error, jobId: job.id, orderId, leftOut }, "charge job has to wait");
       return outageRetryMs;
     });
     if (againInMs === null || againInMs > soonMs) return;

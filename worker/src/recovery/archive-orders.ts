@@ -83,7 +83,6 @@ async function nextOrders(
 
 async function moveOrders(db: Database, candidates: readonly string[]): Promise<number> {
   return db.transaction().execute(async (trx) => {
-    await sql`set local statement_timeout = '60s'`.execute(trx);
     const { rows } = await sql<{ id: string }>`
       with chosen as (
         select o.* from orders o

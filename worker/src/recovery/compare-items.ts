@@ -43,66 +43,6 @@ function isOlder(item: Item, shown: Item): boolean {
   return item.inventory !== shown.inventory || item.stocked !== shown.stocked;
 }
 
-/** What operations decide about an item. */
-const terms = [
-  "name",
-  "priceMinor",
-  "opensAtMs",
-  "closesAtMs",
-  "holdSeconds",
-  "paymentRetries",
-  "maxPerShopper",
-] as const;
-
-/** What operations changed about an item since, in words. */
-export function changesOf({ shown, inPostgres }: OlderItem): string[] {
-  const changed = terms.filter((name) => shown[name] !== inPostgres[name]);
-  const told = changed.map((name) => `${name} ${inPostgres[name] ?? "none"} → ${shown[name] ?? "none"}`);
-  if (shown.paused && !inPostgres.paused) told.push("paused");
-  const units = shown.stocked - inPostgres.stocked;
-  if (units !== 0) told.push(units > 0 ? `${units} units added` : `${-units} units withdrawn`);
-  return told;
-}
-
-/**
- * Gives items back what operations changed about them since, as it is shown: a paused item would go
- * on sale again otherwise, withdrawn units too. Paused is what either has paused: in the meantime
- * somebody may have done so. It may be stopped anywhere and run again.
- * @returns the items of which fewer units are there than were withdrawn: those stay as they are
- */
-export async function restoreItems(db: Database, older: readonly OlderItem[]): Promise<OlderItem[]> {
-  const tooFew: OlderItem[] = [];
-  for (const one of older) {
-    const { shown } = one;
-    await db.transaction().execute(async (trx) => {
-      const found = trx.selectFrom("items").selectAll().where("id", "=", shown.id).forNoKeyUpdate();
-      const item = itemFromRow(await found.executeTakeFirstOrThrow());
-      const units = shown.stocked - item.stocked;
-      if (item.inventory + units < 0) tooFew.push(one);
-      const added = item.inventory + units < 0 ? 0 : units;
-      const date = (ms: number | null) => (ms === null ? null : new Date(ms));
-      await trx
-        .updateTable("items")
-        .set({
-          name: shown.name,
-          price_minor: shown.priceMinor,
-          opens_at: date(shown.opensAtMs),
-          closes_at: date(shown.closesAtMs),
-          hold_seconds: shown.holdSeconds,
-          payment_retries: shown.paymentRetries,
-          max_per_shopper: shown.maxPerShopper,
-          stocked: item.stocked + added,
-          inventory: item.inventory + added,
-          ...(shown.paused && !item.paused && { paused_at: new Date() }),
-        })
-        .where("id", "=", shown.id)
-        .where("archived_at", "is", null)
-        .execute();
-    });
-  }
-  return tooFew;
-}
-
 /**
  * Raises the versions of all items above their views, and shows them as they are: otherwise what is
  * changed from now on, a pause too, would be taken for old news. It may be stopped anywhere and run

@@ -5,8 +5,8 @@ import { viewTtlMs } from "@holdfast/shared/order-view.ts";
 import { connectRedis, redisKeys, requireRedis } from "@holdfast/shared/redis.ts";
 import { reportStartFailure } from "@holdfast/shared/start-failure.ts";
 import { readRestoreConfig } from "../config.ts";
-import { changesOf } from "./compare-items.ts";
 import { acceptRedis, findRestored, type Restored, type RestoreFindings, restore } from "./restore-check.ts";
+import { changesOf } from "./restore-items.ts";
 
 /**
  * `npm run restore-check`: Postgres against Redis, after one of them was restored. Exit code 1 where
@@ -79,19 +79,21 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** @returns how many orders that held units could not be written, and items not withdrawn */
-function sayLeft({ withoutUnits, refused, tooFewLeft }: Restored): number {
+/** @returns how many orders that held units could not be written */
+function sayLeft({ withoutUnits, refused, otherwise, notWithdrawn }: Restored): number {
   for (const { id, itemId, quantity, status } of withoutUnits)
     say(
       `NOT written: order ${id}, ${quantity} of ${itemId}, shown as ${status}: its units were sold again. Restock the item, if there are more of it, or refund the order.`,
     );
   for (const { order, why } of refused)
     say(`NOT written: order ${order.id} of ${order.itemId}, shown as ${order.status}: Postgres refuses it (${why}).`);
-  for (const { shown, inPostgres } of tooFewLeft)
+  for (const { order, inPostgres } of otherwise)
     say(
-      `NOT withdrawn: ${inPostgres.stocked - shown.stocked} units of ${shown.id}: there are fewer. Withdraw what there is, or pause it.`,
+      `Decided otherwise since: order ${order.id} of ${order.itemId}, shown as ${order.status}, is ${inPostgres}. What was paid for it is searched for, and refunded.`,
     );
-  return withoutUnits.length + refused.filter(({ order }) => unitsOf([order]) > 0).length + tooFewLeft.length;
+  for (const { itemId, units } of notWithdrawn)
+    say(`NOT withdrawn: ${units} units of ${itemId}, which were sold or are held. It sells none of them.`);
+  return withoutUnits.length + refused.filter(({ order }) => unitsOf([order]) > 0).length;
 }
 
 /** Whether orders may be missing of which there is no view any more. */
@@ -137,7 +139,7 @@ function describeOrders({ missing, older, items }: RestoreFindings): string {
       `  ${items.older.length} items are older in Postgres than they are shown: pausing or changing one has no effect until workers go on.`,
     );
   for (const item of items.older) {
-    const changes = changesOf(item);
+    const changes = changesOf(item, [...missing, ...older.map(({ order }) => order)]);
     if (changes.length > 0)
       lines.push(`  item ${item.shown.id} was changed since, and --apply does so again: ${changes.join(", ")}.`);
   }

@@ -11,9 +11,10 @@ import {
 } from "@holdfast/shared/redis-generation.ts";
 import { findOrders } from "@holdfast/shared/rows.ts";
 import { sql } from "kysely";
-import { type ComparedItems, compareItems, type OlderItem, raiseItems, restoreItems } from "./compare-items.ts";
+import { type ComparedItems, compareItems, raiseItems } from "./compare-items.ts";
 import { viewsInBatches } from "./find-lost-orders.ts";
-import { bringForward, type OlderOrder, type Written, writeMissing } from "./restore-orders.ts";
+import { finishItems, restoreItems } from "./restore-items.ts";
+import { type Advanced, bringForward, type OlderOrder, type Written, writeMissing } from "./restore-orders.ts";
 
 /**
  * What a restored Postgres or Redis lacks, found by comparing the two, and put back where it can
@@ -89,10 +90,9 @@ async function relate(db: Database, store: Store): Promise<Pick<RestoreFindings,
   }
 }
 
-export interface Restored extends Written {
-  /** Orders that Postgres had in an earlier state, and that are on their way again. */
-  readonly forward: number;
-  readonly tooFewLeft: readonly OlderItem[];
+export interface Restored extends Written, Advanced {
+  /** Items of which fewer units were there than had been withdrawn, and how many fewer. */
+  readonly notWithdrawn: readonly { readonly itemId: string; readonly units: number }[];
 }
 
 /**
@@ -101,14 +101,14 @@ export interface Restored extends Written {
  * would look as if all were there again while some of their orders are not. It may be run again.
  */
 export async function restore(db: Database, store: Store, findings: RestoreFindings): Promise<Restored> {
-  if (findings.relation === "postgres_behind") {
-    const known = await readKnownGeneration(db);
-    if (known !== null) await keepBehind(store, known);
-  }
-  const tooFewLeft = await restoreItems(db, findings.items.older);
+  if (findings.relation === "postgres_behind") await keepBehind(db, store);
+  const { missing, older, items } = findings;
+  const orders = [...missing, ...older.map(({ order }) => order)];
+  await restoreItems(db, items.older, orders);
   // Before the missing ones, since some of them were given units of these.
-  const forward = await bringForward(db, findings.older);
-  return { ...(await writeMissing(db, findings.missing)), forward, tooFewLeft };
+  const advanced = await bringForward(db, older);
+  const written = await writeMissing(db, missing);
+  return { ...written, ...advanced, notWithdrawn: await finishItems(db, items.older, orders) };
 }
 
 /**

@@ -72,21 +72,46 @@ export async function writeMissing(db: Database, missing: readonly Order[]): Pro
   return { final, held, withoutUnits, refused };
 }
 
+export interface Advanced {
+  /** Orders that Postgres had in an earlier state, and that are on their way again. */
+  readonly forward: number;
+  /** Those that Postgres has decided otherwise since: they stay so, and what was paid is refunded. */
+  readonly otherwise: readonly OlderOrder[];
+}
+
 /**
  * Brings orders of which Postgres has an earlier state on their way again. Those that were cancelled
  * are cancelled again at once, so that their units are there for whoever got them; whatever was paid
  * for them is searched for. Of the others the provider is asked: a held one is looked for by its id,
  * and not sent again, since what is known of its cards and attempts may be old. Each is a later
  * version than its view then.
- * @returns how many
  */
-export async function bringForward(db: Database, older: readonly OlderOrder[]): Promise<number> {
-  let count = 0;
+export async function bringForward(db: Database, older: readonly OlderOrder[]): Promise<Advanced> {
+  let forward = 0;
+  const otherwise: OlderOrder[] = [];
   for (const one of older) {
-    const ended = one.order.status === "cancelled" && one.inPostgres === "reserved";
-    count += await (ended ? cancelAgain(db, one.order) : lookAgain(db, one.order));
+    const { order, inPostgres } = one;
+    const wasHeld = ["reserved", "confirmed", "refunded"].includes(order.status);
+    if (order.status === "cancelled" && inPostgres === "reserved") forward += await cancelAgain(db, order);
+    else if (wasHeld && ["cancelled", "out_of_stock", "rejected"].includes(inPostgres)) {
+      await searchOnly(db, order);
+      otherwise.push(one);
+    } else forward += await lookAgain(db, order);
   }
-  return count;
+  return { forward, otherwise };
+}
+
+/** Its units are not taken a second time; what was paid for it is found, and refunded. */
+async function searchOnly(db: Database, order: Order): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await trx
+      .updateTable("orders")
+      .set({ version: order.version + 1 })
+      .where("id", "=", order.id)
+      .where("version", "<=", order.version)
+      .execute();
+    await searchFor(trx, order.id, new Date());
+  });
 }
 
 async function cancelAgain(db: Database, order: Order): Promise<number> {

@@ -39,7 +39,7 @@ export function saleGate(): SaleGate {
   return {
     noteOutage,
     noteError(error) {
-      if (isOutage(error) && !isRedisOutage(error)) noteOutage();
+      if (isOutage(error) && !isRedisOutage(error) && !isBusy(error)) noteOutage();
     },
     noteLook(state, beganAtMs) {
       behind = state === "postgres_behind";
@@ -51,4 +51,14 @@ export function saleGate(): SaleGate {
       if (lookedAtMs < outageAtMs) throw new SaleHalted("Postgres was lost, and was not compared with Redis yet");
     },
   };
+}
+
+// serialization_failure, deadlock_detected, lock_not_available, query_canceled, unique_violation: a
+// Postgres that answers.
+const busyStates = ["40001", "40P01", "55P03", "57014", "23505"];
+
+/** Whether an outage is one of a Postgres that has much to do, or of our own pool of connections. */
+function isBusy(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message: string };
+  return busyStates.includes(String(code)) || /timeout exceeded when trying to connect/i.test(message);
 }
