@@ -41,7 +41,7 @@ export default defineConfig({
           include: ["*/test/**/*.integration.test.ts"],
           globalSetup: servers,
           testTimeout: 30_000,
-          maxWorkers: 2, // on two cores, too: most of a test is waiting
+          maxWorkers: 3, // on two cores, too: most of a test is waiting
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
         },
