@@ -116,7 +116,7 @@ const wantedMs = 10_000; // whoever waits longer presses again
 const tokenLifeMinutes = 15; // a confirmation token of the provider's
 const bytesInLine = 350; // of Redis, for an order in line
 const connectionsOfApi = 10;
-const connectionsOfWorker = 10; // and one for each lane
+const connectionsOfWorker = 13; // and one for each lane
 const postgresConnections = 100; // max_connections, unless it was set
 const ordersPerWorkerSecond = 5_000; // decided in batches of hundreds; measured at up to 8,800
 
