@@ -26,7 +26,10 @@ export interface PostgresPair {
   killPrimary(): Promise<void>;
   /** The standby becomes a primary; the address is not moved. */
   promote(): Promise<void>;
-  /** New connections to the address lead to the standby from now on; the others break, or hear nothing any more. */
+  /**
+   * New connections to the address lead to the standby from now on; the others break, or hear
+   * nothing any more.
+   */
   moveAddress(others?: "break" | "silent"): Promise<void>;
   killStandby(): Promise<void>;
   close(): Promise<void>;

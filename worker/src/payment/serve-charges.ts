@@ -60,8 +60,8 @@ export function serveCharges(parts: ChargeParts, concurrency: number): QueueWork
         log.warn({ jobId: job.id, orderId }, "charge job of an order that Postgres does not know is dropped");
         return null;
       }
-      // Left by a release that is not there any more: while it waits it keeps the sweeper's own job for
-      // this order out, which has all that is to be done from Postgres.
+      // Left by a release that is not there any more: while it waits it keeps the sweeper's own job
+      // for this order out, which has all that is to be done from Postgres.
       if (error instanceof LaterFormat && job.attemptsStarted > laterRuns) return null;
       // An outage of Postgres or Redis is nobody's failed try.
       if (!isOutage(error) && !waitsFor.some((kind) => error instanceof kind)) throw error;

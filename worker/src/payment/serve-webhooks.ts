@@ -15,8 +15,8 @@ import { processWebhook } from "./process-webhook.ts";
 const concurrency = 10; // two short statements each
 const waitsFor = [LaterFormat, SaleHalted];
 const quietMs = 5_000; // a line, however many events meet the same
-// An order that its shopper's bank was asked about is confirmed by an event: soon after an outage, and
-// in a long one some hundred tries a second of some thousand events.
+// An order that its shopper's bank was asked about is confirmed by an event: soon after an outage.
+// In a long one a thousand events are some two hundred tries a second.
 const mostOutageRetryMs = 5_000;
 
 /**
