@@ -250,7 +250,7 @@ return 0`,
 
 // Compared again in the same step: between a look and a heartbeat Redis may have been replaced. A
 // number rather than one more, so that all masters have the same however often this is done.
-const beat = redisScript<number>(
+const setHeartbeats = redisScript<number>(
   "countHeartbeat",
   `
 local seen = redis.call("HMGET", KEYS[1], "token", "heartbeats")
@@ -273,7 +273,7 @@ export async function countHeartbeat(
   inLine: number,
 ): Promise<void> {
   const counted = generationKeys(store).map((key) =>
-    beat(store.redis, [key], [known.token, known.heartbeats, mostAhead]),
+    setHeartbeats(store.redis, [key], [known.token, known.heartbeats, mostAhead]),
   );
   const heartbeats = Math.min(...(await Promise.all(counted)).map(Number));
   if (heartbeats < 0) return; // the next look tells why

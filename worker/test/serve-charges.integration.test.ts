@@ -87,6 +87,21 @@ describe("serving the charge queue", () => {
     expect(await world.payments(orderId)).toHaveLength(1);
   });
 
+  test("a job of a release that is not there any more does not keep the sweeper's own out for good", async () => {
+    await addItem(world.db, "gone", 5);
+    const orderId = await world.reserve("gone");
+    const { name, data, opts } = chargeQueueEntry("charge", orderId, 1);
+    const { id = "" } = await charges.add(name, { ...data, format: 2 }, opts);
+    await world.redis.hset(charges.toKey(id), "ats", 60); // as after a minute of tries
+    const worker = serve();
+    await eventually("it is dropped", async () => (await (await charges.getJob(id))?.getState()) === "completed");
+    expect(await world.order(orderId)).toMatchObject({ status: "reserved", payment_status: "pending" });
+    await putInLine(orderId); // as the sweeper does
+    await untilSettled(orderId);
+    await worker.close();
+    expect(await world.payments(orderId)).toHaveLength(1);
+  });
+
   test("the client secret that a worker died with is given to its shopper as soon as the job runs again", async () => {
     await addItem(world.db, "asked", 5);
     const request = { card: "pm_card_authenticationRequired", shopperId: "ida" };
