@@ -12,6 +12,7 @@ import { eventually } from "@holdfast/testing/world.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { compareItems } from "../src/recovery/compare-items.ts";
 import { acceptRedis, findRestored, restore as restoreFound } from "../src/recovery/restore-check.ts";
+import { restoreItems } from "../src/recovery/restore-items.ts";
 
 const signal = new AbortController().signal;
 const lagMs = 60_000; // what was paid in the last minute is in no list and no search of the provider
@@ -212,7 +213,25 @@ describe("orders of a minute that Postgres has lost", () => {
     expect(await restore()).toMatchObject({ forward: 1, notWithdrawn: [] });
     expect(await booksOf(world.db, "few")).toMatchObject({ stocked: 0, inventory: 0, reserved: 0, balanced: true });
     const audit = await world.db.selectFrom("operations_audit").select(["operator", "subject", "after"]).execute();
-    expect(audit).toEqual([{ operator: "restore-check", subject: "item few", after: { stocked: 0 } }]);
+    expect(audit).toEqual([
+      { operator: "restore-check", subject: "item few", after: { paused: true } },
+      { operator: "restore-check", subject: "item few", after: { paused: false, stocked: 0 } },
+    ]);
+  });
+
+  test("stopped before all that was withdrawn is, it sells none of what comes back", async () => {
+    await addItem(world.db, "few", 1);
+    await world.reserve("few");
+    const few = await world.db.selectFrom("items").selectAll().where("id", "=", "few").executeTakeFirstOrThrow();
+    await publishItems(world, [{ ...itemFromRow(few), stocked: 0, version: 70 }]);
+    const { items } = await findRestored(world.db, world, signal);
+    await restoreItems(world.db, items.older, []); // and no more
+    const left = await world.db
+      .selectFrom("items")
+      .select("paused_at")
+      .where("id", "=", "few")
+      .executeTakeFirstOrThrow();
+    expect(left.paused_at).not.toBeNull();
   });
 
   test("one that was decided otherwise since stays so, is named, and what was paid for it is refunded", async () => {

@@ -104,11 +104,11 @@ export async function restore(db: Database, store: Store, findings: RestoreFindi
   if (findings.relation === "postgres_behind") await keepBehind(db, store);
   const { missing, older, items } = findings;
   const orders = [...missing, ...older.map(({ order }) => order)];
-  await restoreItems(db, items.older, orders);
+  const paused = await restoreItems(db, items.older, orders);
   // Before the missing ones, since some of them were given units of these.
   const advanced = await bringForward(db, older);
   const written = await writeMissing(db, missing);
-  return { ...written, ...advanced, notWithdrawn: await finishItems(db, items.older, orders) };
+  return { ...written, ...advanced, notWithdrawn: await finishItems(db, items.older, orders, paused) };
 }
 
 /**

@@ -47,34 +47,48 @@ export function changesOf(item: OlderItem, orders: readonly Order[]): string[] {
 /**
  * Before orders are written: the terms, units that were added, and as many of those that were
  * withdrawn as there are. Paused is what either has paused: somebody may have done so in the
- * meantime. It may be stopped anywhere and run again.
+ * meantime. So is an item of which units are left to be withdrawn: should this be stopped before
+ * `finishItems`, those that come back are not sold. It may be stopped anywhere and run again.
+ * @returns the ids of the items that were paused for that
  */
-export async function restoreItems(db: Database, older: readonly OlderItem[], orders: readonly Order[]): Promise<void> {
+export async function restoreItems(
+  db: Database,
+  older: readonly OlderItem[],
+  orders: readonly Order[],
+): Promise<ReadonlySet<string>> {
+  const paused = new Set<string>();
   for (const one of older) {
     const { shown } = one;
-    await change(db, one, (item) => ({
-      name: shown.name,
-      price_minor: shown.priceMinor,
-      opens_at: date(shown.opensAtMs),
-      closes_at: date(shown.closesAtMs),
-      hold_seconds: shown.holdSeconds,
-      payment_retries: shown.paymentRetries,
-      max_per_shopper: shown.maxPerShopper,
-      ...(shown.paused && !item.paused && { paused_at: new Date() }),
-      ...withUnits(item, unitsSince({ shown, inPostgres: item }, orders)),
-    }));
+    await change(db, one, (item) => {
+      const units = unitsSince({ shown, inPostgres: item }, orders);
+      if (item.inventory + units < 0 && !shown.paused && !item.paused) paused.add(shown.id);
+      return {
+        name: shown.name,
+        price_minor: shown.priceMinor,
+        opens_at: date(shown.opensAtMs),
+        closes_at: date(shown.closesAtMs),
+        hold_seconds: shown.holdSeconds,
+        payment_retries: shown.paymentRetries,
+        max_per_shopper: shown.maxPerShopper,
+        ...((shown.paused || paused.has(shown.id)) && !item.paused && { paused_at: new Date() }),
+        ...withUnits(item, units),
+      };
+    });
   }
+  return paused;
 }
 
 /**
  * Afterwards, when units may have come back: withdraws what is left to be withdrawn, as far as there
  * is any, and raises the items above their views, so that none of it is done a second time.
+ * @param paused items that were paused until then
  * @returns the items of which fewer units were there than were withdrawn, and how many fewer
  */
 export async function finishItems(
   db: Database,
   older: readonly OlderItem[],
   orders: readonly Order[],
+  paused: ReadonlySet<string>,
 ): Promise<{ readonly itemId: string; readonly units: number }[]> {
   const tooFew: { itemId: string; units: number }[] = [];
   for (const one of older) {
@@ -82,7 +96,11 @@ export async function finishItems(
     await change(db, one, (item) => {
       const units = Math.min(0, unitsSince({ shown, inPostgres: item }, orders));
       if (item.inventory + units < 0) tooFew.push({ itemId: item.id, units: -units - item.inventory });
-      return { ...withUnits(item, units), version: Math.max(item.version, shown.version) + 1 };
+      return {
+        ...withUnits(item, units),
+        ...(paused.has(item.id) && { paused_at: null }),
+        version: Math.max(item.version, shown.version) + 1,
+      };
     });
   }
   return tooFew;
